@@ -1,0 +1,70 @@
+"""Files that are either whole or absent: a killed write leaves the old file or none."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from tfinv.errors import UserError, expected
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path`, and moves it there when the block ends without an error.
+
+    The temporary name keeps the suffix, since writers such as Keras choose the format by it.
+
+    Raises:
+      UserError: the folder cannot be written to, or the disk is full.
+    """
+    path = pathlib.Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+    try:
+        temporary = scratch / path.name
+        yield temporary
+        with open(temporary, "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unwritable(path: str | os.PathLike, error: OSError) -> UserError:
+    """The error for a place that cannot be written to."""
+    reason = error.strerror or str(error)
+    return expected("a folder that can be written to", f"{path} ({reason})", "Change --workdir.")
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a whole text file or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Writes a whole JSON file or nothing. NaN and infinity, which JSON lacks, are refused."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      UserError: it is missing or is not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise expected("an existing file", path) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise expected("a JSON file", f"{path} ({error})") from error

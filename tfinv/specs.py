@@ -1,0 +1,100 @@
+"""The text form of an attack or a method: `pgd(eps=8/255,steps=40,restarts=5)`."""
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tfinv.errors import expected
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """Parses a spec into its name and arguments.
+
+    Args:
+      text: `name` or `name(key=value,...)`. A value is a number, a fraction such as 8/255, True, False, None,
+        a quoted string, or a bare word, which is a string.
+
+    Raises:
+      UserError: the text is not such a spec.
+    """
+    hint = "Write it like pgd(eps=8/255,steps=40)."
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise expected("a spec", repr(text), hint) from error
+    if isinstance(node, ast.Name):
+        return node.id, {}
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)) or node.args:
+        raise expected("a name with named arguments", repr(text), hint)
+    return node.func.id, {str(k.arg): _value(k.value, text) for k in node.keywords}
+
+
+def parse_list(text: str) -> list[str]:
+    """Splits `fgsm,pgd(eps=.1,steps=5)` at the commas outside parentheses."""
+    parts, depth, start = [], 0, 0
+    for i, c in enumerate(text + ","):
+        depth += (c == "(") - (c == ")")
+        if c == "," and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return [p for p in parts if p]
+
+
+def parse_number(text: str) -> float:
+    """A number or a fraction: `0.1`, `8/255`."""
+    try:
+        value = _value(ast.parse(text.strip(), mode="eval").body, text)
+    except SyntaxError as error:
+        raise expected("a number or a fraction", repr(text)) from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise expected("a number or a fraction", repr(text))
+    return value
+
+
+def build(registry: Mapping[str, type], text: str, **defaults: Any) -> Any:
+    """Makes the dataclass that `text` names.
+
+    Args:
+      registry: name to dataclass.
+      text: see `parse`.
+      **defaults: values for fields that `text` leaves out; those that the class lacks are ignored.
+
+    Raises:
+      UserError: unknown name, unknown argument, or a value that the class refuses.
+    """
+    name, given = parse(text)
+    if name not in registry:
+        raise expected(f"one of {', '.join(sorted(registry))}", repr(name))
+    cls = registry[name]
+    fields = {f.name for f in dataclasses.fields(cls) if f.init}
+    unknown = sorted(set(given) - fields)
+    if unknown:
+        raise expected(f"arguments of {name} among {', '.join(sorted(fields))}", ", ".join(unknown))
+    return cls(**{k: v for k, v in defaults.items() if k in fields} | given)
+
+
+def show(value: Any, registry: Mapping[str, type]) -> str:
+    """The text form of a dataclass made by `build`, with every field that differs from its default."""
+    name = next(k for k, v in registry.items() if type(value) is v)
+    changed = [
+        f"{f.name}={getattr(value, f.name)}"
+        for f in dataclasses.fields(value)
+        if f.init and getattr(value, f.name) != f.default
+    ]
+    return name + (f"({','.join(changed)})" if changed else "")
+
+
+def _value(node: ast.expr, text: str) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return name
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, text)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            top, bottom = _value(left, text), _value(right, text)
+            if isinstance(top, (int, float)) and isinstance(bottom, (int, float)) and bottom:
+                return top / bottom
+    raise expected("a number, a fraction, a word or a quoted string as each value", repr(text))
