@@ -1,11 +1,8 @@
 """Is a Keras image classifier robust, is it private, and what did the one cost it of the other?"""
 
-import os
+from tfinv import _quiet  # noqa: F401  must come first
 
-# Before the first import of TensorFlow: its C++ start-up notices concern nobody who reads our output.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
+# isort: split
 import keras
 
 from tfinv.version import __version__

@@ -1,0 +1,35 @@
+"""Imports TensorFlow without its start-up chatter.
+
+The C++ side logs before its log level can be set (the lines that begin "All log messages before
+absl::InitializeLog()"), so no variable silences it: for the length of the import, file descriptor 2 leads nowhere. A failed
+import still shows, since Python prints its traceback after the descriptor is back.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _import_tensorflow() -> None:
+    try:
+        sys.stderr.flush()
+        saved = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # no stderr to silence, as under pythonw
+        import tensorflow  # noqa: F401
+
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.constant(0.0)  # the device look-up logs too
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+if "tensorflow" not in sys.modules:
+    _import_tensorflow()

@@ -1,0 +1,1 @@
+"""The results schema and its views: console, HTML, TensorBoard, figures."""

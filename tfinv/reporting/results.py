@@ -1,0 +1,157 @@
+"""The results schema: what every command writes to `results.json`, and every view (console, HTML, TensorBoard) reads.
+
+Schema 1 is one JSON object:
+
+    schema       1
+    command      e.g. "reproduce table1"
+    config       the resolved configuration: every flag or argument, also those left at their default
+    environment  versions, machine, date (UTC)
+    seconds      wall-clock time
+    rows         list of objects, each with a `kind`; the keys of each kind are below
+    checks       list of {name, passed, evidence, advice}
+    figures      list of {name, title, caption, path}; path is relative to the results file
+
+Rows of kind "accuracy" (one classifier under one attack at one eps):
+    experiment (str), attack (str; "none" is the clean image), eps (a fraction of the bounds' width),
+    accuracy (0..1), n, ci95 [low, high], seed, and, where they apply: norm, poster (0..1 or null), spec (the attack's text),
+    max_distance, mean_distance (realised, in units of the bounds), zero_gradients (fraction of rows), seconds.
+
+Rows of kind "inversion" (one measure of one classifier under one inversion method):
+    experiment, method (str), budget ("equal" | "convergence" | ...), measure (str), value, n, ci95, seed, and, where they
+    apply: evaluator (str), better ("higher" | "lower": the direction in which the reconstruction is the better one).
+
+Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds.
+"""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import math
+import os
+import pathlib
+import platform
+from typing import Any
+
+from tfinv import files
+from tfinv.errors import expected
+from tfinv.version import __version__
+
+SCHEMA = 1
+FILENAME = "results.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One rule of a sound evaluation, held against the evidence.
+
+    Attributes:
+      name: stable identifier, also the heading of its page in the docs.
+      passed: True, False, or None where there was nothing to judge.
+      evidence: the figures it was judged on, as a sentence.
+      advice: what it means and what to do, shown when it failed.
+    """
+
+    name: str
+    passed: bool | None
+    evidence: str
+    advice: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A picture of the results; `path` is relative to the results file."""
+
+    name: str
+    title: str
+    caption: str
+    path: str
+
+
+@dataclasses.dataclass
+class Results:
+    """The content of one `results.json`; see the module's docstring for the schema."""
+
+    command: str
+    config: dict[str, Any]
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    checks: list[Check] = dataclasses.field(default_factory=list)
+    figures: list[Figure] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    environment: dict[str, Any] = dataclasses.field(default_factory=lambda: environment())
+
+    def rows_of(self, kind: str) -> list[dict[str, Any]]:
+        """The rows of one kind."""
+        return [r for r in self.rows if r["kind"] == kind]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object. NumPy scalars become Python's; NaN and infinity become null."""
+        return _plain({"schema": SCHEMA} | dataclasses.asdict(self))
+
+    def write(self, workdir: str | os.PathLike) -> pathlib.Path:
+        """Writes `results.json` into `workdir`, whole or not at all, and returns its path."""
+        path = pathlib.Path(workdir) / FILENAME
+        files.write_json(path, self.to_json())
+        return path
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Results":
+        """Reads a `results.json`, or the one in a folder.
+
+        Raises:
+          UserError: it is missing, is not JSON, or is not of this schema.
+        """
+        path = pathlib.Path(path)
+        if path.is_dir():
+            path = path / FILENAME
+        value = files.read_json(path)
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            found = value.get("schema") if isinstance(value, dict) else type(value).__name__
+            raise expected(f"results of schema {SCHEMA} in {path}", found, "Run the command again.")
+        try:
+            return cls(
+                command=value["command"],
+                config=value["config"],
+                rows=value["rows"],
+                checks=[Check(**c) for c in value["checks"]],
+                figures=[Figure(**f) for f in value["figures"]],
+                seconds=value["seconds"],
+                environment=value["environment"],
+            )
+        except (KeyError, TypeError) as error:
+            raise expected(f"the keys of schema {SCHEMA} in {path}", f"{error!r}") from error
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs to place the figures: versions, machine, date."""
+    packages = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
+    return {
+        "tfinv": __version__,
+        "python": platform.python_version(),
+        **{p: importlib.metadata.version(p) for p in packages},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
