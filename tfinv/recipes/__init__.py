@@ -1,1 +1,1 @@
-"""To be filled."""
+"""The seeds' experiments, each a short composition of the packages below."""

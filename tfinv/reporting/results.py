@@ -34,27 +34,11 @@ from typing import Any
 
 from tfinv import files
 from tfinv.errors import expected
+from tfinv.evaluation.check import Check
 from tfinv.version import __version__
 
 SCHEMA = 1
 FILENAME = "results.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One rule of a sound evaluation, held against the evidence.
-
-    Attributes:
-      name: stable identifier, also the heading of its page in the docs.
-      passed: True, False, or None where there was nothing to judge.
-      evidence: the figures it was judged on, as a sentence.
-      advice: what it means and what to do, shown when it failed.
-    """
-
-    name: str
-    passed: bool | None
-    evidence: str
-    advice: str
 
 
 @dataclasses.dataclass(frozen=True)

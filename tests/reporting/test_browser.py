@@ -1,0 +1,228 @@
+"""The report and the TensorBoard log as a reader meets them: in a browser."""
+
+import base64
+import contextlib
+import html
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tfinv.reporting import write_html, write_tensorboard
+
+pytestmark = pytest.mark.browser
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+)
+PATIENCE = 90  # seconds, for a machine that has other work
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        if os.environ.get("CI") == "true" or os.environ.get("TFINV_REQUIRE_BROWSER") == "1":
+            pytest.fail("Expected chromium and chromedriver on the path.")
+        pytest.skip("needs chromium and chromedriver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    chrome.set_page_load_timeout(PATIENCE)
+    yield chrome
+    chrome.quit()
+
+
+def _resize(browser, width, dark=False):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+@pytest.fixture
+def report(browser, results, workdir):
+    _resize(browser, 1200)
+    browser.get_log("browser")  # what came before
+    browser.get(write_html(results, workdir).as_uri())
+    return browser
+
+
+def test_the_report_loads_without_complaint(report):
+    assert report.get_log("browser") == []
+    sizes = report.execute_script("return [...document.images].map(i => [i.complete, i.naturalWidth])")
+    assert len(sizes) == 3
+    assert all(complete and width > 0 for complete, width in sizes)
+    headings = report.execute_script("return [...document.querySelectorAll('h1, h2')].map(h => h.textContent)")
+    assert headings == [
+        "reproduce table1",
+        "Verdict",
+        "Checks",
+        "Accuracy under attack",
+        "Inversion",
+        "Pictures",
+        "Training",
+        "Set-up",
+    ]
+    assert len(report.find_elements("css selector", "table caption")) == 7
+    assert "2 of 5 checks failed" in report.find_element("id", "verdict").text
+    # Nothing was fetched, not even an icon.
+    assert report.execute_script("return performance.getEntriesByType('resource').map(e => e.name)") == []
+
+
+@pytest.mark.parametrize("width", [320, 400, 1200])
+def test_the_page_is_never_wider_than_the_window(report, width):
+    _resize(report, width)
+    report.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = report.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert found[0] == found[1] <= width
+
+
+def test_the_page_works_without_scripts(report):
+    report.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        report.refresh()
+        assert "52.8" in report.find_element("id", "accuracy").text
+        summary = report.find_element("css selector", ".passed summary")
+        summary.click()
+        assert "Look for a bug." in report.find_element("css selector", ".check.passed").text
+    finally:
+        report.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_texts_stand_out_from_the_page(report, dark):
+    _resize(report, 1200, dark)
+    colours = report.execute_script(
+        "const paper = getComputedStyle(document.body).backgroundColor;"
+        "return [...document.querySelectorAll('p, th, td, h1, h2, h3, a, span, summary, figcaption')]"
+        ".map(e => [getComputedStyle(e).color, paper])"
+    )
+    assert min(_contrast(ink, paper) for ink, paper in set(map(tuple, colours))) >= 4.5  # WCAG AA
+
+
+def test_keyboard_reaches_the_skip_link_first(report):
+    from selenium.webdriver.common.keys import Keys
+
+    report.find_element("tag name", "body").send_keys(Keys.TAB)
+    assert report.switch_to.active_element.text == "Skip to the verdict"
+    report.switch_to.active_element.send_keys(Keys.ENTER)
+    assert report.current_url.endswith("#verdict")
+
+
+def test_the_report_prints(report):
+    pdf = base64.b64decode(report.print_page())
+    assert pdf.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
+
+
+@pytest.fixture
+def server(results, workdir):
+    logdir = write_tensorboard(results, workdir, workdir / "tb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", "--host=127.0.0.1", f"--port={port}"]
+    with open(workdir / "server.log", "w+", encoding="utf-8") as log:
+        # A session of its own, so that the data server which it starts ends with it.
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        address = f"http://127.0.0.1:{port}/"
+        try:
+            _wait(lambda: len(_tags(address, "scalars", "shuffled", process)) == 4)
+            yield address
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=30)
+
+
+def test_tensorboard_serves_the_summaries(server):
+    assert set(_tags(server, "images", "report")) == {"accuracy_curves", "reconstructions", "neighbours"}
+    assert "accuracy/pgd" in _tags(server, "scalars", "baseline")
+    points = _json(f"{server}data/plugin/scalars/scalars?run=baseline&tag=accuracy/pgd")
+    assert [step for _, step, _ in points] == [0, 50, 100, 250]
+    assert [value for _, _, value in points] == pytest.approx([0.9885, 0.928, 0.538, 0.0])
+    (text,) = _json(f"{server}data/plugin/text/text?run=report&tag=2%20checks")
+    assert "<td>black-box-is-weaker</td>" in html.unescape(text["text"])
+
+
+def test_tensorboard_shows_them(browser, server):
+    _resize(browser, 1400)
+    browser.get(f"{server}?page=1#timeseries")
+    _wait(lambda: "/fgsm" in _shown(browser) and "shuffled" in _shown(browser))
+    browser.get(f"{server}?page=2#images")
+    _wait(lambda: browser.execute_script(_DEEP + "return all('img').some(i => i.naturalWidth > 1000)"))
+    assert "reconstructions" in _shown(browser)
+    browser.get(f"{server}?page=3#text")
+    _wait(lambda: "iterative-beats-single-step" in _shown(browser))
+
+
+# TensorBoard keeps its page in shadow roots.
+_DEEP = """
+function all(selector, root = document) {
+  const found = [...root.querySelectorAll(selector)];
+  for (const e of root.querySelectorAll('*')) if (e.shadowRoot) found.push(...all(selector, e.shadowRoot));
+  return found;
+}
+"""
+
+
+def _shown(browser):
+    return browser.execute_script(_DEEP + "return all('*').map(e => e.innerText || '').join(' ')")
+
+
+def _wait(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"Not so after {PATIENCE} s.")
+        time.sleep(0.3)
+
+
+def _tags(address, plugin, run, process=None):
+    if process is not None and process.poll() is not None:
+        pytest.fail("TensorBoard ended.")
+    try:
+        return _json(f"{address}data/plugin/{plugin}/tags").get(run, {})
+    except (urllib.error.URLError, ConnectionError):
+        return {}
+
+
+def _json(address):
+    with urllib.request.urlopen(address, timeout=30) as reply:
+        return json.load(reply)
+
+
+def _contrast(ink, paper):
+    light, dark = sorted((_luminance(ink), _luminance(paper)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour):
+    parts = [int(p) / 255 for p in re.findall(r"\d+", colour)[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,59 @@
+import io
+
+import pytest
+
+from tfinv.reporting import Check, Results, print_results
+
+
+def _printed(results):
+    file = io.StringIO()
+    print_results(results, file)
+    return file.getvalue()
+
+
+def test_piped_output_is_plain_and_100_columns_wide(results, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = _printed(results)
+    assert "\x1b" not in text
+    assert 80 < max(map(len, text.splitlines())) <= 100
+    for part in (
+        "2 of 5 checks failed",
+        "fgsm-artefact",
+        "[51.6, 54.0]",
+        "mean over 2 seeds",
+        "robust mlp",
+        "val_accuracy",
+    ):
+        assert part in " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_figure_is_broken_at_any_width(results, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = _printed(results)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    for part in ("[51.6, 54.0]", "fgsm-artefact", "[0.558, 0.704]", "1,086"):
+        assert part in text
+
+
+def test_failed_checks_come_last_with_their_advice(results):
+    text = _printed(results)
+    assert text.index("success-rises-with-eps\n") < text.index("black-box-is-weaker\n")
+    assert text.index("black-box-is-weaker\n") < text.rindex("poster-figures-reproduced")
+    assert "docs: reading a report, heading poster-figures-reproduced" in text
+    assert "Look for a bug." not in text
+
+
+def test_names_can_neither_steer_the_terminal_nor_style_the_text(accuracy_row):
+    evil = "\x1b]0;title\x07[red]x[/red]\r\n\u202e:smile:"
+    results = Results(evil, {}, [accuracy_row(evil, evil, 0.1, 0.5)], [Check(evil, False, evil, evil)])
+    text = _printed(results)
+    assert not set("\x1b\x07\r\u202e") & set(text)
+    assert "[red]x[/red]" in text
+    assert ":smile:" in text
+
+
+def test_standard_output_is_the_default(capsys):
+    print_results(Results("audit", {}))
+    assert "No check was made" in capsys.readouterr().out

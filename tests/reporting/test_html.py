@@ -1,0 +1,194 @@
+import base64
+import dataclasses
+import html.parser
+import re
+
+import pytest
+
+from tfinv.errors import UserError
+from tfinv.reporting import Check, Figure, Results, write_html
+
+EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
+VOID = {"meta", "link", "img", "br", "hr"}
+
+
+class Page(html.parser.HTMLParser):
+    """The elements, attributes and text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.open = [], "", []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attrs for t, attrs in self.tags if t == tag]
+
+
+def _page(results, workdir):
+    return Page(write_html(results, workdir).read_text(encoding="utf-8"))
+
+
+def test_the_report_says_it_all(results, workdir):
+    path = write_html(results, workdir)
+    assert path == workdir / "report.html"
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    for section in ("verdict", "checks", "accuracy", "inversion", "pictures", "training", "setup"):
+        assert section in ids
+        assert {"href": f"#{section}"} in page.all("a")
+    for text in (
+        "2 of 5 checks failed",
+        "52.8",
+        "[51.6, 54.0]",
+        "robust mlp",
+        "mnist",
+        "tensorflow",
+        "12 min 34 s",
+    ):
+        assert text in page.text
+    assert "docs: reading a report, heading iterative-beats-single-step" in page.text
+    assert len(page.all("caption")) == len(page.all("table")) == 7
+    assert all(a.get("scope") in ("col", "row", "rowgroup") for a in page.all("th"))
+    assert len(page.all("img")) == 3
+    assert all(a["alt"] for a in page.all("img"))
+
+
+def test_only_the_advice_of_failed_checks_is_open(results, workdir):
+    page = _page(results, workdir)
+    assert sum("open" in a for a in page.all("details")) == 2
+    assert page.text.index("iterative-beats-single-step") < page.text.index("success-rises-with-eps")
+
+
+def test_each_row_of_a_table_fills_its_columns(results, workdir):
+    text = write_html(results, workdir).read_text(encoding="utf-8")
+    for table in re.findall(r"<table.*?</table>", text, re.S):
+        head, *body = re.findall(r"<tr.*?</tr>", table, re.S)
+        width, owed = head.count("<th "), 0
+        for row in body:
+            span = re.search(r'rowspan="(\d+)"', row)
+            cells = row.count("<th ") + row.count("<td")
+            assert cells == width - (owed > 0)
+            owed = int(span[1]) - 1 if span else max(0, owed - 1)
+        assert owed == 0
+
+
+def test_the_page_stands_alone(results, workdir):
+    page = _page(results, workdir)
+    for tag, attrs in page.tags:
+        assert tag not in ("script", "iframe", "object", "embed", "base", "form", "svg")
+        assert not [a for a in attrs if a.startswith("on")]
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            if attrs.get(name):
+                assert attrs[name].startswith(("data:", "#")), (tag, attrs[name][:80])
+        if tag == "img":
+            assert base64.b64decode(attrs["src"].split(",", 1)[1]).startswith(b"\x89PNG")
+    text = (workdir / "report.html").read_text(encoding="utf-8")
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+def test_texts_of_the_results_are_shown_and_never_run(results, workdir, accuracy_row):
+    figure = dataclasses.replace(results.figures[0], name=EVIL, title=EVIL, caption=EVIL)
+    evil = Results(
+        command=EVIL,
+        config={EVIL: {"a": EVIL, "b": [EVIL]}},
+        rows=[
+            accuracy_row(EVIL, "none", 0.0, 0.5),
+            accuracy_row(EVIL, EVIL, 0.1, 0.5, spec=EVIL, norm=EVIL),
+            {
+                "kind": "inversion",
+                "experiment": EVIL,
+                "method": EVIL,
+                "budget": EVIL,
+                "measure": EVIL,
+                "value": 1.0,
+            }
+            | {"evaluator": EVIL, "better": EVIL},
+            {"kind": "training", "experiment": EVIL, "metric": EVIL, "value": 1.0},
+        ],
+        checks=[Check(EVIL, False, EVIL, EVIL)],
+        figures=[figure],
+        environment={"date": EVIL},
+    )
+    page = _page(evil, workdir)
+    assert page.all("script") == []
+    assert len(page.all("img")) == 2
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    assert page.text.count("alert('x')") >= 15
+    assert page.all("img")[1]["alt"] == f"{EVIL}. {EVIL}"
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_report(workdir):
+    write_html(Results("\ud800", {"a": "\udfff"}), workdir)
+
+
+def test_empty_results_make_a_report(workdir):
+    page = _page(Results("audit", {}), workdir)
+    assert "No check was made" in page.text
+    assert page.all("img") == []
+
+
+def test_clean_accuracy_alone_makes_a_report(workdir, accuracy_row):
+    page = _page(Results("audit", {}, [accuracy_row("m", "none", 0.0, 0.5)]), workdir)
+    assert "50.0" in page.text
+
+
+def test_curves_of_the_results_take_the_place_of_ours(results, workdir):
+    results.figures[0] = dataclasses.replace(results.figures[0], name="accuracy_curves")
+    page = _page(results, workdir)
+    assert len(page.all("img")) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.png", "figures/../../secret.png", "link.png", "folder/secret.png", "\0", 7]
+)
+def test_a_path_out_of_the_work_folder_is_refused(results, workdir, path):
+    secret = workdir.parent / "secret.png"
+    secret.write_bytes((workdir / "figures/grid.png").read_bytes())
+    (workdir / "link.png").symlink_to(secret)
+    (workdir / "folder").symlink_to(workdir.parent)
+    with pytest.raises(UserError, match="Expected figure paths inside the work folder"):
+        write_html(dataclasses.replace(results, figures=[Figure("f", "t", "c", path)]), workdir)
+    assert not (workdir / "report.html").exists()
+
+
+def test_an_absolute_path_is_refused_even_inside(results, workdir):
+    figure = Figure("f", "t", "c", str(workdir / "figures/grid.png"))
+    with pytest.raises(UserError, match="inside the work folder"):
+        write_html(dataclasses.replace(results, figures=[figure]), workdir)
+
+
+@pytest.mark.parametrize("data", [b"", b"<svg onload='alert(1)'/>", b"\x89PNG\r\n\x1a\nbroken"])
+def test_a_figure_that_is_no_picture_is_refused(results, workdir, data):
+    (workdir / "a.png").write_bytes(data)
+    with pytest.raises(UserError, match=r"Expected a (figure in PNG|whole picture)"):
+        write_html(dataclasses.replace(results, figures=[Figure("f", "t", "c", "a.png")]), workdir)
+
+
+def test_a_missing_figure_is_named(results, workdir):
+    with pytest.raises(UserError, match=r"gone\.png"):
+        write_html(dataclasses.replace(results, figures=[Figure("f", "t", "c", "gone.png")]), workdir)
+
+
+def test_the_report_is_the_same_from_the_file(results, workdir):
+    first = write_html(results, workdir).read_text(encoding="utf-8")
+    results.write(workdir)
+    again = write_html(Results.read(workdir), workdir, workdir / "again.html").read_text(encoding="utf-8")
+    assert again == first

@@ -1,0 +1,33 @@
+from tfinv.reporting import Check, Results
+from tfinv.reporting.verdict import checks_sentence, verdict
+
+
+def _check(name, passed):
+    return Check(name, passed, "", "")
+
+
+def test_failed_checks_come_first_and_by_name():
+    checks = [_check("a", True), _check("b", False), _check("c", None), _check("d", False)]
+    assert checks_sentence(checks) == "2 of 4 checks failed: b, d. Not judged: c."
+
+
+def test_passed_checks():
+    assert checks_sentence([_check("a", True), _check("b", None)]) == "No check failed; 1 of 2 passed. Not judged: b."
+
+
+def test_no_evidence_is_not_success():
+    assert checks_sentence([]).startswith("No check was made")
+    assert checks_sentence([_check("a", None)]).startswith("None of the checks had anything to judge")
+
+
+def test_the_lowest_accuracy_is_that_of_a_sound_attack(accuracy_row):
+    rows = [
+        accuracy_row("m", "none", 0.0, 0.9),
+        accuracy_row("m", "pgd", 0.1, 0.4),
+        accuracy_row("m", "fgsm", 0.1, 0.6),
+        accuracy_row("m", "pgd-artefact", 0.1, 0.1),
+    ]
+    text = verdict(Results("c", {}, rows, [_check("a", True)]))
+    assert text == (
+        "No check failed; 1 of 1 passed. Accuracy: m 90.0 % on clean images, 40.0 % at the lowest (pgd, eps 0.1)."
+    )

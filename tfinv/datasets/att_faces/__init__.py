@@ -1,0 +1,1 @@
+"""The AT&T faces as a TFDS builder."""

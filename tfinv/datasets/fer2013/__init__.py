@@ -1,0 +1,1 @@
+"""FER2013 as a TFDS builder."""

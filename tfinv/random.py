@@ -1,0 +1,37 @@
+"""Draws that depend on the seed and on an example's place in the data set, and not on how it was batched."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+
+def uniform(seed: int, stream: int, rows: np.ndarray, shape: tuple[int, ...]) -> tf.Tensor:
+    """Uniform draws from [0, 1).
+
+    Args:
+      seed: of the whole run.
+      stream: tells the draws of one run apart (restarts, say).
+      rows: (b,) places of the examples in the data set, at least 0.
+      shape: of one example.
+
+    Returns:
+      (b, *shape) float32; an example's draws are the same whatever batch it comes in.
+    """
+    return _draw(tf.raw_ops.StatelessRandomUniformV2, seed, stream, rows, shape)
+
+
+def normal(seed: int, stream: int, rows: np.ndarray, shape: tuple[int, ...]) -> tf.Tensor:
+    """Standard normal draws; otherwise as `uniform`."""
+    return _draw(tf.raw_ops.StatelessRandomNormalV2, seed, stream, rows, shape)
+
+
+def _draw(op, seed, stream, rows, shape):
+    # Philox makes four 32-bit numbers a counter value, so whole blocks of four keep the rows apart.
+    blocks = math.ceil(math.prod(shape) / 4)
+    first, last = int(rows.min()), int(rows.max())
+    counter = tf.constant([first * blocks, stream], tf.uint64)
+    key = tf.constant([seed % 2**63], tf.uint64)
+    span = op(shape=[(last + 1 - first) * blocks * 4], key=key, counter=counter, alg=1, dtype=tf.float32)
+    chosen = tf.gather(tf.reshape(span, [-1, blocks * 4]), rows - first)
+    return tf.reshape(chosen[:, : math.prod(shape)], [len(rows), *shape])

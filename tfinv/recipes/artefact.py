@@ -1,0 +1,29 @@
+"""The artefact that yields the poster's flat line, reproduced on purpose: never an evaluation.
+
+The perturbation of FGSM is added to 0..255 images as if eps, a fraction, were a number of grey levels, and the result is cast
+to uint8. The cast truncates: whatever eps in (0, 1), a pixel loses one grey level or keeps its value, so the accuracy is the
+same for .05, .10 and .25.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from tfinv.attacks import FGSM
+from tfinv.classifier import Classifier
+
+
+@dataclasses.dataclass(frozen=True)
+class GreyLevelFGSM(FGSM):
+    """FGSM whose eps, a fraction of the bounds, is read as grey levels, and whose images are cast to uint8."""
+
+    def perturb(self, classifier: Classifier, images, goals, *, rows, seed, batch_size) -> Any:
+        """The sign of the gradient, times eps grey levels, truncated."""
+        moved, calls, zero = super().perturb(
+            classifier, images, goals, rows=rows, seed=seed, batch_size=batch_size
+        )
+        sign = np.sign(moved - images)
+        grey = classifier.to_unit(images) * 255.0 + self.eps * sign
+        truncated = np.clip(grey, 0.0, 255.0).astype(np.uint8)
+        return classifier.from_unit(truncated / 255.0), calls, zero

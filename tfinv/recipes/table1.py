@@ -1,0 +1,108 @@
+"""Table 1 of the poster, and the honest evaluation beside it."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tfinv.attacks import FGSM, PGD, Attack, Noise
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
+from tfinv.evaluation.check import Check, merge
+from tfinv.evaluation.checks import accuracy_falls, perturbation_uses_budget, robustness_checks
+from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.recipes.artefact import GreyLevelFGSM
+from tfinv.recipes.poster import EXPERIMENTS, Defence, train_experiment
+from tfinv.recipes.workdir import Workdir
+
+EPS = (0.05, 0.10, 0.25)
+ARTEFACT = "fgsm-artefact"
+
+# The poster's accuracies at perturbation 0, 5, 10 and 25 %. "Our model" is the shuffled one; reversal is not in the table.
+POSTER = {
+    "baseline": {0.0: 0.968, 0.05: 0.956, 0.10: 0.956, 0.25: 0.956},
+    "positive": {0.0: 0.963, 0.05: 0.950, 0.10: 0.950, 0.25: 0.950},
+    "shuffled": {0.0: 0.952, 0.05: 0.949, 0.10: 0.949, 0.25: 0.949},
+}
+
+
+def attacks(pgd_steps: int = 40) -> list[tuple[str, Attack]]:
+    """The table's attacks by name: the honest ones, and the artefact."""
+    return [
+        ("fgsm", FGSM()),
+        ("pgd", PGD(steps=pgd_steps)),
+        ("noise", Noise()),
+        (ARTEFACT, GreyLevelFGSM()),
+    ]
+
+
+def table1(
+    train: Dataset,
+    test: Dataset,
+    workdir: Workdir,
+    *,
+    defence: Defence | None = None,
+    experiments: Sequence[str] = EXPERIMENTS,
+    eps: Sequence[float] = EPS,
+    seeds: Sequence[int] = (0,),
+    pgd_steps: int = 40,
+    verbose: int = 0,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[list[dict[str, Any]], list[Check]]:
+    """Trains the poster's models and attacks each.
+
+    Args:
+      train: training split.
+      test: the images under attack.
+      workdir: keeps models and finished rows.
+      defence: how the models are trained.
+      experiments: which of `EXPERIMENTS`.
+      eps: fractions of the bounds' width.
+      seeds: a training and an evaluation each.
+      pgd_steps: steps of PGD.
+      verbose: Keras's, for the trainings.
+      progress: is told what begins.
+
+    Returns:
+      Rows of kinds "training" and "accuracy", and the checks: honest ones merged over experiments and seeds, and those of the
+      artefact apart.
+    """
+    defence = defence or Defence()
+    rows: list[dict[str, Any]] = []
+    found: list[tuple[str, Check]] = []
+    for seed in seeds:
+        for experiment in experiments:
+            progress(f"{experiment}, seed {seed}: training")
+            model, training = train_experiment(
+                experiment, train, test, defence, workdir, seed=seed, verbose=verbose
+            )
+            progress(f"{experiment}, seed {seed}: attacking")
+            classifier = Classifier.from_keras(model)
+            stage = workdir.json(
+                f"table1-{experiment}-{seed}",
+                lambda c=classifier, e=experiment, s=seed: _evaluate(c, test, e, eps, s, pgd_steps),
+            )
+            rows += training + stage["rows"]
+            found += [(f"{experiment} (seed {seed})", Check(**c)) for c in stage["checks"]]
+    return rows, merge(found)
+
+
+def _evaluate(classifier, test, experiment, eps, seed, pgd_steps):
+    images = classifier.from_unit(test.images)
+    begin = time.perf_counter()
+    rows = accuracy_curve(
+        classifier, images, test.labels, attacks(pgd_steps), eps, experiment=experiment, seed=seed
+    )
+    for row in rows:
+        row["poster"] = POSTER.get(experiment, {}).get(row["eps"]) if row["attack"] != "noise" else None
+    honest = [r for r in rows if r["attack"] != ARTEFACT]
+    broken = [r for r in rows if r["attack"] in ("none", ARTEFACT)]
+    low, high = classifier.bounds
+    checks = robustness_checks(honest, classifier, images, test.labels, seed=seed)
+    for check in (accuracy_falls(broken), perturbation_uses_budget(broken, high - low)):
+        checks.append(dataclasses.replace(check, name=f"{check.name} ({ARTEFACT})"))
+    return {
+        "rows": rows,
+        "checks": [dataclasses.asdict(c) for c in checks],
+        "seconds": time.perf_counter() - begin,
+    }

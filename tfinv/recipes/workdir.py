@@ -1,0 +1,66 @@
+"""A working folder whose finished stages are kept, so that a killed command goes on where it was."""
+
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfinv import files
+from tfinv.errors import expected
+
+
+class Workdir:
+    """The folder of one command and configuration.
+
+    Args:
+      path: created if missing.
+      config: the resolved configuration; must be JSON.
+
+    Raises:
+      UserError: the folder cannot be written to, or belongs to another configuration.
+    """
+
+    def __init__(self, path: str | os.PathLike, config: dict[str, Any]):
+        self.path = pathlib.Path(path)
+        kept = self.path / "config.json"
+        if self.path.exists() and not self.path.is_dir():
+            raise expected("a folder", f"the file {self.path}", "Change --workdir.")
+        if kept.exists():
+            old = files.read_json(kept)
+            different = sorted(k for k in {*old, *config} if old.get(k) != config.get(k))
+            if different:
+                shown = ", ".join(f"{k}={old.get(k)!r} there, {config.get(k)!r} now" for k in different)
+                raise expected(
+                    f"a --workdir of this configuration in {self.path}", shown, "Change --workdir, or remove that folder."
+                )
+        else:
+            files.write_json(kept, config)
+
+    def json(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, a JSON value: computed once, then read from `stages/name.json`."""
+        path = self.path / "stages" / f"{name}.json"
+        if not path.exists():
+            files.write_json(path, make())
+        return files.read_json(path)
+
+    def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """What `make` returns, arrays by name: computed once, then read from `stages/name.npz`."""
+        path = self.path / "stages" / f"{name}.npz"
+        if not path.exists():
+            made = make()
+            with files.atomic_path(path) as temporary:
+                np.savez(temporary, **made)  # type: ignore[arg-type]
+        with np.load(path, allow_pickle=False) as stored:
+            return {k: stored[k] for k in stored.files}
+
+    def model(self, name: str, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
+        """The model that `make` trains, given a folder for its backups; trained once, then read from `models/name.keras`."""
+        path = self.path / "models" / f"{name}.keras"
+        if not path.exists():
+            model = make(self.path / "training" / name)
+            with files.atomic_path(path) as temporary:
+                model.save(temporary)
+        return keras.models.load_model(path)

@@ -1,0 +1,48 @@
+"""The paragraph at the top of a report: what the checks and the rows say, and nothing else."""
+
+from collections.abc import Sequence
+
+from tfinv.reporting.results import Check, Results
+from tfinv.reporting.rows import attack_names, is_artefact, rows_of, show_eps
+from tfinv.reporting.summary import Row, group, summarise
+from tfinv.reporting.tables import percent
+
+
+def verdict(results: Results) -> str:
+    """How many checks failed and which, then each experiment's accuracy on clean images and at its worst."""
+    parts = [checks_sentence(results.checks)]
+    rows = rows_of(results, "accuracy")
+    # An artefact would pass for the worst case, or hide it.
+    named = zip(rows, attack_names(rows), strict=True)
+    sound = [dict(r) | {"attack": name} for r, name in named if not is_artefact(r)]
+    worst = [_accuracy(str(e), some) for (e,), some in group(sound, "experiment").items()]
+    if any(worst):
+        parts.append("Accuracy: " + "; ".join(w for w in worst if w) + ".")
+    return " ".join(parts)
+
+
+def checks_sentence(checks: Sequence[Check]) -> str:
+    """The checks in one or two sentences."""
+    if not checks:
+        return "No check was made, so nothing here vouches for the figures below."
+    failed = [c.name for c in checks if c.passed is False]
+    unjudged = [c.name for c in checks if c.passed is None]
+    if failed:
+        text = f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}."
+    elif len(unjudged) == len(checks):
+        return "None of the checks had anything to judge, so nothing here vouches for the figures below."
+    else:
+        text = f"No check failed; {len(checks) - len(unjudged)} of {len(checks)} passed."
+    return text + (f" Not judged: {', '.join(unjudged)}." if unjudged else "")
+
+
+def _accuracy(experiment: str, rows: Sequence[Row]) -> str:
+    found = {key: summarise(runs, "accuracy").mean for key, runs in group(rows, "attack", "eps").items()}
+    means = {key: mean for key, mean in found.items() if mean is not None}
+    clean = next((m for (attack, _), m in means.items() if attack == "clean"), None)
+    attacked = {key: m for key, m in means.items() if key[0] != "clean"}
+    parts = [] if clean is None else [f"{percent(clean)} % on clean images"]
+    if attacked:
+        (attack, eps), lowest = min(attacked.items(), key=lambda item: item[1])
+        parts.append(f"{percent(lowest)} % at the lowest ({attack}, eps {show_eps(eps)})")
+    return f"{experiment} {', '.join(parts)}" if parts else ""

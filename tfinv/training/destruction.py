@@ -1,0 +1,224 @@
+"""The destruction defence: a classifier with an auxiliary autoencoder behind a gradient reversal (the poster).
+
+With encoder E, head C, decoder D and the reversal R:
+
+    z = E(x),  L = CE(C(z), y) + w * mean_i e_i,  e_i = |D(R(z_i)) - t_i|^2 / V,  V = mean |x - mean image|^2
+
+so that e = 1 is the error of a decoder that knows nothing but the mean image. The decoder descends L. The encoder descends
+the cross-entropy and follows the reconstruction gradient times s_i: +1 on its own image in `positive`, -pressure_i in
+`reversal`, and in `shuffled` +1 where the target is the example's own image and -pressure_i where it is another's.
+
+Why a pressure: the reversed loss has no lower bound, and pushed by a constant the encoder leaves classification behind. See
+`BOUNDS` for the ways to bound it; docs/results/bounds.md has what each does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfinv import models
+from tfinv.errors import expected
+from tfinv.layers import DannRamp, GradientReversal
+
+EXPERIMENTS = ("baseline", "positive", "reversal", "shuffled")
+
+# Pressure on one example, from its error e and the bound's level c, both relative to the mean image's error.
+BOUNDS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "none": lambda e, c: tf.ones_like(e),
+    # Fades out as the decoder comes to know no more than the mean image.
+    "mean": lambda e, c: tf.clip_by_value(1.0 - e, 0.0, 1.0),
+    # The same with the class's mean image, which a right classification gives away in any case.
+    "class_mean": lambda e, c: tf.clip_by_value(1.0 - e / c, 0.0, 1.0),
+    # The gradient of the bounded loss 2 e / (1 + e) in place of e's.
+    "normalised": lambda e, c: 2.0 / tf.square(1.0 + e),
+}
+
+
+class DestructionTraining(keras.Model):
+    """Trains a classifier in one of the poster's four experiments; compile and fit as any Keras model.
+
+    Args:
+      classifier: from images in [0, 1] (batch, H, W, C) to logits, with a layer named "encoding".
+      experiment: one of `EXPERIMENTS`.
+      images: (n, H, W, C) training images, for the error levels of the bound.
+      labels: (n,) their classes.
+      strength: lambda, the factor of the reversed gradient.
+      weight: w, the reconstruction's share of the loss.
+      bound: one of `BOUNDS`.
+      ramp_steps: steps over which lambda rises as in DANN; 0 for none.
+      decoder_steps: how often the decoder learns for each step of the encoder.
+      seed: of the shuffled targets.
+
+    Raises:
+      UserError: unknown experiment or bound, or an encoder without weights, which no gradient can change.
+    """
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        experiment: str,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        strength: float = 1.0,
+        weight: float = 1.0,
+        bound: str = "class_mean",
+        ramp_steps: int = 0,
+        decoder_steps: int = 1,
+        seed: int = 0,
+    ):
+        super().__init__(name=experiment)
+        if experiment not in EXPERIMENTS:
+            raise expected(f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment))
+        if bound not in BOUNDS:
+            raise expected(f"a bound among {', '.join(BOUNDS)}", repr(bound), "Change --bound.")
+        self.classifier, self.experiment = classifier, experiment
+        self.encoder, self.head = models.split(classifier)
+        if experiment in ("reversal", "shuffled") and not self.encoder.trainable_weights:
+            raise expected(
+                f"an encoder with weights for the experiment {experiment!r}",
+                f"{classifier.name}, whose encoding is the image itself",
+                "Change --architecture.",
+            )
+        self.weight, self.bound, self.seed, self.decoder_steps = weight, bound, seed, decoder_steps
+        self.mean_error, self.class_levels = error_levels(images, labels)
+        self.decoder = models.decoder(self.encoder.output_shape[1:], classifier.input_shape[1:])
+        self.reversal = GradientReversal(DannRamp(ramp_steps, strength) if ramp_steps else strength)
+        self.loss_metric = keras.metrics.Mean("loss")
+        self.reconstruction_metric = keras.metrics.Mean("reconstruction_loss")
+        self.accuracy_metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        self.built = True
+
+    @property
+    def metrics(self):
+        """Classification loss, relative reconstruction error, accuracy."""
+        return [self.loss_metric, self.reconstruction_metric, self.accuracy_metric]
+
+    def compile(self, optimizer="adam", decoder_optimizer="adam", **kwargs):
+        """As `keras.Model.compile`; the decoder has an optimizer of its own, since it is the adversary."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.decoder_optimizer = keras.optimizers.get(decoder_optimizer)
+        self.optimizer.build(self.classifier.trainable_variables)
+        self.decoder_optimizer.build(self.decoder.trainable_variables)
+
+    def call(self, inputs, training=None):
+        """Logits of the classifier."""
+        return self.classifier(inputs, training=training)
+
+    def reconstruct(self, images):
+        """The decoder's view of the images, (batch, H, W, C) in [0, 1]."""
+        return self.decoder(self.encoder(images, training=False), training=False)
+
+    def relative_errors(self, reconstruction, targets) -> tf.Tensor:
+        """Squared error of each example over that of the mean image, (batch,)."""
+        axes = list(range(1, len(targets.shape)))
+        squared = tf.square(tf.cast(reconstruction, tf.float32) - tf.cast(targets, tf.float32))
+        return tf.reduce_mean(squared, axis=axes) / self.mean_error
+
+    def train_step(self, data):
+        """One step of the classifier and `decoder_steps` of the decoder."""
+        images, labels = data
+        if self.experiment == "baseline":
+            return self._classifier_step(images, labels)
+        targets, own = self._targets(images)
+        for _ in range(self.decoder_steps - 1):
+            self._decoder_step(images, targets)
+        with tf.GradientTape(persistent=True) as tape:
+            encoding = self.encoder(images, training=True)
+            logits = self.head(encoding, training=True)
+            with tape.stop_recording():
+                scales = self._scales(encoding, targets, labels, own)
+            reconstruction = self.decoder(self.reversal(encoding, scale=scales, training=True), training=True)
+            errors = self.relative_errors(reconstruction, targets)
+            classification = _cross_entropy(labels, logits)
+            loss = classification + self.weight * tf.reduce_mean(errors)
+        variables = self.classifier.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        variables = self.decoder.trainable_variables
+        self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        del tape
+        self.reconstruction_metric.update_state(errors)
+        return self._logs(classification, labels, logits)
+
+    def test_step(self, data):
+        """Classification loss and accuracy, and the error of reconstructing the image itself."""
+        images, labels = data
+        logits = self.classifier(images, training=False)
+        if self.experiment != "baseline":
+            self.reconstruction_metric.update_state(self.relative_errors(self.reconstruct(images), images))
+        return self._logs(_cross_entropy(labels, logits), labels, logits)
+
+    def export_classifier(self) -> keras.Model:
+        """The trained classifier as a plain Keras model that loads without tfinv."""
+        return self.classifier
+
+    def _classifier_step(self, images, labels):
+        with tf.GradientTape() as tape:
+            logits = self.classifier(images, training=True)
+            loss = _cross_entropy(labels, logits)
+        variables = self.classifier.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return self._logs(loss, labels, logits)
+
+    def _decoder_step(self, images, targets):
+        encoding = self.encoder(images, training=False)
+        with tf.GradientTape() as tape:
+            errors = self.relative_errors(self.decoder(encoding, training=True), targets)
+            loss = tf.reduce_mean(errors)
+        variables = self.decoder.trainable_variables
+        self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    def _targets(self, images):
+        """Targets (batch, H, W, C), and which of them are the example's own image (batch,)."""
+        batch = tf.shape(images)[0]
+        if self.experiment != "shuffled":
+            return images, tf.fill([batch], self.experiment == "positive")
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        order = tf.argsort(tf.random.stateless_uniform([batch], seed=[self.seed, step]))
+        # Rotating within a random half gives each of its members another member's image.
+        half = order[: batch // 2]
+        targets = tf.tensor_scatter_nd_update(
+            images, half[:, None], tf.gather(images, tf.roll(half, shift=1, axis=0))
+        )
+        own = tf.tensor_scatter_nd_update(tf.ones([batch], tf.bool), half[:, None], tf.zeros_like(half) > 0)
+        return targets, own
+
+    def _scales(self, encoding, targets, labels, own):
+        """The reversal's scale of each example, (batch,): -1 passes the gradient on as it is."""
+        errors = self.relative_errors(self.decoder(encoding, training=False), targets)
+        pressure = BOUNDS[self.bound](errors, tf.gather(self.class_levels, labels))
+        return tf.where(own, -1.0, self.reversal.scale.value * pressure)
+
+    def _logs(self, loss, labels, logits) -> dict[str, Any]:
+        self.loss_metric.update_state(loss)
+        self.accuracy_metric.update_state(labels, logits)
+        shown = [
+            m for m in self.metrics if m is not self.reconstruction_metric or self.experiment != "baseline"
+        ]
+        return {m.name: m.result() for m in shown}
+
+
+def error_levels(images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """How wrong it is to answer with a mean image.
+
+    Args:
+      images: (n, H, W, C) in [0, 1].
+      labels: (n,).
+
+    Returns:
+      V, the mean squared error per pixel of the mean image, and (classes,) that of each class's mean image over V.
+    """
+    flat = np.asarray(images, np.float32).reshape(len(images), -1)
+    total = float(np.mean(np.square(flat - flat.mean(0))))
+    levels = np.ones(int(labels.max()) + 1, np.float32)
+    for label in np.unique(labels):
+        rows = flat[labels == label]
+        levels[label] = np.mean(np.square(rows - rows.mean(0))) / total
+    return total, levels
+
+
+def _cross_entropy(labels, logits):
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)))

@@ -1,0 +1,36 @@
+"""Reconstructions as images in TensorBoard while the decoder learns."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class ReconstructionImages(keras.callbacks.Callback):
+    """After each epoch writes the decoder's view of a few images, below the images themselves.
+
+    Args:
+      images: (n, H, W, C) in [0, 1].
+      logdir: TensorBoard's folder.
+    """
+
+    def __init__(self, images: np.ndarray, logdir: str | os.PathLike):
+        super().__init__()
+        self._images, self._logdir = images, pathlib.Path(logdir) / "reconstructions"
+        self._writer = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes one picture: originals above, reconstructions below."""
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._logdir))
+        both = [self._images, np.asarray(self.model.reconstruct(self._images))]
+        picture = np.concatenate([np.concatenate(list(row), axis=1) for row in both], axis=0)
+        with self._writer.as_default():
+            tf.summary.image("images above, reconstructions below", picture[None], step=epoch)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the file."""
+        if self._writer is not None:
+            self._writer.close()
