@@ -96,9 +96,21 @@ class Classifier:
           UserError: the function does not do what the arguments say.
         """
         if outputs is None:
-            raise expected(
-                'outputs="logits" or outputs="probabilities"', None, "Say what the function gives."
-            )
+            raise expected('outputs="logits" or outputs="probabilities"', None, "Say what the function gives.")
+        return cls._from_function(fn, input_shape, num_classes, bounds, outputs, features, differentiable)
+
+    @classmethod
+    def _from_function(
+        cls,
+        fn: Function,
+        input_shape: Any,
+        num_classes: int | None,
+        bounds: Any,
+        outputs: Outputs | None,
+        features: Function | None = None,
+        differentiable: bool = True,
+    ) -> Classifier:
+        """As `from_callable`, but finds out by trial which classes and outputs are None."""
         bounds, shape = validation.check_bounds(bounds), validation.check_input_shape(input_shape)
         heads.check_declared(outputs)
         head = heads.from_outputs(fn, validation.noise(shape, bounds), outputs, num_classes)
@@ -107,7 +119,7 @@ class Classifier:
             raise expected(
                 "a function through which gradients flow",
                 "one without a gradient",
-                "Pass differentiable=False, or use from_predict for a NumPy function.",
+                "Pass differentiable=False, or use Classifier.from_predict for a NumPy function.",
             )
         return classifier
 
@@ -169,9 +181,7 @@ class Classifier:
     @functools.cached_property
     def compiled_logits(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """`logits` as one graph, traced once for every batch size."""
-        return tf.function(
-            self.logits, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)]
-        )
+        return tf.function(self.logits, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)])
 
     def validate(self, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Checks images, and labels if given.
@@ -237,9 +247,7 @@ class Classifier:
         )
 
 
-def run_in_batches(
-    fn: Callable[[tf.Tensor], tf.Tensor], images: np.ndarray, batch_size: int = 256
-) -> np.ndarray:
+def run_in_batches(fn: Callable[[tf.Tensor], tf.Tensor], images: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """Applies `fn` to (n, H, W, C) float32 images in batches of one shape, the last one padded.
 
     Raises:

@@ -15,9 +15,7 @@ _CONVOLUTIONS = (
 )
 
 
-def find_features(
-    model: Any, input_shape: tuple[int, int, int], layer: str | None = None
-) -> graphs.Function | None:
+def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | None = None) -> graphs.Function | None:
     """Returns the function from images to features.
 
     Args:

@@ -6,11 +6,11 @@ for layers used in several places or in several models, where `layer.output` is 
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
-KerasTensor = keras.KerasTensor
+KerasTensor: TypeAlias = Any  # keras.KerasTensor, which carries no types
 Function = Callable[[Any], Any]
 
 
@@ -47,7 +47,7 @@ def trace(model: Any, input_shape: tuple[int | None, ...]) -> Graph | None:
         output = model.call(symbol)
     except Exception:  # user code may fail in any way on a tensor without values
         return None
-    return Graph(symbol, output) if isinstance(output, KerasTensor) else None
+    return Graph(symbol, output) if isinstance(output, keras.KerasTensor) else None
 
 
 def producer(tensor: KerasTensor) -> Node:

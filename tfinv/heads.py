@@ -70,9 +70,7 @@ def find_logits(model: keras.Model, images: np.ndarray, declared: str | None = N
     return from_outputs(whole, images, declared)
 
 
-def from_outputs(
-    fn: graphs.Function, images: np.ndarray, declared: str | None, num_classes: int | None = None
-) -> Head:
+def from_outputs(fn: graphs.Function, images: np.ndarray, declared: str | None, num_classes: int | None = None) -> Head:
     """Takes the outputs of a function for what was declared, or else for what they look like.
 
     Raises:
@@ -85,9 +83,7 @@ def from_outputs(
     looks = are_probabilities(outputs)
     if declared == "probabilities" and not looks:
         low, high = outputs.min(), outputs.max()
-        raise expected(
-            "probabilities, which sum to one", f"outputs from {low:g} to {high:g} that do not", _HINT
-        )
+        raise expected("probabilities, which sum to one", f"outputs from {low:g} to {high:g} that do not", _HINT)
     if declared == "logits":
         note = ", though they look like probabilities" if looks else ""
         return Head(fn, classes, f"outputs declared to be logits{note}")
@@ -209,9 +205,7 @@ def try_on(fn: graphs.Function, images: np.ndarray) -> np.ndarray:
             "Give a binary model two columns: for p, the columns 1 - p and p.",
         )
     if not np.isfinite(outputs).all():
-        raise expected(
-            "finite outputs", "NaN or infinity for noise images within the bounds", "Retrain the model."
-        )
+        raise expected("finite outputs", "NaN or infinity for noise images within the bounds", "Retrain the model.")
     return outputs
 
 

@@ -74,9 +74,8 @@ def build(registry: Mapping[str, type], text: str, **defaults: Any) -> Any:
     return cls(**{k: v for k, v in defaults.items() if k in fields} | given)
 
 
-def show(value: Any, registry: Mapping[str, type]) -> str:
-    """The text form of a dataclass made by `build`, with every field that differs from its default."""
-    name = next(k for k, v in registry.items() if type(value) is v)
+def show(name: str, value: Any) -> str:
+    """The text form of a dataclass called `name`, with every field that differs from its default."""
     changed = [
         f"{f.name}={getattr(value, f.name)}"
         for f in dataclasses.fields(value)

@@ -21,9 +21,7 @@ def check_bounds(bounds: Any) -> Bounds:
     except (TypeError, ValueError):
         low = high = np.nan
     if not (np.isfinite([low, high]).all() and np.float32(low) < np.float32(high)):
-        raise expected(
-            "bounds as two numbers, the lower one first", bounds, "Change bounds= or --bounds, as in 0,255."
-        )
+        raise expected("bounds as two numbers, the lower one first", bounds, "Change bounds= or --bounds, as in 0,255.")
     return low, high
 
 
@@ -41,8 +39,7 @@ def check_input_shape(shape: Any) -> Shape:
         raise expected(
             "images of a fixed height, width and number of channels",
             f"a shape of {shape}",
-            "Fix it with keras.Sequential([keras.Input((height, width, channels)), model]), "
-            "or change input_shape=.",
+            "Fix it with keras.Sequential([keras.Input((height, width, channels)), model]), or change input_shape=.",
         )
     return height, width, channels
 
@@ -116,9 +113,7 @@ def check_labels(labels: Any, count: int, num_classes: int) -> np.ndarray:
     if array.dtype.kind not in "ui":
         raise expected("integer labels", f"labels of type {array.dtype}", "Convert them: labels.astype(int).")
     if len(array) != count:
-        raise expected(
-            "as many labels as images", f"{len(array)} labels for {count} images", "Change labels=."
-        )
+        raise expected("as many labels as images", f"{len(array)} labels for {count} images", "Change labels=.")
     array = array.astype(np.int64)
     if array.min() < 0 or array.max() >= num_classes:
         raise expected(

@@ -160,9 +160,7 @@ def _indices(n: int, shuffle: bool, seed: int, repeat: bool) -> tf.data.Dataset:
         return order.repeat()
 
     def one_pass(k):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(n, dtype=tf.int64), seed=tf.stack([seed, k])
-        )
+        order = tf.random.experimental.stateless_shuffle(tf.range(n, dtype=tf.int64), seed=tf.stack([seed, k]))
         return tf.data.Dataset.from_tensor_slices(order)
 
     return tf.data.Dataset.counter().flat_map(one_pass)

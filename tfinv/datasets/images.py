@@ -10,9 +10,7 @@ from PIL import Image
 
 from tfinv.errors import expected
 
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
+EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 _GREY = frozenset({"1", "L", "LA", "La"})
 _DEEP = ("I", "F")  # more than 8 bits a channel, which PIL would clip
 
@@ -42,9 +40,7 @@ def read(file: pathlib.Path, grey: bool) -> np.ndarray:
     """
     with _opened(file) as image:
         if image.mode.startswith(_DEEP):
-            raise expected(
-                "images of 8 bits a channel", f"{file} (mode {image.mode})", "Convert it to 8 bits."
-            )
+            raise expected("images of 8 bits a channel", f"{file} (mode {image.mode})", "Convert it to 8 bits.")
         pixels = np.asarray(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels
 

@@ -68,10 +68,8 @@ def load(
     splits = (*_SPLITS, "validation") if name == "fer2013" else _SPLITS
     if split not in splits:
         raise expected(f"a split of {name} among {', '.join(splits)}", repr(split), "Change --split.")
-    if name in _SOURCES:
-        dataset = _SOURCES[name](split, data_dir, limit, seed)
-    else:
-        dataset = _load_path(name, split, limit, seed, image_size)
+    source = _SOURCES.get(name)
+    dataset = source(split, data_dir, limit, seed) if source else _load_path(name, split, limit, seed, image_size)
     if limit is not None:
         dataset = dataset.take(limit)
     if image_size is not None and tuple(image_size) != dataset.image_shape[:2]:
@@ -80,9 +78,7 @@ def load(
     return dataset
 
 
-def _load_path(
-    name: str, split: str, limit: int | None, seed: int, image_size: tuple[int, int] | None
-) -> Dataset:
+def _load_path(name: str, split: str, limit: int | None, seed: int, image_size: tuple[int, int] | None) -> Dataset:
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
         return load_folder(path, split, limit, seed, image_size)

@@ -42,9 +42,7 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
             order = split_indices(whole.labels, split, eighty_twenty(whole.labels, len(names)), seed)
             return Dataset(name, split, pixels[order], whole.labels[order], names)
     if not all(key in arrays for key in _SPLIT):
-        raise expected(
-            f"an .npz file with the keys {_KEYS}", f"{path} with {', '.join(sorted(arrays)) or 'none'}"
-        )
+        raise expected(f"an .npz file with the keys {_KEYS}", f"{path} with {', '.join(sorted(arrays)) or 'none'}")
     x_train, y_train, x_test, y_test = (arrays[key] for key in _SPLIT)
     parts = {"train": (_images(x_train), _labels(y_train)), "test": (_images(x_test), _labels(y_test))}
     names = _class_names(arrays, *(labels for _, labels in parts.values()))
@@ -60,7 +58,7 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
 
 def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except (
         OSError,

@@ -70,9 +70,7 @@ def prepare(builder_cls: Any, data_dir: str | os.PathLike | None) -> pathlib.Pat
     return path
 
 
-def read(
-    name: str, split: str, path: pathlib.Path, parts: Sequence[str], limit: int | None, remedy: str
-) -> Dataset:
+def read(name: str, split: str, path: pathlib.Path, parts: Sequence[str], limit: int | None, remedy: str) -> Dataset:
     """Reads a prepared data set with the features image and label, in the order in which it is stored.
 
     Args:

@@ -11,8 +11,8 @@ def split_indices(labels: np.ndarray, split: str, num_train: np.ndarray, seed: i
     """Which images a split has, in shuffled order.
 
     All images are shuffled by `numpy.random.default_rng(seed)`; of each class the first `num_train` in that
-    order are the training set, the others the test set. The order is kept, so that the first images of any
-    split are of mixed classes though the data set be stored class by class.
+    order are the training set, the others the test set. What is chosen is shuffled once more, so that the first
+    images of any split are of all classes alike.
 
     Args:
       labels: (n,) integers.
@@ -28,14 +28,16 @@ def split_indices(labels: np.ndarray, split: str, num_train: np.ndarray, seed: i
     """
     if seed < 0:
         raise expected("a seed from 0", seed, "Change --seed.")
-    order = np.random.default_rng(seed).permutation(len(labels))
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
     if split == "all":
         return order
     shuffled = labels[order]
     in_train = np.zeros(len(labels), bool)
     for label, count in enumerate(num_train):
         in_train[np.flatnonzero(shuffled == label)[:count]] = True
-    return order[in_train] if split == "train" else order[~in_train]
+    # in the first order, the test set would begin with the classes of which the training set was full first
+    return rng.permutation(order[in_train if split == "train" else ~in_train])
 
 
 def eighty_twenty(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -24,6 +24,8 @@ class Check:
 def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     """One check for each rule over several experiments: it fails if it failed in any, and says in which.
 
+    Where it passed in all, the first one's evidence stands for the rest, whose figures are in the rows.
+
     Args:
       checks: (experiment, check) pairs.
     """
@@ -34,6 +36,9 @@ def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     for rule, members in grouped.items():
         failed = [(e, c) for e, c in members if c.passed is False]
         judged = any(c.passed is not None for _, c in members)
-        evidence = " | ".join(f"{e}: {c.evidence}" for e, c in failed or members)
+        shown = failed or members[:1]
+        evidence = " | ".join(f"{e}: {c.evidence}" for e, c in shown)
+        if len(members) > len(shown):
+            evidence = f"{len(shown) if failed else 'none'} of {len(members)} failed; {evidence}"
         merged.append(Check(rule, not failed if judged else None, evidence, members[0][1].advice))
     return merged

@@ -4,17 +4,15 @@ import os
 import pathlib
 
 import keras
-import numpy as np
 
 from tfinv import files, models
 from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
 from tfinv.training.fit import fit
 
 
 def train_evaluators(
-    images: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
+    dataset: Dataset,
     *,
     architectures: tuple[str, ...],
     epochs: int,
@@ -22,12 +20,10 @@ def train_evaluators(
     seed: int = 1000,
     workdir: str | os.PathLike | None = None,
 ) -> dict[str, Classifier]:
-    """Trains one evaluator an architecture, as usual, on the victim's training set.
+    """Trains one evaluator an architecture, as usual.
 
     Args:
-      images: (n, H, W, C) uint8 0..255, or float32 in [0, 1].
-      labels: (n,).
-      num_classes: classes.
+      dataset: the victim's training split.
       architectures: names in `tfinv.models.MODELS`; none should be the victim's alone.
       epochs: of each.
       batch_size: of each.
@@ -45,9 +41,9 @@ def train_evaluators(
             model = keras.models.load_model(path)
         else:
             keras.utils.set_random_seed(seed + i)
-            model = models.build(architecture, images.shape[1:], num_classes)
+            model = models.build(architecture, dataset.image_shape, dataset.num_classes)
             model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-            fit(model, images, labels, epochs=epochs, batch_size=batch_size, seed=seed + i)
+            fit(model, dataset, epochs=epochs, batch_size=batch_size, seed=seed + i)
             if path is not None:
                 with files.atomic_path(path) as temporary:
                     model.save(temporary)

@@ -3,9 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tfinv.evaluation.check import Check
 
 Row = dict[str, Any]
+
+# Two-sided 1 %: many measures are compared at once.
+_Z = 2.58
 
 
 def equal_accuracy(accuracies: Mapping[str, float], most: float = 0.02) -> Check:
@@ -49,8 +54,8 @@ def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
 def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], least: int = 2) -> Check:
     """The defended model's reconstructions must be worse than each other model's, beyond chance, by several measures.
 
-    Rows of one measure are compared by their intervals: the defended model gives away less where its interval lies wholly on
-    the worse side of the other's.
+    Rows of one measure are averaged over seeds, and two averages differ beyond chance where their difference is more than 2.58
+    of its standard errors, which are read off the rows' intervals.
 
     Args:
       rows: of kind "inversion", of one seed or several.
@@ -84,25 +89,31 @@ def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], l
 
 
 def _compare(rows, defended, other, budget):
+    """Names of the measures in which `defended` gives away less and more, and how many were compared."""
     less, more, total = [], [], 0
-    theirs = {_key(r): r for r in rows if r["experiment"] == other and r["budget"] == budget}
-    for row in rows:
-        if row["experiment"] != defended or row["budget"] != budget or row["measure"] == "confidence":
-            continue
-        rival = theirs.get(_key(row))
-        if rival is None or row.get("better") is None or not row["ci95"] or not rival["ci95"]:
-            continue
+    ours, theirs = (_pooled(rows, experiment, budget) for experiment in (defended, other))
+    for key in ours.keys() & theirs.keys():
+        method, measure, better = key[0], key[1], key[3]
         total += 1
-        name = row["measure"] + (f" ({row['method']})" if row["method"] == "fresh-decoder" else "")
-        below, above = row["ci95"][1] < rival["ci95"][0], row["ci95"][0] > rival["ci95"][1]
-        if row["better"] == "lower":
-            below, above = above, below
-        if below:
-            less.append(name)
-        elif above:
-            more.append(name)
+        difference = ours[key][0] - theirs[key][0]
+        error = float(np.hypot(ours[key][1], theirs[key][1]))
+        if abs(difference) <= _Z * error:
+            continue
+        name = measure + (f" ({method})" if method == "fresh-decoder" else "")
+        (less if (difference < 0) == (better == "higher") else more).append(name)
     return less, more, total
 
 
-def _key(row):
-    return row["method"], row["measure"], row.get("evaluator"), row["seed"]
+def _pooled(rows, experiment, budget):
+    """Mean over seeds and its standard error, by what was measured how."""
+    grouped: dict[tuple, list[Row]] = {}
+    for row in rows:
+        judged = row.get("better") and row["ci95"] and row["measure"] != "confidence"
+        if judged and row["experiment"] == experiment and row["budget"] == budget:
+            key = (row["method"], row["measure"], row.get("evaluator"), row["better"])
+            grouped.setdefault(key, []).append(row)
+    pooled = {}
+    for key, members in grouped.items():
+        errors = [(r["ci95"][1] - r["ci95"][0]) / (2 * 1.96) for r in members]
+        pooled[key] = (np.mean([r["value"] for r in members]), np.sqrt(np.sum(np.square(errors))) / len(members))
+    return pooled

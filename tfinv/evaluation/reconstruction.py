@@ -23,7 +23,6 @@ BETTER = {
     "feature_distance": "lower",
     "ssim_to_class_mean": "higher",
     "ssim_to_nearest": "higher",
-    "diversity": "higher",
     "confidence": "higher",
 }
 
@@ -76,6 +75,7 @@ def measure(
       images: (n, H, W, C) in [0, 1].
       labels: (n,) the class that each is to show.
       against: the training set and the evaluators.
+      also: further measures that the attack itself reports, (n,) each: confidence, steps.
       **keys: experiment, method, budget, seed: the rows' own.
 
     Returns:
@@ -100,6 +100,8 @@ def measure(
     add("pixel_distance", nearest.distances / np.sqrt(pixels))
     add("ssim_to_nearest", ssim(images, against.images[nearest.indices]))
     add("ssim_to_class_mean", ssim(images, against.class_means[labels]))
+    for name, values in (also or {}).items():
+        add(name, np.asarray(values, np.float64))
     spread = [_pair_distance(images[labels == k]) for k in np.unique(labels) if np.sum(labels == k) > 1]
     if spread:
         add("diversity", np.array(spread))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfinv.attacks import ATTACKS, Attack, AttackResult
+from tfinv.attacks import Attack, AttackResult
 from tfinv.classifier import Classifier
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.specs import show
@@ -82,7 +82,7 @@ def accuracy_curve(
                     fraction,
                     ~result.success,
                     seed,
-                    spec=show(scaled, ATTACKS),
+                    spec=show(name.partition("(")[0], scaled),
                     seconds=round(time.perf_counter() - begin, 2),
                     **realised(result, correct, attack.norm),
                 )

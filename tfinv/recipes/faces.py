@@ -108,9 +108,7 @@ def faces(
     average = train.images.mean(0)
     progress("evaluators: training")
     judges = train_evaluators(
-        train.pixels,
-        train.labels,
-        train.num_classes,
+        train,
         architectures=evaluators,
         epochs=evaluator_epochs,
         batch_size=defence.batch_size,
@@ -170,10 +168,8 @@ def _invert(classifier, wanted, attacker, budget, average, seed):
 
 
 def _measure(found, against, keys):
-    rows = measure(found["images"], found["labels"], against, **keys)
-    rows.append(row("confidence", found["confidence"], **keys))
-    rows.append(row("steps", found["steps"].astype(float), **keys))
-    return rows
+    also = {"confidence": found["confidence"], "steps": found["steps"]}
+    return measure(found["images"], found["labels"], against, also, **keys)
 
 
 def _probe(model, train, test, seed):

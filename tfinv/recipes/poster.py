@@ -34,14 +34,14 @@ class Defence:
     """
 
     architecture: str = "cnn"
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 128
     learning_rate: float = 1e-3
-    strength: float = 1.0
+    strength: float = 10.0
     weight: float = 1.0
     bound: str = "class_mean"
     ramp: float = 0.0
-    decoder_steps: int = 1
+    decoder_steps: int = 2
 
 
 def train_experiment(

@@ -63,11 +63,11 @@ class DestructionTraining(keras.Model):
         images: np.ndarray,
         labels: np.ndarray,
         *,
-        strength: float = 1.0,
+        strength: float = 10.0,
         weight: float = 1.0,
         bound: str = "class_mean",
         ramp_steps: int = 0,
-        decoder_steps: int = 1,
+        decoder_steps: int = 2,
         seed: int = 0,
     ):
         super().__init__(name=experiment)

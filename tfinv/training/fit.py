@@ -6,23 +6,22 @@ import pathlib
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfinv import files
+from tfinv.datasets import Dataset
 from tfinv.errors import expected
 
 
 def fit(
     model: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
+    dataset: Dataset,
     *,
     epochs: int,
     batch_size: int = 128,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    validation: Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> dict[str, float]:
@@ -30,13 +29,12 @@ def fit(
 
     Args:
       model: compiled, built.
-      images: (n, H, W, C) uint8 0..255, or float32 in [0, 1].
-      labels: (n,).
+      dataset: n training images.
       epochs: in all, those before a kill counted in.
       batch_size: at most n; what is left of an epoch is dropped, so that no batch has another shape.
       seed: of the order of the examples.
       workdir: where `backup/` and `tensorboard/` go; None keeps neither.
-      validation: images and labels to evaluate after each epoch.
+      validation: evaluated after each epoch.
       callbacks: further ones.
       verbose: as Keras's: 0 silent, 1 a progress bar, 2 a line an epoch.
 
@@ -46,10 +44,8 @@ def fit(
     Raises:
       UserError: the loss became NaN or infinite.
     """
-    data, follow = epoch_shuffled(images, labels, min(batch_size, len(images)), seed)
-    held_out = None
-    if validation is not None:
-        held_out = tf.data.Dataset.from_tensor_slices(validation).batch(500).map(_to_unit)
+    data, follow = epoch_shuffled(dataset, min(batch_size, len(dataset)), seed)
+    held_out = None if validation is None else validation.as_tf(500)
     used = [follow, keras.callbacks.TerminateOnNaN(), *callbacks]
     if workdir is not None:
         folder = pathlib.Path(workdir)
@@ -73,13 +69,12 @@ def fit(
 
 
 def epoch_shuffled(
-    images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int
+    dataset: Dataset, batch_size: int, seed: int
 ) -> tuple[tf.data.Dataset, keras.callbacks.Callback]:
     """Batches in an order that depends on the seed and the epoch's number alone, so that a resumed run sees the same.
 
     Args:
-      images: (n, H, W, C) uint8 or float32.
-      labels: (n,).
+      dataset: n images.
       batch_size: of every batch.
       seed: of the order.
 
@@ -88,17 +83,17 @@ def epoch_shuffled(
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     # Held as tensors beside the graph: inside it they would be copied into every function.
-    x, y = tf.constant(images), tf.constant(labels, tf.int64)
+    x, y = tf.constant(dataset.pixels), tf.constant(dataset.labels)
 
     def order(_):
-        numbers = tf.range(len(images), dtype=tf.int64)
+        numbers = tf.range(len(dataset), dtype=tf.int64)
         return tf.data.Dataset.from_tensor_slices(
             tf.random.experimental.stateless_shuffle(numbers, seed=[seed, epoch])
         )
 
     data = tf.data.Dataset.range(1).flat_map(order).batch(batch_size, drop_remainder=True)
     data = data.map(lambda rows: _to_unit(tf.gather(x, rows), tf.gather(y, rows)))
-    return data.apply(tf.data.experimental.assert_cardinality(len(images) // batch_size)).prefetch(
+    return data.apply(tf.data.experimental.assert_cardinality(len(dataset) // batch_size)).prefetch(
         2
     ), _FollowEpoch(epoch)
 

@@ -72,11 +72,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 if key in found:
                     raise _broken(path, f"s{key[0]}/{key[1]}.pgm twice")
                 found[key] = member
-        wanted = {
-            (person + 1, face + 1)
-            for person in range(self.NUM_PERSONS)
-            for face in range(self.FACES_PER_PERSON)
-        }
+        wanted = {(person + 1, face + 1) for person in range(self.NUM_PERSONS) for face in range(self.FACES_PER_PERSON)}
         if missing := sorted(wanted - set(found)):
             raise _broken(path, f"no s{missing[0][0]}/{missing[0][1]}.pgm, {len(missing)} missing in all")
         return [(key, found[key]) for key in sorted(wanted)]

@@ -76,17 +76,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def _lines(path: Any) -> Iterator[str]:
-    """The lines of the .csv file, or of the one in the archive, which is streamed and never extracted."""
+    """The lines of the .csv file, or of the one in the archive, which is never extracted to disk."""
     with path.open("rb") as file:
         if path.suffix == ".csv":
-            yield from io.TextIOWrapper(file, encoding="ascii")
+            with io.TextIOWrapper(file, encoding="ascii") as text:
+                yield from text
             return
-        with tarfile.open(fileobj=file, mode="r|gz") as archive:
+        with tarfile.open(fileobj=file, mode="r:gz") as archive:
             for member in archive:
                 if member.isfile() and member.name.rpartition("/")[2] == "fer2013.csv":
                     content = archive.extractfile(member)
                     assert content is not None  # since it is a file
-                    yield from io.TextIOWrapper(content, encoding="ascii")
+                    with io.TextIOWrapper(content, encoding="ascii") as text:
+                        yield from text
                     return
     raise expected("fer2013.csv in the archive", f"{path} without it", "Download it again.")
 

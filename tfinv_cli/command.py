@@ -1,0 +1,118 @@
+"""What every binary shares: flags, help, exit codes, one line for an expected error."""
+
+import dataclasses
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+from tfinv.errors import UserError, expected
+from tfinv_cli.flags import Define
+
+Flags = Any
+
+
+class UsageError(UserError):
+    """Flags or arguments that make no sense: exit code 2."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One binary.
+
+    Attributes:
+      name: as typed after `tfinv`.
+      help: the manual; its first line is the summary.
+      flags: what it understands.
+      run: is given the parsed flags and the positional arguments.
+      arguments: the positional arguments, for the help.
+      required: names of flags that must be given.
+    """
+
+    name: str
+    help: str
+    flags: Sequence[Define]
+    run: Callable[[Flags, list[str]], None]
+    arguments: str = ""
+    required: Sequence[str] = ()
+
+
+def main(command: Command, argv: Sequence[str] | None = None) -> int:
+    """Runs a command on its arguments (without the program's name) and returns the exit code.
+
+    0 is done, 1 failed, 2 wrong use. An expected error is one line on stderr; a traceback is a bug.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    if any(a in ("--help", "-help", "-h", "--helpfull") for a in given):
+        print(manual(command))
+        return 0
+    try:
+        values, rest = parse(command, given)
+        command.run(values, rest)
+    except UsageError as error:
+        return _say(command, error, 2)
+    except UserError as error:
+        return _say(command, error, 1)
+    except OSError as error:
+        # A full or read-only disk is met wherever a library writes.
+        return _say(command, f"{error.strerror or error}: {error.filename or 'a file'}", 1)
+    except KeyboardInterrupt:
+        return _say(command, "interrupted; run it again with the same --workdir to go on", 130)
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def parse(command: Command, given: Sequence[str]) -> tuple[Flags, list[str]]:
+    """Parses flags and positional arguments.
+
+    Raises:
+      UsageError: unknown flag, wrong value, or a required flag that is missing.
+    """
+    values = flags.FlagValues()
+    for define in command.flags:
+        define(values)
+    try:
+        rest = values([command.name, *given])[1:]
+    except flags.Error as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    for name in command.required:
+        if getattr(values, name) in (None, ""):
+            raise UsageError(str(expected(f"--{name}", "none", f"Pass --{name}; see tfinv {command.name} --help.")))
+    if rest and not command.arguments:
+        raise UsageError(str(expected("flags only", " ".join(rest), f"See tfinv {command.name} --help.")))
+    return values, rest
+
+
+def resolved(values: Flags) -> dict[str, Any]:
+    """Every flag with its value, also those left at their default."""
+    return dict(sorted(values.flag_values_dict().items()))
+
+
+def manual(command: Command) -> str:
+    """The text of --help."""
+    values = flags.FlagValues()
+    for define in command.flags:
+        define(values)
+    lines = [f"tfinv {command.name} {command.arguments}".rstrip() + " [--flags]", "", command.help.strip(), "", "Flags:"]
+    for name, flag in sorted(values._flags().items()):
+        kind = flag.flag_type()
+        if isinstance(flag, flags.EnumFlag):
+            kind = " | ".join(flag.parser.enum_values)  # type: ignore[attr-defined]
+        default = "required" if name in command.required else _default(flag)
+        lines.append(f"  --{name}  ({kind}; {default})")
+        lines += textwrap.wrap(flag.help or "", 92, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _default(flag):
+    if flag.default is None:
+        return "optional"
+    return f"default {flag.default_as_str.strip(chr(39))}"
+
+
+def _say(command, message, code):
+    print(f"tfinv {command.name}: {' '.join(str(message).split())}", file=sys.stderr)
+    return code

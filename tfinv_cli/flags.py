@@ -1,0 +1,147 @@
+"""The flags that commands share: the same name means the same everywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+from tfinv import specs
+from tfinv.errors import UserError
+
+Define = Callable[[flags.FlagValues], Any]
+
+
+class _Numbers(flags.ArgumentParser):
+    """Comma-separated numbers or fractions."""
+
+    def parse(self, argument):
+        """A list of floats."""
+        if isinstance(argument, (list, tuple)):
+            return [float(a) for a in argument]
+        try:
+            return [specs.parse_number(part) for part in str(argument).split(",")]
+        except UserError as error:
+            raise ValueError(f"not numbers separated by commas: {argument!r}") from error
+
+    def flag_type(self):
+        """Shown in the help."""
+        return "numbers, such as 0.05,8/255"
+
+
+class _Wholes(_Numbers):
+    """Comma-separated whole numbers."""
+
+    def parse(self, argument):
+        """A list of ints."""
+        found = super().parse(argument)
+        if any(value != int(value) for value in found):
+            raise ValueError(f"not whole numbers separated by commas: {argument!r}")
+        return [int(value) for value in found]
+
+    def flag_type(self):
+        """Shown in the help."""
+        return "whole numbers, such as 0,3,7"
+
+
+class _Specs(flags.ArgumentParser):
+    """Comma-separated specs; commas inside parentheses belong to the spec."""
+
+    def parse(self, argument):
+        """A list of texts."""
+        return list(argument) if isinstance(argument, (list, tuple)) else specs.parse_list(str(argument))
+
+    def flag_type(self):
+        """Shown in the help."""
+        return "specs, such as fgsm,pgd(steps=40,restarts=5)"
+
+
+def _join(values):
+    return ",".join(str(v) for v in values)
+
+
+def numbers(name: str, default: Any, help_text: str) -> Define:
+    """A flag of several numbers."""
+
+    def define(values):
+        flags.DEFINE(_Numbers(), name, default, help_text, values, _Serializer())
+
+    return define
+
+
+def spec_list(name: str, default: Any, help_text: str) -> Define:
+    """A flag of several specs."""
+
+    def define(values):
+        flags.DEFINE(_Specs(), name, default, help_text, values, _Serializer())
+
+    return define
+
+
+class _Serializer(flags.ArgumentSerializer):
+    def serialize(self, value):
+        return _join(value)
+
+
+def text(name: str, default: Any, help_text: str) -> Define:
+    """A flag of one text."""
+    return lambda values: flags.DEFINE_string(name, default, help_text, flag_values=values)
+
+
+def whole(name: str, default: Any, help_text: str, least: int = 0) -> Define:
+    """A flag of one whole number."""
+    return lambda values: flags.DEFINE_integer(
+        name, default, help_text, lower_bound=least, flag_values=values
+    )
+
+
+def real(name: str, default: Any, help_text: str) -> Define:
+    """A flag of one number."""
+    return lambda values: flags.DEFINE_float(name, default, help_text, flag_values=values)
+
+
+def choice(name: str, default: Any, among: Any, help_text: str) -> Define:
+    """A flag with a few possible values."""
+    return lambda values: flags.DEFINE_enum(name, default, list(among), help_text, flag_values=values)
+
+
+def switch(name: str, default: bool, help_text: str) -> Define:
+    """A flag that is on or off."""
+    return lambda values: flags.DEFINE_bool(name, default, help_text, flag_values=values)
+
+
+DATA_DIR = text("data_dir", None, "Folder of the data sets; otherwise the variable TFINV_DATA_DIR names it.")
+WORKDIR = text("workdir", None, "Folder for everything the command writes; run again with it, a killed command goes on.")
+SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.")
+SEEDS = whole("seeds", 1, "How many seeds, from --seed on: a training and an evaluation each.", 1)
+BATCH_SIZE = whole("batch_size", 128, "Images in one step or one compiled call.", 1)
+LIMIT = whole("limit", None, "Only the first so many images.", 1)
+SPLIT = choice("split", "test", ("train", "validation", "test", "all"), "Which part of the data set.")
+MODEL = text("model", None, "Path of a model: .keras, .h5 or a SavedModel folder.")
+BOUNDS = numbers("bounds", [0.0, 1.0], "Least and largest pixel value that the model takes: 0,1 or 0,255 or -1,1.")
+OUTPUTS = choice("outputs", None, ("logits", "probabilities"), "What the model gives, where it can't be seen.")
+UNSAFE = switch(
+    "allow_unsafe_deserialization", False, "Load a model file even if it can run code. Only for files you trust."
+)
+EPS = numbers("eps", [0.05, 0.1, 0.25], "Budgets, as fractions of the bounds' width.")
+ATTACKS = spec_list("attacks", ["fgsm", "pgd(steps=40)"], "Attacks: fgsm, pgd, noise.")
+METHODS = spec_list("methods", ["miface", "gradient"], "Inversions: miface, gradient.")
+
+
+def _labels(values):
+    help_text = "Classes to reconstruct, as numbers from 0; otherwise all."
+    flags.DEFINE(_Wholes(), "labels", None, help_text, values, _Serializer())
+
+
+LABELS: Define = _labels
+
+
+def dataset(default: str | None) -> Define:
+    """--dataset, whose default differs."""
+    return text(
+        "dataset", default, "mnist5k, mnist, cifar10, att_faces, fer2013, or the path of class folders or an .npz."
+    )
+
+
+def epochs(default: int) -> Define:
+    """--epochs, whose default differs."""
+    return whole("epochs", default, "Passes over the training images.", 1)

@@ -1,0 +1,97 @@
+"""`tfinv invert`."""
+
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfinv import datasets, files, inversion, models
+from tfinv.evaluation.evaluators import train_evaluators
+from tfinv.evaluation.inversion_checks import attack_converged, evaluators_are_accurate
+from tfinv.evaluation.reconstruction import TrainingSet, measure, nearest_pixels
+from tfinv.reporting import Figure, Results
+from tfinv.reporting.figures import Neighbours, neighbour_grid
+from tfinv_cli import command, finish, flags, victim
+from tfinv_cli.command import UsageError
+
+
+def _run(values: Any, _: list[str]) -> None:
+    begin = time.perf_counter()
+    methods = [(spec, inversion.method(spec, start=values.start)) for spec in values.methods]
+    unknown = sorted(set(values.evaluators) - set(models.MODELS))
+    if unknown:
+        raise UsageError(f"Expected --evaluators among {', '.join(models.MODELS)}. Received: {', '.join(unknown)}.")
+    classifier, data = victim.load(values)
+    train = datasets.load(values.dataset, "train", data_dir=values.data_dir)
+    labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
+    folder = pathlib.Path(values.workdir)
+    finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
+    judges = train_evaluators(
+        train,
+        architectures=tuple(values.evaluators),
+        epochs=values.epochs,
+        batch_size=values.batch_size,
+        workdir=folder / "evaluators",
+    )
+    accuracies = {k: c.accuracy(data.images, data.labels) for k, c in judges.items()}
+    against = TrainingSet.make(train.images, train.labels, judges)
+    rows, figures, kept = [], [], {"labels": np.repeat(labels, values.samples)}
+    for i, (spec, method) in enumerate(methods):
+        finish.say(f"{spec}: {len(labels)} classes x {values.samples}")
+        average = classifier.from_unit(train.images.mean(0))
+        found = inversion.invert(
+            classifier, labels, method, samples=values.samples, average=average, seed=values.seed
+        )
+        shown = classifier.to_unit(found.images)
+        also = {"confidence": found.confidence, "steps": found.steps}
+        keys = {"experiment": "model", "method": spec, "budget": "convergence", "seed": values.seed}
+        rows += measure(shown, found.labels, against, also, **keys)
+        kept[spec] = found.images
+        near = nearest_pixels(shown, found.labels, against)
+        cells = [Neighbours(a, [train.images[j]], [f"no. {j}"]) for a, j in zip(shown, near.indices, strict=True)]
+        names = [train.class_names[k] for k in found.labels]
+        path = pathlib.Path("figures") / f"reconstructions-{i}.png"
+        neighbour_grid({spec: cells[:12]}, folder / path, columns=names[:12])
+        caption = "Each reconstruction with the nearest training image of its class (pixels, L2)."
+        figures.append(Figure(f"reconstructions-{i}", f"Reconstructions: {spec}", caption, str(path)))
+    with files.atomic_path(folder / "reconstructions.npz") as temporary:
+        np.savez(temporary, **kept)  # type: ignore[arg-type]
+    checks = [victim.bounds_check(classifier, data), evaluators_are_accurate(accuracies), attack_converged(rows)]
+    finish.finish(Results("invert", command.resolved(values), rows, checks, figures), folder, begin)
+
+
+COMMAND = command.Command(
+    "invert",
+    """Reconstructs what a model's classes look like, and measures how much that gives away.
+
+--dataset is what the model was trained on: its training split gives the attacker's average image, trains the
+evaluators, and holds the nearest images. WORKDIR/reconstructions.npz holds the reconstructions in the model's bounds.
+
+  tfinv invert --model=model.keras --dataset=mnist5k --methods='miface,gradient(steps=300)' --workdir=runs/i""",
+    (
+        *victim.FLAGS,
+        flags.METHODS,
+        flags.LABELS,
+        flags.choice("start", "average", inversion.STARTS, "Where a method starts that does not say so itself."),
+        flags.whole("samples", 1, "Reconstructions a class; they differ with --start=noise only.", 1),
+        flags.spec_list("evaluators", ["mlp", "softmax"], "Architectures of the evaluators; not the model's own."),
+        flags.epochs(10),
+        flags.SEED,
+        flags.BATCH_SIZE,
+        flags.WORKDIR,
+    ),
+    _run,
+    required=victim.REQUIRED,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return command.main(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""`tfinv COMMAND --flags`: finds the command and runs it."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tfinv.version import __version__
+
+COMMANDS = {
+    "train": "trains a classifier, as usual or with the destruction defence",
+    "attack": "attacks a model and keeps the adversarial images",
+    "invert": "reconstructs what a model's classes look like",
+    "evaluate": "measures a model's robust accuracy and privacy, with the checks",
+    "reproduce": "runs a published experiment: table1, faces, or the small demo",
+    "report": "turns a results.json into HTML, TensorBoard or console output",
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs `argv` (without the program's name) and returns the exit code."""
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        print(usage())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    if argv[0] not in COMMANDS:
+        print(
+            f"tfinv: Expected a command among {', '.join(COMMANDS)}. Received: {argv[0]}. See tfinv --help.",
+            file=sys.stderr,
+        )
+        return 2
+    # Imported late: --help of the whole should not wait for TensorFlow.
+    module = importlib.import_module(f"tfinv_cli.{argv[0]}")
+    return module.main(argv[1:])
+
+
+def usage() -> str:
+    """The text of `tfinv --help`."""
+    width = max(map(len, COMMANDS))
+    lines = ["tfinv COMMAND [--flags]", "", "Is an image classifier robust, is it private?", ""]
+    lines += [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join([*lines, "", "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use."])
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,45 @@
+"""`tfinv report`."""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tfinv.reporting import Results, print_results, write_html, write_tensorboard
+from tfinv_cli import command, finish, flags
+
+
+def _run(values: Any, _: list[str]) -> None:
+    folder = pathlib.Path(values.workdir)
+    results = Results.read(folder)
+    if "console" in values.views:
+        print_results(results)
+    if "tensorboard" in values.views:
+        finish.say(f"TensorBoard: {write_tensorboard(results, folder, folder / 'tensorboard')}")
+    if "html" in values.views:
+        finish.say(f"Report: {write_html(results, folder)}")
+
+
+COMMAND = command.Command(
+    "report",
+    """Turns WORKDIR/results.json into the views that people read.
+
+  tfinv report --workdir=runs/demo --views=html,console""",
+    (
+        flags.WORKDIR,
+        lambda values: flags.flags.DEFINE_multi_enum(
+            "views", ["html"], ["html", "tensorboard", "console"], "Which views; may be repeated.", flag_values=values
+        ),
+    ),
+    _run,
+    required=("workdir",),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return command.main(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

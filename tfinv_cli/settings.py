@@ -1,0 +1,69 @@
+"""The settings of each published experiment, and the flags that change them: the one place for these figures."""
+
+import dataclasses
+from typing import Any
+
+from tfinv import models
+from tfinv.recipes.poster import Defence
+from tfinv.recipes.table1 import EPS
+from tfinv.training.destruction import BOUNDS
+from tfinv_cli import flags
+
+_DEFENCE = dataclasses.asdict(Defence())
+DEFENCE = tuple(_DEFENCE)
+
+_COMMON = _DEFENCE | {
+    "train_limit": None,
+    "limit": None,
+    "seed": 0,
+    "seeds": 1,
+    "eps": list(EPS),
+    "pgd_steps": 40,
+    "labels": None,
+    "evaluator_epochs": 5,
+    "steps": 300,
+    "most_steps": 2000,
+}
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "demo": _COMMON | {"dataset": "mnist5k", "epochs": 12},
+    "table1": _COMMON | {"dataset": "mnist"},
+    "faces": _COMMON | {"dataset": "att_faces"},
+}
+
+# What a data set needs that differs from the experiment's own.
+_BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
+    ("faces", "att_faces"): {"architecture": "mlp", "epochs": 60, "batch_size": 28, "evaluator_epochs": 60},
+}
+
+FLAGS = (
+    flags.dataset(None),
+    flags.DATA_DIR,
+    flags.WORKDIR,
+    flags.choice("architecture", None, models.MODELS, "Which network."),
+    flags.whole("epochs", None, "Passes over the training images.", 1),
+    flags.whole("batch_size", None, "Images in one training step.", 1),
+    flags.real("learning_rate", None, "Of Adam at the start."),
+    flags.real("strength", None, "Lambda: factor of the reversed gradient."),
+    flags.real("weight", None, "Share of the reconstruction loss."),
+    flags.choice("bound", None, BOUNDS, "What keeps the reversed loss from running away."),
+    flags.real("ramp", None, "Part of the training over which lambda rises; 0 for none."),
+    flags.whole("decoder_steps", None, "Steps of the decoder for one of the encoder.", 1),
+    flags.whole("seed", None, "The first seed."),
+    flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
+    flags.whole("train_limit", None, "Train on the first so many images only.", 1),
+    flags.whole("limit", None, "Attack, and judge decoders on, the first so many test images only.", 1),
+    flags.numbers("eps", None, "table1: budgets, as fractions of the bounds' width."),
+    flags.whole("pgd_steps", None, "table1: steps of PGD.", 1),
+    flags.LABELS,
+    flags.whole("evaluator_epochs", None, "faces: training of the evaluators.", 1),
+    flags.whole("steps", None, "faces: inversion steps of the equal budget.", 1),
+    flags.whole("most_steps", None, "faces: inversion steps at most, until convergence.", 1),
+)
+
+
+def resolve(what: str, values: Any) -> dict[str, Any]:
+    """The configuration: flags that were given over the experiment's own values."""
+    given = {k: v for k, v in values.flag_values_dict().items() if v is not None}
+    name = given.get("dataset", DEFAULTS[what]["dataset"])
+    return DEFAULTS[what] | _BY_DATASET.get((what, name), {}) | given

@@ -1,0 +1,51 @@
+"""The model and the images that `attack`, `evaluate` and `invert` take."""
+
+from typing import Any
+
+import tfinv
+from tfinv import datasets
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
+from tfinv.evaluation.check import Check
+from tfinv.probing import probe_bounds
+from tfinv_cli.command import UsageError
+from tfinv_cli.flags import BOUNDS, DATA_DIR, LIMIT, MODEL, OUTPUTS, SPLIT, UNSAFE, dataset
+
+FLAGS = (MODEL, BOUNDS, OUTPUTS, UNSAFE, dataset(None), DATA_DIR, SPLIT, LIMIT)
+REQUIRED = ("model", "dataset", "workdir")
+
+
+def load(values: Any) -> tuple[Classifier, Dataset]:
+    """The classifier and the images of the common flags.
+
+    Raises:
+      UserError: either can't be loaded, or they do not fit each other.
+    """
+    classifier = tfinv.load_classifier(
+        values.model,
+        bounds=bounds(values),
+        outputs=values.outputs,
+        allow_unsafe_deserialization=values.allow_unsafe_deserialization,
+    )
+    data = datasets.load(values.dataset, values.split, data_dir=values.data_dir, limit=values.limit)
+    classifier.validate(classifier.from_unit(data.images[:1]), data.labels[:1])
+    return classifier, data
+
+
+def bounds(values: Any) -> tuple[float, float]:
+    """--bounds as a pair."""
+    if len(values.bounds) != 2:
+        raise UsageError(f"Expected two numbers. Received: {values.bounds}. Change --bounds, as in 0,255.")
+    return tuple(values.bounds)
+
+
+def bounds_check(classifier: Classifier, data: Dataset) -> Check:
+    """Whether the declared bounds are those that the model was trained on."""
+    few = data.take(500)
+    warning = probe_bounds(classifier, few.images, few.labels)
+    return Check(
+        "declared-bounds-fit",
+        warning is None,
+        warning or f"no other usual range gives a better accuracy than {classifier.bounds[0]:g} to {classifier.bounds[1]:g}",
+        "The model was trained on another pixel range than the one declared, so every figure here is of a model that can't see.",
+    )
