@@ -44,13 +44,14 @@ def find_logits(model: keras.Model, images: np.ndarray, declared: str | None = N
       UserError: the output is not that of a classifier, or not what was declared.
     """
 
-    def whole(x: tf.Tensor) -> tf.Tensor:
-        return only_output(model(x, training=False))
-
+    graph = graphs.trace(model, images.shape[1:])
+    if graph is not None and _is_its_graph(model):
+        whole = graphs.view(graph, graph.output)  # the model itself, but for dictionaries around its input and output
+    else:
+        whole = lambda x: only_output(model(x, training=False))  # noqa: E731
     if declared == "logits":
         return from_outputs(whole, images, declared)
     outputs = try_on(whole, images)
-    graph = graphs.trace(model, images.shape[1:])
     # A subclass of a functional model may override `call`, and is then not its graph.
     if graph is not None and _agree(graphs.view(graph, graph.output), images, outputs):
         cut = cut_softmax(graph)
@@ -128,6 +129,10 @@ def _linear_twin(layer: keras.Layer) -> keras.Layer:
     return twin
 
 
+def _is_its_graph(model: keras.Model) -> bool:
+    return hasattr(model, "inputs") and type(model).__module__.startswith("keras.")
+
+
 def _does_nothing(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.linear
@@ -192,7 +197,7 @@ def try_on(fn: graphs.Function, images: np.ndarray) -> np.ndarray:
         raise expected(
             f"a classifier of images of shape {images.shape}",
             f"{type(error).__name__}: {reason[0] if reason else ''}".rstrip(". "),
-            "Change the model, or input_shape= for a function.",
+            "Change the model, or input_shape= or num_classes= for a function.",
         ) from error
     if outputs.ndim != 2 or len(outputs) != len(images):
         raise expected(

@@ -78,9 +78,7 @@ class GradientReversal(keras.layers.Layer):
             name="scale",
             shape=(),
             dtype="float32",
-            initializer=keras.initializers.Constant(
-                float(self.schedule(0)) if self.schedule else self._initial
-            ),
+            initializer=keras.initializers.Constant(float(self.schedule(0)) if self.schedule else self._initial),
             trainable=False,
             autocast=False,
         )
@@ -107,11 +105,7 @@ class GradientReversal(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        scale = (
-            keras.optimizers.schedules.serialize(self.schedule)
-            if self.schedule is not None
-            else self._initial
-        )
+        scale = keras.optimizers.schedules.serialize(self.schedule) if self.schedule is not None else self._initial
         return super().get_config() | {"scale": scale}
 
     @classmethod

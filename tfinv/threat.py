@@ -89,9 +89,7 @@ def distances(adversarial: np.ndarray, images: np.ndarray, norm: str) -> np.ndar
     return flat.max(axis=1, initial=0.0) if norm == "linf" else np.sqrt(np.square(flat).sum(axis=1))
 
 
-def enforce(
-    adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds: tuple[float, float]
-) -> np.ndarray:
+def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds: tuple[float, float]) -> np.ndarray:
     """Moves float32 images by the few units in the last place that keep rounding from breaking the budget.
 
     Args:
@@ -115,9 +113,7 @@ def enforce(
         high32 = np.where(high32 > high, np.nextafter(high32, np.float32(-np.inf)), high32)
         return np.clip(result, low32, high32)
     over = distances(result, images, "l2")
-    shrink = np.minimum(1.0, budget.eps / np.maximum(over, 1e-300)) * np.where(
-        over > budget.eps, 1 - 1e-6, 1.0
-    )
+    shrink = np.minimum(1.0, budget.eps / np.maximum(over, 1e-300)) * np.where(over > budget.eps, 1 - 1e-6, 1.0)
     factor = shrink.reshape(-1, *[1] * (images.ndim - 1))
     inside = (wide + factor * (result.astype(np.float64) - wide)).astype(np.float32)
     # At radii near the float32 spacing of the pixels even the shrunk image rounds outside: only the original is sure.

@@ -96,7 +96,13 @@ def manual(command: Command) -> str:
     values = flags.FlagValues()
     for define in command.flags:
         define(values)
-    lines = [f"tfinv {command.name} {command.arguments}".rstrip() + " [--flags]", "", command.help.strip(), "", "Flags:"]
+    lines = [
+        f"tfinv {command.name} {command.arguments}".rstrip() + " [--flags]",
+        "",
+        command.help.strip(),
+        "",
+        "Flags:",
+    ]
     for name, flag in sorted(values._flags().items()):
         kind = flag.flag_type()
         if isinstance(flag, flags.EnumFlag):

@@ -33,9 +33,7 @@ def _run(values: Any, _: list[str]) -> None:
         )
         rows += found
         if seed == values.seed:
-            checks += robustness_checks(
-                found, classifier, images, data.labels, seed=seed, batch_size=values.batch_size
-            )
+            checks += robustness_checks(found, classifier, images, data.labels, seed=seed, batch_size=values.batch_size)
     finish.finish(Results("evaluate", command.resolved(values), rows, checks), values.workdir, begin)
 
 

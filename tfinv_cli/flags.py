@@ -89,9 +89,7 @@ def text(name: str, default: Any, help_text: str) -> Define:
 
 def whole(name: str, default: Any, help_text: str, least: int = 0) -> Define:
     """A flag of one whole number."""
-    return lambda values: flags.DEFINE_integer(
-        name, default, help_text, lower_bound=least, flag_values=values
-    )
+    return lambda values: flags.DEFINE_integer(name, default, help_text, lower_bound=least, flag_values=values)
 
 
 def real(name: str, default: Any, help_text: str) -> Define:
@@ -110,7 +108,9 @@ def switch(name: str, default: bool, help_text: str) -> Define:
 
 
 DATA_DIR = text("data_dir", None, "Folder of the data sets; otherwise the variable TFINV_DATA_DIR names it.")
-WORKDIR = text("workdir", None, "Folder for everything the command writes; run again with it, a killed command goes on.")
+WORKDIR = text(
+    "workdir", None, "Folder for everything the command writes; run again with it, a killed command goes on."
+)
 SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.")
 SEEDS = whole("seeds", 1, "How many seeds, from --seed on: a training and an evaluation each.", 1)
 BATCH_SIZE = whole("batch_size", 128, "Images in one step or one compiled call.", 1)

@@ -42,9 +42,7 @@ def _run(values: Any, _: list[str]) -> None:
     for i, (spec, method) in enumerate(methods):
         finish.say(f"{spec}: {len(labels)} classes x {values.samples}")
         average = classifier.from_unit(train.images.mean(0))
-        found = inversion.invert(
-            classifier, labels, method, samples=values.samples, average=average, seed=values.seed
-        )
+        found = inversion.invert(classifier, labels, method, samples=values.samples, average=average, seed=values.seed)
         shown = classifier.to_unit(found.images)
         also = {"confidence": found.confidence, "steps": found.steps}
         keys = {"experiment": "model", "method": spec, "budget": "convergence", "seed": values.seed}

@@ -40,7 +40,9 @@ def usage() -> str:
     width = max(map(len, COMMANDS))
     lines = ["tfinv COMMAND [--flags]", "", "Is an image classifier robust, is it private?", ""]
     lines += [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
-    return "\n".join([*lines, "", "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use."])
+    return "\n".join(
+        [*lines, "", "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use."]
+    )
 
 
 def run() -> None:

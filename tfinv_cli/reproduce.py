@@ -22,9 +22,7 @@ def _run(values: Any, rest: list[str]) -> None:
         raise command.UsageError(f"Expected one of {', '.join(WHAT)}. Received: {' '.join(rest) or 'nothing'}.")
     begin, what = time.perf_counter(), rest[0]
     config = settings.resolve(what, values)
-    workdir = Workdir(
-        values.workdir, finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir")
-    )
+    workdir = Workdir(values.workdir, finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir"))
     train, test = (
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))

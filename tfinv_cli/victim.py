@@ -46,6 +46,7 @@ def bounds_check(classifier: Classifier, data: Dataset) -> Check:
     return Check(
         "declared-bounds-fit",
         warning is None,
-        warning or f"no other usual range gives a better accuracy than {classifier.bounds[0]:g} to {classifier.bounds[1]:g}",
+        warning
+        or f"no other usual range gives a better accuracy than {classifier.bounds[0]:g} to {classifier.bounds[1]:g}",
         "The model was trained on another pixel range than the one declared, so every figure here is of a model that can't see.",
     )

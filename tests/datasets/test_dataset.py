@@ -110,25 +110,22 @@ def order(data, steps=None):
     return [round(float(x) * 255) // 6 for batch, _ in data for x in batch[:, 0, 0, 0]]
 
 
-def test_as_tf_shuffles_anew_each_pass_by_seed():
-    data = make().as_tf(3, shuffle=True, seed=1)
-    first, second = order(data), order(data)
-    assert sorted(first) == sorted(second) == list(range(10))
-    assert first != second
-    again = make().as_tf(3, shuffle=True, seed=1)
-    assert [order(again), order(again)] == [first, second]
-    assert order(make().as_tf(3, shuffle=True, seed=2)) != first
-
-
-def test_as_tf_repeats_whole_shuffled_passes_that_can_be_resumed():
-    data = make().as_tf(5, shuffle=True, seed=1, repeat=True)
-    whole = order(data, 6)
-    passes = [whole[i : i + 10] for i in (0, 10, 20)]
-    assert all(sorted(one) == list(range(10)) for one in passes)
-    assert passes[0] != passes[1] != passes[2]
+def test_as_tf_shuffles_by_seed_and_epoch_alone():
+    first = order(make().as_tf(3, shuffle=True, seed=1))
+    assert sorted(first) == list(range(10)) != first
     tf.random.set_seed(5)
-    assert order(data.skip(3), 3) == whole[15:]
-    assert order(make().as_tf(4, repeat=True), 5) == list(range(10)) * 2
+    assert order(make().as_tf(4, shuffle=True, seed=1)) == first
+    assert order(make().as_tf(3, shuffle=True, seed=2)) != first
+    assert order(make().as_tf(3, shuffle=True, seed=1, epoch=1)) != first
+
+
+def test_as_tf_reads_the_epoch_when_a_pass_begins():
+    epoch = tf.Variable(0, dtype=tf.int64)
+    data = make().as_tf(5, shuffle=True, seed=1, epoch=epoch)
+    first = order(data)
+    epoch.assign(1)
+    assert order(data) == order(make().as_tf(5, shuffle=True, seed=1, epoch=1)) != first
+    assert data.cardinality() == 2
 
 
 def test_as_tf_keeps_images_and_labels_together():

@@ -34,9 +34,7 @@ class GradientAttack(Attack):
     def __post_init__(self):
         super().__post_init__()
         if self.loss not in LOSSES:
-            raise expected(
-                f"a loss among {', '.join(LOSSES)}", repr(self.loss), "Change the argument `loss`."
-            )
+            raise expected(f"a loss among {', '.join(LOSSES)}", repr(self.loss), "Change the argument `loss`.")
 
     def step_for(self, classifier: Classifier) -> Callable:
         """The compiled step; see `_make_step`."""

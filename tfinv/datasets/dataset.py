@@ -109,7 +109,7 @@ class Dataset:
         shuffle: bool = False,
         seed: int = 0,
         drop_remainder: bool = False,
-        repeat: bool = False,
+        epoch: int | tf.Variable = 0,
     ) -> tf.data.Dataset:
         """Batches of (image, label) for training and evaluation.
 
@@ -118,11 +118,11 @@ class Dataset:
 
         Args:
           batch_size: images a batch.
-          shuffle: whether to shuffle all images, anew for each pass. With `repeat`, the order of pass k
-            depends on `seed` and k alone, so a run that is resumed can `skip` to where it was.
+          shuffle: whether to shuffle all images, in an order that depends on `seed` and `epoch` alone.
           seed: of the shuffle.
           drop_remainder: whether to drop a last, smaller batch.
-          repeat: whether to go on for ever. Batches then run across passes.
+          epoch: number of the pass. A variable is read when a pass begins, so that a resumed training which sets it sees
+            the order that the unbroken one would have seen.
 
         Returns:
           A tf.data.Dataset of ((b, height, width, channels) float32 in [0, 1], (b,) int64).
@@ -133,7 +133,7 @@ class Dataset:
         n = len(self)
         if batch_size < 1:
             raise expected("a batch size of at least 1", batch_size, "Change batch_size.")
-        if drop_remainder and not repeat and batch_size > n:
+        if drop_remainder and batch_size > n:
             raise expected(
                 f"a batch size of at most the {n} images",
                 batch_size,
@@ -148,22 +148,23 @@ class Dataset:
                 images = tf.cast(images, tf.float32) / 255.0
             return images, tf.gather(labels, indices)
 
-        indices = _indices(n, shuffle, seed, repeat).batch(batch_size, drop_remainder=drop_remainder)
-        return indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        indices = _indices(n, shuffle, seed, epoch).batch(batch_size, drop_remainder=drop_remainder)
+        count = n // batch_size if drop_remainder else -(-n // batch_size)
+        batches = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        # Known here, and lost by tf.data where the order is drawn inside.
+        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
 
 
-def _indices(n: int, shuffle: bool, seed: int, repeat: bool) -> tf.data.Dataset:
-    order = tf.data.Dataset.range(n)
-    if not repeat:
-        return order.shuffle(n, seed=seed, reshuffle_each_iteration=True) if shuffle else order
+def _indices(n: int, shuffle: bool, seed: int, epoch: int | tf.Variable) -> tf.data.Dataset:
     if not shuffle:
-        return order.repeat()
+        return tf.data.Dataset.range(n)
 
-    def one_pass(k):
-        order = tf.random.experimental.stateless_shuffle(tf.range(n, dtype=tf.int64), seed=tf.stack([seed, k]))
-        return tf.data.Dataset.from_tensor_slices(order)
+    def order(_):
+        numbers = tf.range(n, dtype=tf.int64)
+        drawn = tf.random.experimental.stateless_shuffle(numbers, seed=[seed, epoch])
+        return tf.data.Dataset.from_tensor_slices(drawn)
 
-    return tf.data.Dataset.counter().flat_map(one_pass)
+    return tf.data.Dataset.range(1).flat_map(order)
 
 
 def _checked_pixels(name: str, pixels: np.ndarray) -> np.ndarray:

@@ -83,9 +83,7 @@ def noise_weaker_than_fgsm(rows: Sequence[Row]) -> Check:
 
 def zero_gradients(rows: Sequence[Row], most: float = 0.01) -> Check:
     """Images whose gradient is exactly zero cannot be attacked by following it."""
-    shares = [
-        (r["attack"], r["eps"], r["zero_gradients"]) for r in rows if r.get("zero_gradients") is not None
-    ]
+    shares = [(r["attack"], r["eps"], r["zero_gradients"]) for r in rows if r.get("zero_gradients") is not None]
     worst = max(shares, key=lambda s: s[2], default=None)
     return Check(
         "zero-gradients",
@@ -107,18 +105,14 @@ def perturbation_uses_budget(rows: Sequence[Row], width: float) -> Check:
         eps, moved = row["eps"] * width, row["max_distance"]
         judged.append((row["attack"], row["eps"], moved / width))
         if moved > eps * (1 + 1e-6):
-            problems.append(
-                f"{row['attack']} at eps {row['eps']:g} moved {moved / width:.4g}: outside its budget"
-            )
+            problems.append(f"{row['attack']} at eps {row['eps']:g} moved {moved / width:.4g}: outside its budget")
         elif moved < 0.5 * eps and row["accuracy"] > 0.05:
             problems.append(f"{row['attack']} at eps {row['eps']:g} moved at most {moved / width:.4g}")
     shown = "; ".join(f"{a} at {e:g}: {d:.4g}" for a, e, d in judged)
     return Check(
         "perturbation-uses-budget",
         None if not judged else not problems,
-        "; ".join(problems)
-        if problems
-        else f"largest realised perturbation, as a fraction of the bounds: {shown}",
+        "; ".join(problems) if problems else f"largest realised perturbation, as a fraction of the bounds: {shown}",
         "The attack ran with another eps than the one that is reported. Usual causes: eps in grey levels applied to 0..1 images or "
         "the other way round, a cast to uint8, or a budget that clipping undid.",
     )
@@ -179,14 +173,10 @@ def _stronger(rows, strong, weak, name, advice):
         other = by_key.get((weak, eps))
         if attack != strong or other is None:
             continue
-        judged.append(
-            f"eps {eps:g}: {strong} {_percent(row['accuracy'])}, {weak} {_percent(other['accuracy'])}"
-        )
+        judged.append(f"eps {eps:g}: {strong} {_percent(row['accuracy'])}, {weak} {_percent(other['accuracy'])}")
         if row["accuracy"] > other["accuracy"] and _significant(row, other):
             problems.append(judged[-1])
-    return Check(
-        name, None if not judged else not problems, "; ".join(problems or judged) or "not run", advice
-    )
+    return Check(name, None if not judged else not problems, "; ".join(problems or judged) or "not run", advice)
 
 
 def _significant(a, b):

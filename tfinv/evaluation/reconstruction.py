@@ -46,9 +46,7 @@ class TrainingSet:
     class_means: np.ndarray
 
     @classmethod
-    def make(
-        cls, images: np.ndarray, labels: np.ndarray, evaluators: Mapping[str, Classifier]
-    ) -> "TrainingSet":
+    def make(cls, images: np.ndarray, labels: np.ndarray, evaluators: Mapping[str, Classifier]) -> "TrainingSet":
         """Computes the features and class means."""
         classes = int(labels.max()) + 1
         means = np.stack([images[labels == k].mean(0) for k in range(classes)]).astype(np.float32)
@@ -66,9 +64,7 @@ def features(evaluator: Classifier, images: np.ndarray) -> np.ndarray:
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
-def measure(
-    images: np.ndarray, labels: np.ndarray, against: TrainingSet, **keys: Any
-) -> list[dict[str, Any]]:
+def measure(images: np.ndarray, labels: np.ndarray, against: TrainingSet, **keys: Any) -> list[dict[str, Any]]:
     """All measures of one set of reconstructions.
 
     Args:
@@ -91,9 +87,7 @@ def measure(
         add("acc@1", order[:, 0] == labels, name)
         if evaluator.num_classes > 5:
             add("acc@5", (order[:, :5] == labels[:, None]).any(1), name)
-        found = nearest_same_class(
-            features(evaluator, images), labels, against.features[name], against.labels
-        )
+        found = nearest_same_class(features(evaluator, images), labels, against.features[name], against.labels)
         add("feature_distance", found.distances, name)
     nearest = nearest_pixels(images, labels, against)
     pixels = np.prod(images.shape[1:])
@@ -108,9 +102,7 @@ def measure(
     return rows
 
 
-def row(
-    measure_name: str, values: np.ndarray, *, evaluator: str | None = None, **keys: Any
-) -> dict[str, Any]:
+def row(measure_name: str, values: np.ndarray, *, evaluator: str | None = None, **keys: Any) -> dict[str, Any]:
     """One row of kind "inversion" from (n,) values; booleans make a rate."""
     values = np.asarray(values)
     value = float(values.mean())
@@ -142,9 +134,7 @@ def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
       others: likewise.
     """
     similarity: Callable[..., Any] = structural_similarity
-    return np.array(
-        [similarity(a, b, data_range=1.0, channel_axis=-1) for a, b in zip(images, others, strict=True)]
-    )
+    return np.array([similarity(a, b, data_range=1.0, channel_axis=-1) for a, b in zip(images, others, strict=True)])
 
 
 def _pair_distance(images):

@@ -143,9 +143,7 @@ def invert(
     shifted = np.exp(logits - logits.max(1, keepdims=True))
     confidence = (shifted / shifted.sum(1, keepdims=True))[np.arange(len(wanted)), wanted]
     steps = np.minimum(state.taken.numpy(), method.steps)
-    return InversionResult(
-        images, wanted, begin, confidence, state.best_cost.numpy(), steps, ~state.active.numpy()
-    )
+    return InversionResult(images, wanted, begin, confidence, state.best_cost.numpy(), steps, ~state.active.numpy())
 
 
 @dataclasses.dataclass

@@ -7,9 +7,7 @@ import keras
 from tfinv.errors import expected
 
 
-def decoder(
-    encoding_shape: tuple[int, ...], image_shape: tuple[int, int, int], units: int = 512
-) -> keras.Model:
+def decoder(encoding_shape: tuple[int, ...], image_shape: tuple[int, int, int], units: int = 512) -> keras.Model:
     """A dense decoder for flat encodings, a transposed-convolution decoder for spatial ones.
 
     Args:

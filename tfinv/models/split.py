@@ -27,6 +27,4 @@ def split(model: keras.Model, layer: str = ENCODING) -> tuple[keras.Model, keras
             "Name the last layer of its encoder so, or pass `layer`.",
         )
     encoding = model.get_layer(layer).output
-    return keras.Model(model.inputs[0], encoding, name="encoder"), keras.Model(
-        encoding, model.outputs[0], name="head"
-    )
+    return keras.Model(model.inputs[0], encoding, name="encoder"), keras.Model(encoding, model.outputs[0], name="head")

@@ -20,9 +20,7 @@ class GreyLevelFGSM(FGSM):
 
     def perturb(self, classifier: Classifier, images, goals, *, rows, seed, batch_size) -> Any:
         """The sign of the gradient, times eps grey levels, truncated."""
-        moved, calls, zero = super().perturb(
-            classifier, images, goals, rows=rows, seed=seed, batch_size=batch_size
-        )
+        moved, calls, zero = super().perturb(classifier, images, goals, rows=rows, seed=seed, batch_size=batch_size)
         sign = np.sign(moved - images)
         grey = classifier.to_unit(images) * 255.0 + self.eps * sign
         truncated = np.clip(grey, 0.0, 255.0).astype(np.uint8)

@@ -123,9 +123,7 @@ def faces(
         for label, architecture, experiment in members:
             progress(f"{label}, seed {seed}: training")
             own = dataclasses.replace(defence, architecture=architecture)
-            model, training = train_experiment(
-                experiment, train, test, own, workdir, seed=seed, verbose=verbose
-            )
+            model, training = train_experiment(experiment, train, test, own, workdir, seed=seed, verbose=verbose)
             rows += [r | {"experiment": label} for r in training]
             accuracies.setdefault(label, []).append(training[0]["value"])
             classifier = Classifier.from_keras(model)

@@ -73,9 +73,7 @@ def table1(
     for seed in seeds:
         for experiment in experiments:
             progress(f"{experiment}, seed {seed}: training")
-            model, training = train_experiment(
-                experiment, train, test, defence, workdir, seed=seed, verbose=verbose
-            )
+            model, training = train_experiment(experiment, train, test, defence, workdir, seed=seed, verbose=verbose)
             progress(f"{experiment}, seed {seed}: attacking")
             classifier = Classifier.from_keras(model)
             stage = workdir.json(
@@ -90,9 +88,7 @@ def table1(
 def _evaluate(classifier, test, experiment, eps, seed, pgd_steps):
     images = classifier.from_unit(test.images)
     begin = time.perf_counter()
-    rows = accuracy_curve(
-        classifier, images, test.labels, attacks(pgd_steps), eps, experiment=experiment, seed=seed
-    )
+    rows = accuracy_curve(classifier, images, test.labels, attacks(pgd_steps), eps, experiment=experiment, seed=seed)
     for row in rows:
         row["poster"] = POSTER.get(experiment, {}).get(row["eps"]) if row["attack"] != "noise" else None
     honest = [r for r in rows if r["attack"] != ARTEFACT]

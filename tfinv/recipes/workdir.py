@@ -34,7 +34,9 @@ class Workdir:
             if different:
                 shown = ", ".join(f"{k}={old.get(k)!r} there, {config.get(k)!r} now" for k in different)
                 raise expected(
-                    f"a --workdir of this configuration in {self.path}", shown, "Change --workdir, or remove that folder."
+                    f"a --workdir of this configuration in {self.path}",
+                    shown,
+                    "Change --workdir, or remove that folder.",
                 )
         else:
             files.write_json(kept, config)

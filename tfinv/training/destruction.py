@@ -180,9 +180,7 @@ class DestructionTraining(keras.Model):
         order = tf.argsort(tf.random.stateless_uniform([batch], seed=[self.seed, step]))
         # Rotating within a random half gives each of its members another member's image.
         half = order[: batch // 2]
-        targets = tf.tensor_scatter_nd_update(
-            images, half[:, None], tf.gather(images, tf.roll(half, shift=1, axis=0))
-        )
+        targets = tf.tensor_scatter_nd_update(images, half[:, None], tf.gather(images, tf.roll(half, shift=1, axis=0)))
         own = tf.tensor_scatter_nd_update(tf.ones([batch], tf.bool), half[:, None], tf.zeros_like(half) > 0)
         return targets, own
 
@@ -195,9 +193,7 @@ class DestructionTraining(keras.Model):
     def _logs(self, loss, labels, logits) -> dict[str, Any]:
         self.loss_metric.update_state(loss)
         self.accuracy_metric.update_state(labels, logits)
-        shown = [
-            m for m in self.metrics if m is not self.reconstruction_metric or self.experiment != "baseline"
-        ]
+        shown = [m for m in self.metrics if m is not self.reconstruction_metric or self.experiment != "baseline"]
         return {m.name: m.result() for m in shown}
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfinv import files
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+from tfinv.training.backup import WholeBackup
 
 
 def fit(
@@ -44,9 +45,10 @@ def fit(
     Raises:
       UserError: the loss became NaN or infinite.
     """
-    data, follow = epoch_shuffled(dataset, min(batch_size, len(dataset)), seed)
+    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    data = dataset.as_tf(min(batch_size, len(dataset)), shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
     held_out = None if validation is None else validation.as_tf(500)
-    used = [follow, keras.callbacks.TerminateOnNaN(), *callbacks]
+    used = [_FollowEpoch(epoch), keras.callbacks.TerminateOnNaN(), *callbacks]
     if workdir is not None:
         folder = pathlib.Path(workdir)
         try:
@@ -55,47 +57,13 @@ def fit(
             raise files.unwritable(folder, error) from error
         used += [
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-            keras.callbacks.BackupAndRestore(folder / "backup"),
+            WholeBackup(folder / "backup"),
         ]
-    history = model.fit(
-        data, epochs=epochs, validation_data=held_out, callbacks=used, verbose=verbose, shuffle=False
-    )
+    history = model.fit(data, epochs=epochs, validation_data=held_out, callbacks=used, verbose=verbose, shuffle=False)
     logs = {k: float(v[-1]) for k, v in history.history.items()}
     if not math.isfinite(logs.get("loss", 0.0)):
-        raise expected(
-            "a finite loss", logs["loss"], "Lower --strength or --weight, or choose another --bound."
-        )
+        raise expected("a finite loss", logs["loss"], "Lower --strength or --weight, or choose another --bound.")
     return logs
-
-
-def epoch_shuffled(
-    dataset: Dataset, batch_size: int, seed: int
-) -> tuple[tf.data.Dataset, keras.callbacks.Callback]:
-    """Batches in an order that depends on the seed and the epoch's number alone, so that a resumed run sees the same.
-
-    Args:
-      dataset: n images.
-      batch_size: of every batch.
-      seed: of the order.
-
-    Returns:
-      A data set of one epoch, (batch, H, W, C) float32 in [0, 1] and (batch,) int64; and the callback that tells it the epoch.
-    """
-    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-    # Held as tensors beside the graph: inside it they would be copied into every function.
-    x, y = tf.constant(dataset.pixels), tf.constant(dataset.labels)
-
-    def order(_):
-        numbers = tf.range(len(dataset), dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(
-            tf.random.experimental.stateless_shuffle(numbers, seed=[seed, epoch])
-        )
-
-    data = tf.data.Dataset.range(1).flat_map(order).batch(batch_size, drop_remainder=True)
-    data = data.map(lambda rows: _to_unit(tf.gather(x, rows), tf.gather(y, rows)))
-    return data.apply(tf.data.experimental.assert_cardinality(len(dataset) // batch_size)).prefetch(
-        2
-    ), _FollowEpoch(epoch)
 
 
 class _FollowEpoch(keras.callbacks.Callback):
@@ -107,9 +75,3 @@ class _FollowEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch.assign(epoch)
-
-
-def _to_unit(images, labels):
-    if images.dtype == tf.uint8:
-        images = tf.cast(images, tf.float32) / 255.0
-    return images, labels

@@ -1,0 +1,46 @@
+"""Keras's BackupAndRestore, whose backups are whole or absent."""
+
+import os
+import pathlib
+import shutil
+
+import keras
+
+
+class WholeBackup(keras.callbacks.BackupAndRestore):
+    """Writes each epoch's weights and number into a folder that is renamed into place.
+
+    Keras overwrites its two files one after the other: killed in the first it can't restore, and between the two it restores the
+    weights of one epoch with the number of another, and trains that epoch twice.
+
+    Args:
+      folder: of the backups; removed when the training ends.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        super().__init__(str(folder))
+        self._folder = pathlib.Path(folder)
+
+    def _point_at(self, place: pathlib.Path) -> None:
+        self._weights_path = str(place / "latest.weights.h5")
+        self._training_metadata_path = str(place / "training_metadata.json")
+
+    def _load_model(self):
+        whole = self._whole()
+        if whole:
+            self._point_at(whole[-1])
+            super()._load_model()
+
+    def _save_model(self):
+        partial = self._folder / "partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        self._point_at(partial)
+        super()._save_model()
+        old = self._whole()
+        os.rename(partial, self._folder / f"epoch-{self._current_epoch:06d}")
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _whole(self) -> list[pathlib.Path]:
+        return sorted(self._folder.glob("epoch-*"))
