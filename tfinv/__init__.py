@@ -3,14 +3,8 @@
 from tfinv import _quiet  # noqa: F401  must come first
 
 # isort: split
-import keras
-
+from tfinv.classifier import Classifier
+from tfinv.importing import load_classifier
 from tfinv.version import __version__
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"Expected Keras on its TensorFlow backend. Received: {keras.backend.backend()}. "
-        "Set KERAS_BACKEND=tensorflow, or remove it from keras.json."
-    )
-
-__all__ = ["__version__"]
+__all__ = ["Classifier", "__version__", "load_classifier"]

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without its start-up chatter.
+"""Imports TensorFlow without its start-up chatter, and makes sure that Keras runs on it.
 
 The C++ side logs before its log level can be set (the lines that begin "All log messages before
 absl::InitializeLog()"), so no variable silences it: for the length of the import, file descriptor 2 leads nowhere. A failed
@@ -33,3 +33,11 @@ def _import_tensorflow() -> None:
 
 if "tensorflow" not in sys.modules:
     _import_tensorflow()
+
+import keras  # noqa: E402
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"Expected Keras on its TensorFlow backend. Received: {keras.backend.backend()}. "
+        "Set KERAS_BACKEND=tensorflow, or remove it from keras.json."
+    )

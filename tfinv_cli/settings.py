@@ -18,7 +18,7 @@ _COMMON = _DEFENCE | {
     "seed": 0,
     "seeds": 1,
     "eps": list(EPS),
-    "pgd_steps": 40,
+    "pgd_steps": 20,
     "labels": None,
     "evaluator_epochs": 5,
     "steps": 300,

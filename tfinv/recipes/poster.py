@@ -34,7 +34,7 @@ class Defence:
     """
 
     architecture: str = "cnn"
-    epochs: int = 4
+    epochs: int = 2
     batch_size: int = 128
     learning_rate: float = 1e-3
     strength: float = 10.0

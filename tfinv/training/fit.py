@@ -43,7 +43,7 @@ def fit(
       The logs of the last epoch.
 
     Raises:
-      UserError: the loss became NaN or infinite.
+      UserError: a loss or metric became NaN or infinite.
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     data = dataset.as_tf(min(batch_size, len(dataset)), shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
@@ -61,8 +61,10 @@ def fit(
         ]
     history = model.fit(data, epochs=epochs, validation_data=held_out, callbacks=used, verbose=verbose, shuffle=False)
     logs = {k: float(v[-1]) for k, v in history.history.items()}
-    if not math.isfinite(logs.get("loss", 0.0)):
-        raise expected("a finite loss", logs["loss"], "Lower --strength or --weight, or choose another --bound.")
+    # Not the loss alone: behind a ReLU a NaN can become a zero, and the classification goes on without the encoder.
+    broken = {k: v for k, v in logs.items() if not math.isfinite(v)}
+    if broken:
+        raise expected("finite losses", broken, "Lower --strength or --weight, or choose another --bound.")
     return logs
 
 

@@ -1,0 +1,180 @@
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfinv import models
+from tfinv.datasets import Dataset
+from tfinv.errors import UserError
+from tfinv.training.destruction import BOUNDS, EXPERIMENTS, DestructionTraining, error_levels
+from tfinv.training.fit import fit
+from tfinv.training.images import ReconstructionImages
+
+DEFENDED = tuple(e for e in EXPERIMENTS if e != "baseline")
+
+
+def stripes(n=96, seed=0):
+    """Two classes that a small net tells apart: bright above or bright below, with noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    images = rng.uniform(0, 0.4, (n, 8, 8, 1)).astype(np.float32)
+    images[labels == 0, :4] += 0.5
+    images[labels == 1, 4:] += 0.5
+    return Dataset("stripes", "train", images, labels, ("above", "below"))
+
+
+def make(experiment, data=None, **kwargs):
+    keras.utils.set_random_seed(0)
+    data = data or stripes()
+    net = models.cnn(data.image_shape, data.num_classes, filters=(4,), units=6)
+    training = DestructionTraining(net, experiment, data.images, data.labels, **kwargs)
+    training.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2))
+    return training
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_learns_and_exports_a_plain_model(experiment, tmp_path):
+    data = stripes()
+    training = make(experiment, data, strength=1.0)
+    logs = fit(training, data, epochs=8, batch_size=16)
+    assert logs["accuracy"] > 0.9
+    assert ("reconstruction_loss" in logs) == (experiment != "baseline")
+    plain = training.export_classifier()
+    plain.save(tmp_path / "plain.keras")
+    # Loaded where tfinv can't be imported.
+    code = (
+        "import sys; sys.modules['tfinv'] = None\n"
+        "import keras, numpy as np\n"
+        f"m = keras.models.load_model({str(tmp_path / 'plain.keras')!r})\n"
+        f"np.save({str(tmp_path / 'out.npy')!r}, m.predict(np.load({str(tmp_path / 'in.npy')!r}), verbose=0))"
+    )
+    np.save(tmp_path / "in.npy", data.images[:4])
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), plain(data.images[:4]), atol=1e-5)
+
+
+@pytest.mark.parametrize(("experiment", "sign"), [("positive", 1.0), ("reversal", -0.7)])
+def test_encoder_follows_the_scaled_gradient_and_the_decoder_the_real_one(experiment, sign):
+    data = stripes(8)
+    training = make(experiment, data, strength=0.7, weight=0.5, bound="none", decoder_steps=1)
+    training.optimizer = keras.optimizers.SGD(1.0)
+    training.decoder_optimizer = keras.optimizers.SGD(1.0)
+    training.optimizer.build(training.classifier.trainable_variables)
+    training.decoder_optimizer.build(training.decoder.trainable_variables)
+    x, y = tf.constant(data.images), tf.constant(data.labels)
+    kernel = training.encoder.trainable_variables[0]
+    with tf.GradientTape(persistent=True) as tape:
+        z = training.encoder(x, training=True)
+        classification = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(y, training.head(z, training=True))
+        )
+        errors = training.relative_errors(training.decoder(z, training=True), x)
+        reconstruction = 0.5 * tf.reduce_mean(errors)
+    expected = kernel - tape.gradient(classification, kernel) - sign * tape.gradient(reconstruction, kernel)
+    weight = training.decoder.trainable_variables[-1]
+    expected_decoder = weight - tape.gradient(reconstruction, weight)
+    training.train_step((x, y))
+    np.testing.assert_allclose(kernel, expected, atol=1e-5)
+    np.testing.assert_allclose(weight, expected_decoder, atol=1e-5)
+
+
+def test_shuffled_gives_half_of_the_batch_another_image():
+    training = make("shuffled")
+    x = tf.reshape(tf.range(10.0), [10, 1, 1, 1])
+    targets, own = training._targets(x)
+    same = targets[:, 0, 0, 0].numpy() == np.arange(10)
+    np.testing.assert_array_equal(same, own)
+    assert own.numpy().sum() == 5
+    # The others' targets are a permutation among themselves: no image is lost.
+    assert sorted(targets[:, 0, 0, 0].numpy()) == list(range(10))
+
+
+def test_shuffled_passes_the_gradient_of_its_own_image_and_reverses_that_of_another():
+    data = stripes(8)
+    training = make("shuffled", data, strength=3.0, bound="none")
+    z = training.encoder(data.images)
+    own = tf.constant([True, False] * 4)
+    scales = training._scales(z, tf.constant(data.images), tf.constant(data.labels), own)
+    np.testing.assert_allclose(scales, [-1.0, 3.0] * 4)
+
+
+def test_pressure_fades_where_the_decoder_knows_no_more_than_the_mean():
+    errors, levels = tf.constant([0.0, 0.4, 0.8, 1.0, 2.0]), tf.constant(0.8)
+    np.testing.assert_allclose(BOUNDS["none"](errors, levels), [1, 1, 1, 1, 1])
+    np.testing.assert_allclose(BOUNDS["mean"](errors, levels), [1, 0.6, 0.2, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(BOUNDS["class_mean"](errors, levels), [1, 0.5, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(BOUNDS["normalised"](errors, levels)[:4:3], [2, 0.5])
+
+
+def test_error_levels_are_those_of_the_mean_images():
+    images = np.zeros((4, 1, 1, 1), np.float32)
+    images[:, 0, 0, 0] = [0.0, 0.2, 0.8, 1.0]
+    total, levels = error_levels(images, np.array([0, 0, 1, 1]))
+    assert total == pytest.approx(np.var([0.0, 0.2, 0.8, 1.0]))
+    np.testing.assert_allclose(levels, np.array([0.01, 0.01]) / total, rtol=1e-5)
+
+
+def test_reversal_keeps_the_decoder_from_learning_what_positive_lets_it():
+    data = stripes(256)
+    errors = {}
+    for experiment in ("positive", "reversal"):
+        training = make(experiment, data)
+        fit(training, data, epochs=10, batch_size=32)
+        errors[experiment] = float(np.mean(training.relative_errors(training.reconstruct(data.images), data.images)))
+    assert errors["reversal"] > errors["positive"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "kwargs", "said"),
+    [("reversed", {}, "an experiment among"), ("reversal", {"bound": "hope"}, "Change --bound")],
+)
+def test_wrong_arguments_are_named(experiment, kwargs, said):
+    with pytest.raises(UserError, match=said):
+        make(experiment, **kwargs)
+
+
+def test_an_encoder_without_weights_cannot_be_defended():
+    data = stripes()
+    with pytest.raises(UserError, match="encoder with weights"):
+        DestructionTraining(models.softmax(data.image_shape, 2), "reversal", data.images, data.labels)
+
+
+def test_reconstructions_are_seen_in_tensorboard(tmp_path):
+    data = stripes()
+    watch = ReconstructionImages(data.images[:3], tmp_path)
+    fit(make("positive", data), data, epochs=2, batch_size=32, callbacks=[watch])
+    (events,) = (tmp_path / "reconstructions").glob("events*")
+    kept = [v for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value]
+    assert len(kept) == 2
+    picture = tf.io.decode_png(kept[-1].tensor.string_val[2])
+    assert picture.shape == (16, 24, 1)
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    data = stripes()
+    training = make("positive", data, weight=float("nan"))
+    with pytest.raises(UserError, match="finite"):
+        fit(training, data, epochs=2, batch_size=16)
+
+
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
+    script = pathlib.Path(__file__).with_name("resumable.py")
+
+    def run(folder, *more):
+        return subprocess.run([sys.executable, str(script), str(tmp_path / folder), *more], capture_output=True)
+
+    assert run("whole").returncode == 0
+    assert run("killed", "--kill").returncode == -9
+    assert not (tmp_path / "killed" / "weights.npy").exists()
+    # What a kill in the middle of a backup leaves.
+    (tmp_path / "killed" / "backup" / "partial").mkdir()
+    (tmp_path / "killed" / "backup" / "partial" / "latest.weights.h5").write_bytes(b"half")
+    resumed = run("killed")
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert resumed.stdout == b"epoch 2\nepoch 3\n"
+    whole, killed = (np.load(tmp_path / f / "weights.npy") for f in ("whole", "killed"))
+    np.testing.assert_array_equal(whole, killed)
