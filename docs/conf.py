@@ -1,5 +1,6 @@
 """Sphinx configuration. Nothing here, and nothing in the pages it makes, uses the network."""
 
+import logging
 import re
 
 from tfinv.version import __version__
@@ -12,8 +13,6 @@ version = release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 myst_heading_anchors = 4
 exclude_patterns = ["_build"]
-# docs/results may be empty in a checkout in which nothing has been run.
-suppress_warnings = ["toc.empty_glob"]
 
 html_theme = "furo"
 html_title = f"tfinv {__version__}"
@@ -59,10 +58,13 @@ def _inline(line):
         if i % 2:
             parts[i] = part if part.startswith("``") else f"`{part}`"
         else:
-            parts[i] = re.sub(r"(?<!\\)([|])", r"\\\1", part)
+            parts[i] = re.sub(r"(?<!\\)([|*])", r"\\\1", part)
     return "".join(parts)
 
 
 def setup(app):
+    # docs/results may be empty in a checkout in which nothing has been run. Sphinx gives this warning no type to suppress.
+    logger = logging.getLogger("sphinx.sphinx.directives.other")
+    logger.addFilter(lambda record: "toctree glob pattern" not in str(record.msg))
     # Before napoleon (500), which turns sections into fields.
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)

@@ -183,7 +183,7 @@ class Classifier:
         """`logits` as one graph, traced once for every batch size."""
         return tf.function(self.logits, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)])
 
-    def validate(self, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+    def validate(self, images: Any, labels: Any = None) -> tuple[np.ndarray, Any]:
         """Checks images, and labels if given.
 
         Args:
@@ -191,7 +191,7 @@ class Classifier:
           labels: (n,) integers from 0 to K - 1.
 
         Returns:
-          The images as float32 and the labels as int64.
+          The images as float32 and the labels as int64, or None if there are none.
 
         Raises:
           UserError: either is not as above.

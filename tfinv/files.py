@@ -60,11 +60,13 @@ def read_json(path: str | os.PathLike) -> Any:
     """Reads a JSON file.
 
     Raises:
-      UserError: it is missing or is not JSON.
+      UserError: it is missing, cannot be read, or is not JSON.
     """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise expected("an existing file", path) from error
+    except OSError as error:
+        raise expected("a file that can be read", f"{path} ({error.strerror})") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise expected("a JSON file", f"{path} ({error})") from error

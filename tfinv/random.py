@@ -29,9 +29,12 @@ def normal(seed: int, stream: int, rows: np.ndarray, shape: tuple[int, ...]) -> 
 def _draw(op, seed, stream, rows, shape):
     # Philox makes four 32-bit numbers a counter value, so whole blocks of four keep the rows apart.
     blocks = math.ceil(math.prod(shape) / 4)
-    first, last = int(rows.min()), int(rows.max())
-    counter = tf.constant([first * blocks, stream], tf.uint64)
-    key = tf.constant([seed % 2**63], tf.uint64)
-    span = op(shape=[(last + 1 - first) * blocks * 4], key=key, counter=counter, alg=1, dtype=tf.float32)
-    chosen = tf.gather(tf.reshape(span, [-1, blocks * 4]), rows - first)
+    key = tf.constant([int(seed) % 2**63], tf.uint64)
+    places, which = np.unique(rows, return_inverse=True)
+    # One call for each run of neighbours: a call over all between the first and the last could need any amount of memory.
+    draws = []
+    for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
+        counter = tf.constant([int(run[0]) * blocks, stream], tf.uint64)
+        draws.append(op(shape=[len(run) * blocks * 4], key=key, counter=counter, alg=1, dtype=tf.float32))
+    chosen = tf.gather(tf.reshape(tf.concat(draws, 0), [-1, blocks * 4]), which)
     return tf.reshape(chosen[:, : math.prod(shape)], [len(rows), *shape])

@@ -2,6 +2,9 @@
 
 import ast
 import dataclasses
+import math
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +16,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
     Args:
       text: `name` or `name(key=value,...)`. A value is a number, a fraction such as 8/255, True, False, None,
-        a quoted string, or a bare word, which is a string.
+        a quoted string, or a bare word, which is a string; inf is infinity.
 
     Raises:
       UserError: the text is not such a spec.
@@ -47,7 +50,7 @@ def parse_number(text: str) -> float:
         value = _value(ast.parse(text.strip(), mode="eval").body, text)
     except SyntaxError as error:
         raise expected("a number or a fraction", repr(text)) from error
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise expected("a number or a fraction", repr(text))
     return value
 
@@ -61,16 +64,21 @@ def build(registry: Mapping[str, type], text: str, **defaults: Any) -> Any:
       **defaults: values for fields that `text` leaves out; those that the class lacks are ignored.
 
     Raises:
-      UserError: unknown name, unknown argument, or a value that the class refuses.
+      UserError: unknown name, unknown argument, a value of another type, or one that the class refuses.
     """
     name, given = parse(text)
     if name not in registry:
         raise expected(f"one of {', '.join(sorted(registry))}", repr(name))
     cls = registry[name]
-    fields = {f.name for f in dataclasses.fields(cls) if f.init}
-    unknown = sorted(set(given) - fields)
+    fields = {f.name: f.type for f in dataclasses.fields(cls) if f.init}
+    unknown = sorted(set(given) - set(fields))
     if unknown:
         raise expected(f"arguments of {name} among {', '.join(sorted(fields))}", ", ".join(unknown))
+    for key, value in given.items():
+        kinds = typing.get_args(fields[key]) or (fields[key],)
+        if not _fits(value, kinds):
+            wanted = " or ".join("None" if k is types.NoneType else k.__name__ for k in kinds)
+            raise expected(f"{key} of {name} as {wanted}", repr(value))
     return cls(**{k: v for k, v in defaults.items() if k in fields} | given)
 
 
@@ -84,14 +92,26 @@ def show(name: str, value: Any) -> str:
     return name + (f"({','.join(changed)})" if changed else "")
 
 
+def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
+    if not all(isinstance(k, type) for k in kinds):  # a type that no spec can be checked against
+        return True
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
+
+
 def _value(node: ast.expr, text: str) -> Any:
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
+        case ast.Name(id="inf"):
+            return math.inf
         case ast.Name(id=name):
             return name
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, text)
+            positive = _value(operand, text)
+            if isinstance(positive, (int, float)):
+                return -positive
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             top, bottom = _value(left, text), _value(right, text)
             if isinstance(top, (int, float)) and isinstance(bottom, (int, float)) and bottom:

@@ -5,6 +5,7 @@ Everything takes batches (batch, ...), and a norm is that of one example over al
 
 import dataclasses
 import math
+import numbers
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +33,7 @@ class Budget:
     def __post_init__(self):
         if self.norm not in NORMS:
             raise expected(f"a norm among {', '.join(NORMS)}", repr(self.norm), "Change the argument `norm`.")
-        if isinstance(self.eps, str) or math.isnan(self.eps) or self.eps < 0:
+        if not (isinstance(self.eps, numbers.Real) and self.eps >= 0):
             raise expected("eps of at least 0", self.eps, "Change --eps.")
 
 
@@ -45,8 +46,11 @@ def norms(x: tf.Tensor, norm: str) -> tf.Tensor:
 def steepest(gradient: tf.Tensor, norm: str) -> tf.Tensor:
     """The direction of norm 1 along which a linear function with this gradient rises most.
 
-    L-inf: sign(g). L2: g / |g|. Where the gradient is exactly zero there is none, and the direction is 0.
+    L-inf: sign(g). L2: g / |g|. Where the gradient is exactly zero there is none, and the direction is 0. Entries that are not
+    a number count as zero, and infinite ones, which half precision makes, as the largest number.
     """
+    gradient = tf.where(tf.math.is_nan(gradient), tf.zeros_like(gradient), gradient)
+    gradient = tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
     if norm == "linf":
         return tf.sign(gradient)
     # Scaled by the largest entry first: squares of entries below 1e-19 would underflow to zero.

@@ -106,7 +106,7 @@ def manual(command: Command) -> str:
     for name, flag in sorted(values._flags().items()):
         kind = flag.flag_type()
         if isinstance(flag, flags.EnumFlag):
-            kind = " | ".join(flag.parser.enum_values)  # type: ignore[attr-defined]
+            kind = " | ".join(flag.parser.enum_values)
         default = "required" if name in command.required else _default(flag)
         lines.append(f"  --{name}  ({kind}; {default})")
         lines += textwrap.wrap(flag.help or "", 92, initial_indent="      ", subsequent_indent="      ")

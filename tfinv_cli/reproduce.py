@@ -11,8 +11,8 @@ from tfinv.recipes.faces import faces
 from tfinv.recipes.poster import EXPERIMENTS, Defence
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Results
-from tfinv_cli import command, finish, flags, settings
+from tfinv.reporting import Figure, Results
+from tfinv_cli import command, finish, settings
 
 WHAT = tuple(settings.DEFAULTS)
 
@@ -32,31 +32,26 @@ def _run(values: Any, rest: list[str]) -> None:
         "progress": finish.say,
         "verbose": 1 if sys.stdout.isatty() else 0,
     }
-    seeds = range(config["seed"], config["seed"] + config["seeds"])
+    attacked: dict[str, Any] = {k: config[k] for k in ("eps", "pgd_steps", "attack_limit") if k in config}
+    inverted: dict[str, Any] = {
+        k: config[k] for k in ("evaluator_epochs", "steps", "most_steps", "labels") if k in config
+    }
+    seeds = range(config["seed"], config["seed"] + config.get("seeds", 1))
     finish.say(f"{train}\n{test}")
+    figures: list[Figure] = []
     if what == "table1":
-        rows, checks = table1(
-            train, test, workdir, eps=config["eps"], pgd_steps=config["pgd_steps"], seeds=seeds, **common
-        )
-        figures = []
+        rows, checks = table1(train, test, workdir, seeds=seeds, **attacked, **common)
     elif what == "demo":
-        rows, checks, figures = demo(train, test, workdir, seed=config["seed"], **common)
+        rows, checks, figures = demo(
+            train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
+        )
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
             members.insert(0, ("softmax", "softmax", "baseline"))
+        evaluators = ("mlp", "softmax") if config["architecture"] == "cnn" else ("cnn", "softmax")
         rows, checks, figures = faces(
-            train,
-            test,
-            workdir,
-            members=members,
-            evaluators=("mlp", "softmax") if config["architecture"] == "cnn" else ("cnn", "softmax"),
-            evaluator_epochs=config["evaluator_epochs"],
-            steps=config["steps"],
-            most=config["most_steps"],
-            labels=config["labels"],
-            seeds=seeds,
-            **common,
+            train, test, workdir, members=members, evaluators=evaluators, seeds=seeds, **inverted, **common
         )
     finish.finish(Results(f"reproduce {what}", config, rows, checks, figures), workdir.path, begin)
 

@@ -8,28 +8,24 @@ from tfinv.recipes.poster import Defence
 from tfinv.recipes.table1 import EPS
 from tfinv.training.destruction import BOUNDS
 from tfinv_cli import flags
+from tfinv_cli.command import UsageError
 
 _DEFENCE = dataclasses.asdict(Defence())
 DEFENCE = tuple(_DEFENCE)
 
-_COMMON = _DEFENCE | {
-    "train_limit": None,
-    "limit": None,
-    "seed": 0,
-    "seeds": 1,
-    "eps": list(EPS),
-    "pgd_steps": 20,
-    "labels": None,
-    "evaluator_epochs": 5,
-    "steps": 300,
-    "most_steps": 2000,
-}
+_COMMON = _DEFENCE | {"train_limit": None, "limit": None, "seed": 0}
+_ATTACKS = {"eps": list(EPS), "pgd_steps": 20, "attack_limit": 2000}
+_INVERSIONS = {"labels": None, "evaluator_epochs": 5, "steps": 300, "most_steps": 2000}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "demo": _COMMON | {"dataset": "mnist5k", "epochs": 12},
-    "table1": _COMMON | {"dataset": "mnist"},
-    "faces": _COMMON | {"dataset": "att_faces"},
+    "demo": _COMMON
+    | _ATTACKS
+    | _INVERSIONS
+    | {"dataset": "mnist5k", "epochs": 8, "evaluator_epochs": 10, "steps": 100},
+    "table1": _COMMON | _ATTACKS | {"dataset": "mnist", "seeds": 1},
+    "faces": _COMMON | _INVERSIONS | {"dataset": "att_faces", "seeds": 1},
 }
+DEFAULTS["demo"] |= {"attack_limit": 500, "most_steps": 500}
 
 # What a data set needs that differs from the experiment's own.
 _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
@@ -52,18 +48,27 @@ FLAGS = (
     flags.whole("seed", None, "The first seed."),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
-    flags.whole("limit", None, "Attack, and judge decoders on, the first so many test images only.", 1),
-    flags.numbers("eps", None, "table1: budgets, as fractions of the bounds' width."),
-    flags.whole("pgd_steps", None, "table1: steps of PGD.", 1),
+    flags.whole("limit", None, "Use the first so many test images only.", 1),
+    flags.numbers("eps", None, "budgets, as fractions of the bounds' width."),
+    flags.whole("pgd_steps", None, "steps of PGD.", 1),
+    flags.whole("attack_limit", None, "attack the first so many test images.", 1),
     flags.LABELS,
-    flags.whole("evaluator_epochs", None, "faces: training of the evaluators.", 1),
-    flags.whole("steps", None, "faces: inversion steps of the equal budget.", 1),
-    flags.whole("most_steps", None, "faces: inversion steps at most, until convergence.", 1),
+    flags.whole("evaluator_epochs", None, "training of the evaluators.", 1),
+    flags.whole("steps", None, "inversion steps of the equal budget.", 1),
+    flags.whole("most_steps", None, "inversion steps at most, until convergence.", 1),
 )
 
 
 def resolve(what: str, values: Any) -> dict[str, Any]:
-    """The configuration: flags that were given over the experiment's own values."""
+    """The configuration: flags that were given over the experiment's own values.
+
+    Raises:
+      UsageError: a flag was given that this experiment does not have.
+    """
     given = {k: v for k, v in values.flag_values_dict().items() if v is not None}
+    foreign = sorted(given.keys() - DEFAULTS[what].keys() - {"data_dir", "workdir"})
+    if foreign:
+        known = ", ".join(f"--{k}" for k in sorted(DEFAULTS[what]))
+        raise UsageError(f"Expected flags of {what}: {known}. Received: --{', --'.join(foreign)}.")
     name = given.get("dataset", DEFAULTS[what]["dataset"])
     return DEFAULTS[what] | _BY_DATASET.get((what, name), {}) | given

@@ -1,6 +1,7 @@
 """What every attack shares: its result, the batching, and the verification of what it returns."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ class AttackResult:
       success: (n,) bool: the float32 prediction on `images` is wrong (targeted: is the target).
       distances: (n,) float64, realised distance from the original in the attack's norm.
       gradient_calls: (n,) gradients taken of each example.
-      zero_gradients: (n,) bool: the first gradient was exactly zero in every pixel.
+      zero_gradients: (n,) bool: the first gradient was exactly zero, or not a number, in every pixel.
     """
 
     images: np.ndarray
@@ -64,7 +65,7 @@ class Attack:
           labels: (n,) true classes.
           targets: (n,) classes to reach, if targeted.
           seed: of all random draws; the same seed gives the same draws whatever the batch size.
-          batch_size: examples in one compiled call; the last batch is padded to it.
+          batch_size: examples in one compiled call; the last batch is padded to it. At most n are taken.
 
         Raises:
           UserError: images or labels that the classifier refuses, or targets missing, superfluous or equal to the label.
@@ -76,6 +77,9 @@ class Attack:
                 f"targeted={self.targeted}, targets {'given' if targets is not None else 'missing'}",
                 "Change the argument `targets` or `targeted`.",
             )
+        if batch_size < 1:
+            raise expected("a positive batch size", batch_size, "Change batch_size or --batch_size.")
+        batch_size = min(batch_size, len(images))
         goals = labels
         if targets is not None:
             goals = classifier.validate(images, targets)[1]
@@ -95,6 +99,13 @@ class Attack:
         final = classifier.predict(found, batch_size).argmax(1)
         success = (final == goals) if self.targeted else (final != labels)
         return AttackResult(found, success, threat.distances(found, images, self.norm), calls, zero)
+
+    def radius(self, classifier: Classifier) -> float:
+        """eps, but at most the distance between opposite corners of the bounds, which already allows every image."""
+        width = classifier.bounds[1] - classifier.bounds[0]
+        return min(
+            float(self.eps), width * (1.0 if self.norm == "linf" else math.sqrt(math.prod(classifier.input_shape)))
+        )
 
     def perturb(
         self,

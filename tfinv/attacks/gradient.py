@@ -1,6 +1,8 @@
 """FGSM and PGD: steps along the gradient's steepest direction, projected onto the budget."""
 
 import dataclasses
+import math
+import numbers
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -60,7 +62,8 @@ class FGSM(GradientAttack):
         """One step of length eps."""
         step = self.step_for(classifier)
         x, y = tf.constant(pad(images, batch_size)), tf.constant(pad(goals, batch_size))
-        moved, _, zero = step(x, x, y, tf.constant(self.eps), tf.constant(self.eps))
+        eps = tf.constant(self.radius(classifier), tf.float32)
+        moved, _, zero = step(x, x, y, eps, eps)
         n = len(images)
         return moved.numpy()[:n], np.ones(n, np.int64), zero.numpy()[:n]
 
@@ -68,6 +71,8 @@ class FGSM(GradientAttack):
 @dataclasses.dataclass(frozen=True)
 class PGD(GradientAttack):
     """Projected gradient descent (Madry et al. 2018, section 2.1), keeping the iterate of the largest margin.
+
+    An image that is misclassified is left alone from the next tenth step on, whatever the others of its batch do.
 
     Attributes:
       steps: gradient steps a restart.
@@ -86,9 +91,9 @@ class PGD(GradientAttack):
     def __post_init__(self):
         super().__post_init__()
         for name in self._POSITIVE:
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+            if not isinstance(getattr(self, name), numbers.Integral) or getattr(self, name) < 1:
                 raise expected(f"{name} of at least 1", getattr(self, name), f"Change the argument `{name}`.")
-        if self.step_size is not None and not self.step_size > 0:
+        if self.step_size is not None and not 0 < self.step_size < math.inf:
             raise expected("a positive step_size", self.step_size, "Change the argument `step_size`.")
         if self.restarts > 1 and not self.random_start:
             raise expected("random_start=True for several restarts", "random_start=False")
@@ -102,12 +107,12 @@ class PGD(GradientAttack):
             open_rows = np.flatnonzero(best_margin <= 0)
             if not len(open_rows):
                 break
-            found, found_margin, found_zero = self._run(
+            found, found_margin, found_calls, found_zero = self._run(
                 classifier, images[open_rows], goals[open_rows], rows[open_rows], restart, seed, batch_size
             )
             better = found_margin > best_margin[open_rows]
             best[open_rows[better]], best_margin[open_rows[better]] = found[better], found_margin[better]
-            calls[open_rows] += self.steps
+            calls[open_rows] += found_calls
             if restart == 0:
                 zero[open_rows] = found_zero
         return best, calls, zero
@@ -117,33 +122,36 @@ class PGD(GradientAttack):
         step, low_high = self.step_for(classifier), classifier.bounds
         padded_rows = pad(rows, batch_size)
         x, y = tf.constant(pad(images, batch_size)), tf.constant(pad(goals, batch_size))
-        eps = tf.constant(self.eps, tf.float32)
-        size = tf.constant(self.step_size or 2.5 * self.eps / self.steps, tf.float32)
+        eps = tf.constant(self.radius(classifier), tf.float32)
+        size = tf.constant(self.step_size or 2.5 * self.radius(classifier) / self.steps, tf.float32)
         current = x
         if self.random_start:
             u = random.uniform(seed, 2 * restart, padded_rows, images.shape[1:])
             z = random.normal(seed, 2 * restart + 1, padded_rows, images.shape[1:])
             current = tf.clip_by_value(x + threat.random_start(u, z, eps, self.norm), *low_high)
         best, best_margin = current, tf.fill([batch_size], -np.inf)
-        zero = None
+        zero, running, calls = None, tf.fill([batch_size], True), np.zeros(n, np.int64)
         for i in range(self.steps):
-            if i % _LOOK_EVERY == _LOOK_EVERY - 1 and (best_margin.numpy()[:n] > 0).all():
-                break
+            if i % _LOOK_EVERY == _LOOK_EVERY - 1:
+                running = best_margin <= 0
+                if not running.numpy()[:n].any():
+                    break
             moved, here, is_zero = step(current, x, y, eps, size)
-            best, best_margin = _keep_better(best, best_margin, current, here)
+            best, best_margin = _keep_better(best, best_margin, current, here, running)
             zero = is_zero if zero is None else zero
+            calls += running.numpy()[:n]
             current = moved
         logits = classifier.compiled_logits(current)
         last = margin(logits, y) * (-1.0 if self.targeted else 1.0)
-        best, best_margin = _keep_better(best, best_margin, current, last)
-        return best.numpy()[:n], best_margin.numpy()[:n], zero.numpy()[:n]  # type: ignore[union-attr]
+        best, best_margin = _keep_better(best, best_margin, current, last, running)
+        return best.numpy()[:n], best_margin.numpy()[:n], calls, zero.numpy()[:n]  # type: ignore[union-attr]
 
 
 @tf.function
-def _keep_better(best, best_margin, current, here):
-    better = here > best_margin
+def _keep_better(best, best_margin, current, here, running):
+    better = running & (here > best_margin)
     wide = tf.reshape(better, [-1] + [1] * (len(current.shape) - 1))
-    return tf.where(wide, current, best), tf.maximum(best_margin, here)
+    return tf.where(wide, current, best), tf.where(better, here, best_margin)
 
 
 def _make_step(classifier, norm: str, loss: str, targeted: bool) -> Callable:
@@ -153,18 +161,19 @@ def _make_step(classifier, norm: str, loss: str, targeted: bool) -> Callable:
     """
     sign = -1.0 if targeted else 1.0
     low, high = classifier.bounds
-    logits_of, loss_of = classifier.logits, LOSSES[loss]
+    loss_of = LOSSES[loss]
 
     @tf.function
     def step(current, images, goals, eps, step_size):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(current)
-            logits = logits_of(current)
+            logits = classifier.logits(current)  # not bound outside: a method bound to a proxy holds the object itself
             value = sign * tf.reduce_sum(loss_of(logits, goals))
         gradient = tf.cast(tape.gradient(value, current), tf.float32)
-        moved = current - images + step_size * threat.steepest(gradient, norm)
+        direction = threat.steepest(gradient, norm)
+        moved = current - images + step_size * direction
         moved = tf.clip_by_value(images + threat.project(moved, eps, norm), low, high)
-        zero = tf.reduce_all(tf.equal(tf.reshape(gradient, [tf.shape(gradient)[0], -1]), 0.0), axis=1)
+        zero = tf.equal(threat.norms(direction, "linf"), 0.0)
         return moved, sign * margin(logits, goals), zero
 
     return step

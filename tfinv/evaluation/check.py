@@ -35,8 +35,8 @@ def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     merged = []
     for rule, members in grouped.items():
         failed = [(e, c) for e, c in members if c.passed is False]
-        judged = any(c.passed is not None for _, c in members)
-        shown = failed or members[:1]
+        judged = [(e, c) for e, c in members if c.passed is not None]
+        shown = failed or (judged or members)[:1]
         evidence = " | ".join(f"{e}: {c.evidence}" for e, c in shown)
         if len(members) > len(shown):
             evidence = f"{len(shown) if failed else 'none'} of {len(members)} failed; {evidence}"

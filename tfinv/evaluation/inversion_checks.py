@@ -90,7 +90,9 @@ def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], l
 
 def _compare(rows, defended, other, budget):
     """Names of the measures in which `defended` gives away less and more, and how many were compared."""
-    less, more, total = [], [], 0
+    less: list[str] = []
+    more: list[str] = []
+    total = 0
     ours, theirs = (_pooled(rows, experiment, budget) for experiment in (defended, other))
     for key in ours.keys() & theirs.keys():
         method, measure, better = key[0], key[1], key[3]

@@ -12,6 +12,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from tfinv.classifier import Classifier, run_in_batches
+from tfinv.errors import expected
 from tfinv.evaluation.intervals import mean_interval, rate_interval
 from tfinv.evaluation.neighbours import Neighbours, nearest_same_class
 
@@ -36,7 +37,7 @@ class TrainingSet:
       labels: (m,).
       evaluators: classifiers over [0, 1] images, by name.
       features: (m, d) of the training images, by evaluator.
-      class_means: (classes, H, W, C).
+      class_means: (classes, H, W, C); NaN for a class without images.
     """
 
     images: np.ndarray
@@ -48,8 +49,9 @@ class TrainingSet:
     @classmethod
     def make(cls, images: np.ndarray, labels: np.ndarray, evaluators: Mapping[str, Classifier]) -> "TrainingSet":
         """Computes the features and class means."""
-        classes = int(labels.max()) + 1
-        means = np.stack([images[labels == k].mean(0) for k in range(classes)]).astype(np.float32)
+        means = np.full((int(labels.max()) + 1, *images.shape[1:]), np.nan, np.float32)
+        for label in np.unique(labels):
+            means[label] = images[labels == label].mean(0)
         return cls(images, labels, evaluators, {k: features(e, images) for k, e in evaluators.items()}, means)
 
 
@@ -64,7 +66,13 @@ def features(evaluator: Classifier, images: np.ndarray) -> np.ndarray:
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
-def measure(images: np.ndarray, labels: np.ndarray, against: TrainingSet, **keys: Any) -> list[dict[str, Any]]:
+def measure(
+    images: np.ndarray,
+    labels: np.ndarray,
+    against: TrainingSet,
+    also: Mapping[str, np.ndarray] | None = None,
+    **keys: Any,
+) -> list[dict[str, Any]]:
     """All measures of one set of reconstructions.
 
     Args:
@@ -76,7 +84,15 @@ def measure(images: np.ndarray, labels: np.ndarray, against: TrainingSet, **keys
 
     Returns:
       Rows of kind "inversion"; n is the number of reconstructions (of classes, for diversity).
+
+    Raises:
+      UserError: a class of `labels` has no training image.
     """
+    missing = sorted(set(np.unique(labels).tolist()) - set(np.unique(against.labels).tolist()))
+    if missing:
+        raise expected(
+            "labels of classes with training images", f"labels {missing}", "Change the data set or the labels."
+        )
     rows = []
 
     def add(name: str, values: np.ndarray, evaluator: str | None = None) -> None:

@@ -101,9 +101,11 @@ def realised(result: AttackResult, attacked: np.ndarray, norm: str) -> dict[str,
     if not attacked.any():
         return {"norm": norm}
     moved = result.distances[attacked]
-    return {
+    found: dict[str, Any] = {
         "norm": norm,
         "max_distance": float(moved.max()),
         "mean_distance": float(moved.mean()),
-        "zero_gradients": float(result.zero_gradients[attacked].mean()),
     }
+    if result.gradient_calls.any():
+        found["zero_gradients"] = float(result.zero_gradients[attacked].mean())
+    return found

@@ -1,12 +1,14 @@
 """The pipeline all inversions share: starts, optimise with the best iterate kept, score."""
 
 import dataclasses
+import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfinv import validation
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 from tfinv.inversion import starts
@@ -55,12 +57,14 @@ class Inversion:
     loss: str = "cross_entropy"
 
     def __post_init__(self):
-        if not isinstance(self.steps, int) or self.steps < 1:
+        if not isinstance(self.steps, numbers.Integral) or self.steps < 1:
             raise expected("steps of at least 1", self.steps, "Change the argument `steps`.")
         if self.start not in starts.STARTS:
-            raise expected(f"a start among {', '.join(starts.STARTS)}", repr(self.start))
+            raise expected(
+                f"a start among {', '.join(starts.STARTS)}", repr(self.start), "Change the argument `start`."
+            )
         if self.loss not in LOSSES:
-            raise expected(f"a loss among {', '.join(LOSSES)}", repr(self.loss))
+            raise expected(f"a loss among {', '.join(LOSSES)}", repr(self.loss), "Change the argument `loss`.")
 
     def penalty(self, images: tf.Tensor) -> tf.Tensor:
         """The prior's cost of unit-scaled images (batch, H, W, C), (batch,)."""
@@ -125,10 +129,11 @@ def invert(
         )
     if samples < 1:
         raise expected("at least one sample a label", samples, "Change the argument `samples`.")
-    labels = np.asarray(labels)
-    shown = np.full((len(labels), *classifier.input_shape), classifier.bounds[0], np.float32)
-    wanted = np.repeat(classifier.validate(shown, labels)[1], samples)
-    begin = starts.make(method.start, classifier, len(wanted), average, seed)
+    labels = np.atleast_1d(labels)
+    if not labels.size:
+        raise expected("at least one label", "none", "Change the argument `labels`.")
+    wanted = np.repeat(validation.check_labels(labels, len(labels), classifier.num_classes), samples)
+    begin = starts.make(method.start, classifier, _places(wanted, classifier.num_classes), average, seed)
     state = _State.begin(begin, _window(method))
     step = _make_step(classifier, method)
     goals = tf.constant(wanted)
@@ -144,6 +149,12 @@ def invert(
     confidence = (shifted / shifted.sum(1, keepdims=True))[np.arange(len(wanted)), wanted]
     steps = np.minimum(state.taken.numpy(), method.steps)
     return InversionResult(images, wanted, begin, confidence, state.best_cost.numpy(), steps, ~state.active.numpy())
+
+
+def _places(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """A number for each row that depends on its label and on how many of that label came before, but on no other label."""
+    earlier = [int(np.sum(labels[:i] == label)) for i, label in enumerate(labels)]
+    return labels + num_classes * np.array(earlier)
 
 
 @dataclasses.dataclass
@@ -187,12 +198,11 @@ def _make_step(classifier: Classifier, method: Inversion) -> Callable:
     @tf.function
     def step(x, best, best_cost, settled, since_best, recent, active, taken, goals, i):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            unit = (x - low) / width
-            tape.watch(unit)
-            logits = classifier.logits(low + unit * width)
-            cost = loss(logits, goals) + method.penalty(unit)
+            tape.watch(x)
+            logits = classifier.logits(x)
+            cost = loss(logits, goals) + method.penalty((x - low) / width)
             total = tf.reduce_sum(cost)
-        gradient = tape.gradient(total, unit)
+        gradient = width * tf.cast(tape.gradient(total, x), tf.float32)  # by the unit-scaled image
         better = active & (cost < best_cost)
         best = tf.where(_wide(better, x), x, best)
         best_cost = tf.where(better, cost, best_cost)

@@ -35,6 +35,9 @@ class Gradient(Inversion):
         super().__post_init__()
         if not self.rate > 0:
             raise expected("a positive rate", self.rate, "Change the argument `rate`.")
+        for name in ("total_variation", "patience", "tolerance"):
+            if not getattr(self, name) >= 0:
+                raise expected(f"{name} of at least 0", getattr(self, name), f"Change the argument `{name}`.")
 
     def penalty(self, images: tf.Tensor) -> tf.Tensor:
         """Weighted anisotropic total variation, averaged over pixels."""

@@ -37,6 +37,8 @@ class MIFace(Inversion):
             raise expected("a positive rate", self.rate, "Change the argument `rate`.")
         if self.beta < 0:
             raise expected("beta of at least 0", self.beta, "Change the argument `beta`.")
+        if not self.gamma > 0:
+            raise expected("a positive gamma", self.gamma, "Change the argument `gamma`.")
 
     def move(self, gradient: tf.Tensor) -> tf.Tensor:
         """-lambda times the gradient."""

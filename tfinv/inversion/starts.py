@@ -9,13 +9,13 @@ from tfinv.errors import expected
 STARTS = ("zeros", "noise", "average")
 
 
-def make(name: str, classifier: Classifier, rows: int, average: np.ndarray | None, seed: int) -> np.ndarray:
+def make(name: str, classifier: Classifier, places: np.ndarray, average: np.ndarray | None, seed: int) -> np.ndarray:
     """Makes one start for each reconstruction.
 
     Args:
       name: "zeros" (the lowest value of the bounds), "noise" (uniform in the bounds), or "average".
       classifier: gives shape and bounds.
-      rows: number of reconstructions.
+      places: (rows,) one number for each reconstruction; equal numbers start from equal noise.
       average: (H, W, C) in the bounds: the average image that the attacker knows; only "average" needs it.
       seed: of the noise.
 
@@ -26,11 +26,11 @@ def make(name: str, classifier: Classifier, rows: int, average: np.ndarray | Non
       UserError: unknown start, or an average that is missing or does not fit.
     """
     low, high = classifier.bounds
-    shape = classifier.input_shape
+    shape, rows = classifier.input_shape, len(places)
     if name == "zeros":
         return np.full((rows, *shape), low, np.float32)
     if name == "noise":
-        draws = random.uniform(seed, 0, np.arange(rows), shape).numpy()
+        draws = random.uniform(seed, 0, places, shape).numpy()
         return np.clip(low + draws * (high - low), low, high).astype(np.float32)
     if name == "average":
         if average is None:

@@ -18,6 +18,8 @@ def demo(
     workdir: Workdir,
     *,
     defence: Defence,
+    attacked: dict[str, Any],
+    inverted: dict[str, Any],
     seed: int = 0,
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
@@ -29,6 +31,8 @@ def demo(
       test: the images under attack.
       workdir: keeps every finished stage.
       defence: how the models are trained.
+      attacked: further arguments of `table1`.
+      inverted: further arguments of `faces`.
       seed: of everything.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
@@ -37,7 +41,7 @@ def demo(
       Rows, checks and figures.
     """
     rows, checks = table1(
-        train, test, workdir, defence=defence, seeds=(seed,), pgd_steps=20, verbose=verbose, progress=progress
+        train, test, workdir, defence=defence, seeds=(seed,), verbose=verbose, progress=progress, **attacked
     )
     more, more_checks, figures = faces(
         train,
@@ -46,11 +50,9 @@ def demo(
         members=[(e, defence.architecture, e) for e in EXPERIMENTS],
         evaluators=("mlp", "softmax"),
         defence=defence,
-        evaluator_epochs=15,
-        steps=100,
-        most=500,
         seeds=(seed,),
         progress=progress,
+        **inverted,
     )
     # Both recipes report the trainings.
     return rows + [r for r in more if r["kind"] != "training"], checks + more_checks, figures

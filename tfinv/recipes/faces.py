@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def faces(
     defence: Defence | None = None,
     evaluator_epochs: int = 10,
     steps: int = 300,
-    most: int = 2000,
+    most_steps: int = 2000,
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
     verbose: int = 0,
@@ -94,7 +95,7 @@ def faces(
       defence: how the models are trained; its architecture is each member's own.
       evaluator_epochs: of each evaluator.
       steps: of the equal budget.
-      most: of the budget until convergence.
+      most_steps: of the budget until convergence, at most.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
       verbose: Keras's, for the trainings.
@@ -127,24 +128,22 @@ def faces(
             rows += [r | {"experiment": label} for r in training]
             accuracies.setdefault(label, []).append(training[0]["value"])
             classifier = Classifier.from_keras(model)
-            for attacker in attackers(steps, most):
+            for attacker in attackers(steps, most_steps):
                 for budget in ("equal", "convergence"):
                     progress(f"{label}, seed {seed}: {attacker.name}, {budget}")
                     keys = {"experiment": label, "method": attacker.name, "budget": budget, "seed": seed}
                     stage = f"{label}-{attacker.name}-{budget}-{seed}"
-                    found = workdir.arrays(
-                        stage, lambda c=classifier, a=attacker, b=budget, s=seed: _invert(c, wanted, a, b, average, s)
-                    )
-                    rows += workdir.json(stage, lambda f=found, k=keys: _measure(f, against, k))
+                    found = workdir.arrays(stage, partial(_invert, classifier, wanted, attacker, budget, average, seed))
+                    rows += workdir.json(stage, partial(_measure, found, against, keys))
                     if seed == seeds[0]:
                         gallery.add(label, attacker.name, budget, found["images"], found["labels"])
             if experiment == "baseline" and architecture == "softmax":
                 continue  # its encoding is the image: a decoder would copy it
             progress(f"{label}, seed {seed}: fresh decoder")
             stage = f"{label}-fresh-decoder-{seed}"
-            found = workdir.arrays(stage, lambda m=model, s=seed: _probe(m, train, test, s))
+            found = workdir.arrays(stage, partial(_probe, model, train, test, seed))
             keys = {"experiment": label, "method": "fresh-decoder", "budget": "convergence", "seed": seed}
-            rows += workdir.json(stage, lambda f=found, k=keys: _measure_probe(f, test, judges, k))
+            rows += workdir.json(stage, partial(_measure_probe, found, test, judges, keys))
             if seed == seeds[0]:
                 gallery.add_decoded(label, found["images"])
     means = {k: float(np.mean(v)) for k, v in accuracies.items()}

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,16 +20,16 @@ class ReconstructionImages(keras.callbacks.Callback):
     def __init__(self, images: np.ndarray, logdir: str | os.PathLike):
         super().__init__()
         self._images, self._logdir = images, pathlib.Path(logdir) / "reconstructions"
-        self._writer = None
+        self._writer: Any = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes one picture: originals above, reconstructions below."""
-        self._writer = self._writer or tf.summary.create_file_writer(str(self._logdir))
+        writer = self._writer = self._writer or tf.summary.create_file_writer(str(self._logdir))
         both = [self._images, np.asarray(self.model.reconstruct(self._images))]
         picture = np.concatenate([np.concatenate(list(row), axis=1) for row in both], axis=0)
-        with self._writer.as_default():
+        with writer.as_default():
             tf.summary.image("images above, reconstructions below", picture[None], step=epoch)
-        self._writer.flush()
+        writer.flush()
 
     def on_train_end(self, logs=None):
         """Closes the file."""

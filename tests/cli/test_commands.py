@@ -1,0 +1,249 @@
+"""The commands as a user meets them: each in a process of its own where output and exit code matter, in this one elsewhere."""
+
+import json
+import os
+import pathlib
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tfinv.classifier import Classifier
+from tfinv.reporting import Results
+from tfinv_cli import main
+
+
+def run(*argv):
+    return main.main([str(a) for a in argv])
+
+
+def process(*argv, module=None, **more):
+    command = [sys.executable, "-m", module or "tfinv_cli.main", *map(str, argv)]
+    return subprocess.run(command, capture_output=True, text=True, **more)
+
+
+def one_line(text):
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def test_evaluate_writes_results_that_add_up(digits, tmp_path, capsys):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--workdir", tmp_path)
+    assert run("evaluate", *args, "--eps=8/255,0.2", "--attacks=fgsm,pgd(steps=5)", "--batch_size=32") == 0
+    out = capsys.readouterr().out
+    assert "linear head" in out
+    assert out.strip().splitlines()[-1] == f"Report: {tmp_path / 'report.html'}"
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["schema"] == 1
+    assert results["command"] == "evaluate"
+    assert results["config"]["eps"] == [8 / 255, 0.2]
+    assert {c["name"] for c in results["checks"]} >= {"declared-bounds-fit", "pgd-at-least-fgsm"}
+    data = np.load(digits / "digits.npz")
+    model = Classifier.from_keras(keras.models.load_model(digits / "model.keras"))
+    clean = next(r for r in results["rows"] if r["attack"] == "none")
+    assert clean["accuracy"] == model.accuracy(data["x_test"] / np.float32(255), data["y_test"])
+    assert clean["n"] == 60
+    attacked = [r for r in results["rows"] if r["attack"] == "fgsm"]
+    assert [r["eps"] for r in attacked] == [8 / 255, 0.2]
+    assert attacked[1]["max_distance"] == pytest.approx(0.2, abs=1e-6)
+    assert attacked[1]["accuracy"] < clean["accuracy"]
+
+
+def test_evaluate_says_when_the_bounds_are_wrong(tmp_path, digits):
+    inner = keras.models.load_model(digits / "model.keras")
+    keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), inner]).save(tmp_path / "m.keras")
+    args = ("--model", tmp_path / "m.keras", "--dataset", digits / "digits.npz", "--eps=0.1", "--attacks=fgsm")
+    assert run("evaluate", *args, "--workdir", tmp_path / "wrong") == 0
+    assert run("evaluate", *args, "--workdir", tmp_path / "right", "--bounds=0,255") == 0
+    found = {}
+    for name in ("wrong", "right"):
+        checks = Results.read(tmp_path / name).checks
+        found[name] = next(c for c in checks if c.name == "declared-bounds-fit")
+    assert not found["wrong"].passed
+    assert "--bounds=0,255" in found["wrong"].evidence
+    assert found["right"].passed
+
+
+def test_attack_keeps_images_inside_the_budget(digits, tmp_path):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20")
+    assert run("attack", *args, "--eps=0.1", "--attacks=pgd(steps=3)", "--workdir", tmp_path) == 0
+    kept = np.load(tmp_path / "adversarial.npz")
+    original = np.load(digits / "digits.npz")["x_test"][:20] / np.float32(255)
+    moved = kept["pgd(steps=3) eps=0.1"].astype(float) - original.astype(float)
+    assert 0.09 < np.abs(moved).max() <= 0.1
+
+
+def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--epochs=2")
+    methods = "--methods=miface(steps=20),gradient(steps=20)"
+    assert run("invert", *args, methods, "--evaluators=softmax", "--workdir", tmp_path) == 0
+    kept = np.load(tmp_path / "reconstructions.npz")
+    assert kept["labels"].tolist() == [3, 7]
+    assert kept["gradient(steps=20)"].shape == (2, 28, 28, 1)
+    results = Results.read(tmp_path)
+    assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)"}
+    assert {r["measure"] for r in results.rows} >= {"acc@1", "feature_distance", "ssim_to_class_mean", "confidence"}
+    assert all((tmp_path / f.path).is_file() for f in results.figures)
+
+
+def test_train_then_report(tmp_path, capsys):
+    assert run("train", "--dataset=mnist5k", "--limit=200", "--epochs=1", "--workdir", tmp_path) == 0
+    model = keras.models.load_model(tmp_path / "models" / "cnn-baseline-0.keras")
+    assert model.output_shape == (None, 10)
+    (tmp_path / "report.html").unlink()
+    assert run("report", "--workdir", tmp_path) == 0
+    assert (tmp_path / "report.html").is_file()
+    assert capsys.readouterr().out.strip().endswith("report.html")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        ((), 2, ""),
+        (("fly",), 2, "Expected a command among"),
+        (("evaluate",), 2, "--model"),
+        (("evaluate", "--modle=x"), 2, "modle"),
+        (("train", "--epochs=0", "--workdir=w"), 2, "epochs"),
+        (("train", "--epochs=many", "--workdir=w"), 2, "many"),
+        (("train", "--workdir=w", "stray"), 2, "stray"),
+        (("train", "--experiment=magic", "--workdir=w"), 2, "experiment"),
+        (("reproduce", "table9", "--workdir=w"), 2, "table9"),
+        (("reproduce", "--workdir=w"), 2, "demo, table1, faces"),
+        (("evaluate", "--model=none.keras", "--dataset=mnist5k", "--workdir=w"), 1, "none.keras"),
+        (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=zap"), 1, "zap"),
+        (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(steps=0)"), 1, "steps"),
+        (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--eps=big"), 2, "big"),
+        (("invert", "--model=x", "--dataset=mnist5k", "--workdir=w", "--labels=1.5"), 2, "1.5"),
+        (("report", "--workdir=nowhere"), 1, "nowhere"),
+        (("train", "--dataset=no/such/folder", "--workdir=w"), 1, "no/such/folder"),
+    ],
+)
+def test_wrong_use_is_one_line_and_the_right_exit_code(argv, code, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(*argv) == code
+    captured = capsys.readouterr()
+    if said:
+        assert said in one_line(captured.err)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", pickle.dumps(os.getcwd), b"PK\x03\x04broken"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_what_is_no_model_is_one_line(content, suffix, digits, tmp_path, capsys):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    args = ("--model", path, "--dataset", digits / "digits.npz", "--workdir", tmp_path / "w")
+    assert run("evaluate", *args) == 1
+    assert "Expected" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "w" / "results.json").exists()
+
+
+def test_labels_beyond_the_model_are_one_line(digits, tmp_path, capsys):
+    data = np.load(digits / "digits.npz")
+    np.savez(tmp_path / "bad.npz", x_test=data["x_test"], y_test=data["y_test"] + 40)
+    args = ("--model", digits / "model.keras", "--dataset", tmp_path / "bad.npz", "--workdir", tmp_path / "w")
+    assert run("evaluate", *args) == 1
+    assert "labels" in one_line(capsys.readouterr().err)
+
+
+def test_images_of_another_shape_are_one_line(digits, tmp_path, capsys):
+    np.savez(tmp_path / "bad.npz", x_test=np.zeros((4, 32, 32, 3), np.uint8), y_test=np.arange(4))
+    args = ("--model", digits / "model.keras", "--dataset", tmp_path / "bad.npz", "--workdir", tmp_path / "w")
+    assert run("evaluate", *args) == 1
+    assert "(32, 32, 3)" in one_line(capsys.readouterr().err) or "32" in capsys.readouterr().err
+
+
+def test_a_workdir_that_cannot_be_written_is_one_line(digits, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert run("train", "--limit=50", "--epochs=1", "--workdir", tmp_path / "file") == 1
+    assert "--workdir" in one_line(capsys.readouterr().err)
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=4", "--attacks=fgsm")
+    assert run("evaluate", *args, "--eps=.1", "--workdir", tmp_path / "file" / "below") == 1
+    one_line(capsys.readouterr().err)
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(digits, tmp_path, capsys, monkeypatch):
+    real = os.fsync
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=4", "--attacks=fgsm")
+    assert run("evaluate", *args, "--eps=.1", "--workdir", tmp_path) == 1
+    monkeypatch.setattr(os, "fsync", real)
+    assert "No space left" in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.rglob("*.json")), list(tmp_path.rglob("*"))
+    assert not list(tmp_path.rglob(".partial*"))
+
+
+def test_a_workdir_of_another_configuration_is_refused(tmp_path, capsys):
+    assert run("train", "--limit=50", "--epochs=1", "--workdir", tmp_path) == 0
+    capsys.readouterr()
+    assert run("train", "--limit=60", "--epochs=1", "--workdir", tmp_path) == 1
+    assert "limit=50 there, 60 now" in one_line(capsys.readouterr().err)
+
+
+def test_help_is_quiet_and_names_every_flag():
+    whole = process("--help")
+    assert whole.returncode == 0
+    assert whole.stderr == ""
+    for name in main.COMMANDS:
+        assert name in whole.stdout
+    single = process("--help", module="tfinv_cli.evaluate")
+    assert single.returncode == 0
+    assert single.stderr == ""
+    assert re.search(r"--eps +\(numbers.*default 0\.05,0\.1,0\.25\)", single.stdout)
+    assert "required" in single.stdout
+
+
+def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=8")
+    found = process(*args, "--eps=.1", "--attacks=fgsm", "--workdir", tmp_path, module="tfinv_cli.evaluate")
+    assert found.returncode == 0
+    assert found.stderr == ""
+
+
+def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
+    args = (
+        "reproduce",
+        "table1",
+        "--dataset=mnist5k",
+        "--train_limit=256",
+        "--limit=64",
+        "--epochs=2",
+        "--pgd_steps=3",
+    )
+    assert process(*args, "--workdir", tmp_path / "whole").returncode == 0
+    command = [sys.executable, "-m", "tfinv_cli.main", *args, "--workdir", str(tmp_path / "killed")]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stage = tmp_path / "killed" / "stages" / "table1-positive-0.json"
+    deadline = time.monotonic() + 240
+    while not stage.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert stage.exists()
+    assert not (tmp_path / "killed" / "results.json").exists()
+    before = stage.stat().st_mtime_ns
+    again = process(*args, "--workdir", tmp_path / "killed")
+    assert again.returncode == 0, again.stderr
+    assert stage.stat().st_mtime_ns == before
+
+    def rows(name):
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(tmp_path / name).rows]
+
+    assert rows("whole") == rows("killed")
+    expected = {"experiment", "attack", "eps", "accuracy", "n", "ci95", "seed", "poster"}
+    for row in Results.read(tmp_path / "whole").rows_of("accuracy"):
+        assert expected <= row.keys()
+    failed = {c.name for c in Results.read(tmp_path / "whole").checks if c.passed is False}
+    assert "perturbation-uses-budget (fgsm-artefact)" in failed
