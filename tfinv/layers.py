@@ -50,6 +50,7 @@ class DannRamp(keras.optimizers.schedules.LearningRateSchedule):
         self.steps, self.high, self.gamma = steps, high, gamma
 
     def __call__(self, step):
+        """The scale after `step` steps."""
         progress = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.high * (2.0 / (1.0 + tf.exp(-self.gamma * progress)) - 1.0)
 
@@ -72,7 +73,7 @@ class GradientReversal(keras.layers.Layer):
     def __init__(self, scale: float | keras.optimizers.schedules.LearningRateSchedule = 1.0, **kwargs):
         super().__init__(**kwargs)
         self.schedule = scale if isinstance(scale, keras.optimizers.schedules.LearningRateSchedule) else None
-        self._initial = 0.0 if self.schedule else float(scale)  # type: ignore[arg-type]
+        self._initial = 0.0 if self.schedule else float(scale)
         self.supports_masking = True
         self.scale = self.add_weight(
             name="scale",

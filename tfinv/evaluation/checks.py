@@ -3,6 +3,7 @@
 Each function takes the rows of one experiment and seed and returns one check; docs/reading-a-report.md has a heading for each.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ def accuracy_falls(rows: Sequence[Row]) -> Check:
         values = [r["accuracy"] for r in points]
         judged.append(f"{attack}: " + " / ".join(_percent(v) for v in values))
         eps = [r["eps"] for r in curve]
-        if any(b > a + _noise(points) for a, b in zip(values, values[1:], strict=False)):
+        if any(b > a + _noise(points) for a, b in itertools.pairwise(values)):
             problems.append(f"{attack} rises")
         attacked = [v for r, v in zip(points, values, strict=True) if r["attack"] != "none"]
         # A curve that stands still on its way to a large eps is as suspect as one that rises.
@@ -51,8 +52,8 @@ def unbounded_reaches_zero(
     return Check(
         "unbounded-attack-reaches-zero",
         left == 0.0,
-        f"{_percent(left)} of {len(images)} images withstand PGD ({attack.steps} steps, {attack.restarts} restarts) that may change "
-        "every pixel to anything",
+        f"{_percent(left)} of {len(images)} images withstand PGD ({attack.steps} steps, {attack.restarts} restarts) that may "
+        "change every pixel to anything",
         "Any image can become one of another class when every pixel may change, so what is left withstands because the gradient "
         "does not lead there. Report no robust accuracy until a stronger attack (more steps, another loss, black-box) agrees.",
     )

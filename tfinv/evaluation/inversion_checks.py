@@ -83,8 +83,8 @@ def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], l
         f"{defended}-gives-away-less",
         passed if verdicts else None,
         " | ".join(verdicts) or "nothing to compare",
-        f"The defence does not show by at least {least} measures at each budget. Where it gives away more, the reconstructions of the "
-        "defended model are the better ones: do not call it private.",
+        f"The defence does not show by at least {least} measures at each budget. Where it gives away more, the reconstructions "
+        "of the defended model are the better ones: do not call it private.",
     )
 
 
