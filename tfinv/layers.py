@@ -22,6 +22,8 @@ def reverse_gradient(x: tf.Tensor, scale: tf.Tensor) -> Any:
       x, unchanged.
     """
 
+    scale = tf.cast(scale, tf.float32)
+
     def gradient(upstream):
         shape = tf.concat([tf.shape(scale), tf.ones([tf.rank(upstream) - tf.rank(scale)], tf.int32)], 0)
         factor = tf.reshape(scale, tf.where(tf.rank(scale) == 0, tf.ones_like(shape), shape))
@@ -50,6 +52,7 @@ class DannRamp(keras.optimizers.schedules.LearningRateSchedule):
         self.steps, self.high, self.gamma = steps, high, gamma
 
     def __call__(self, step):
+        """The scale at a step."""
         """The scale after `step` steps."""
         progress = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.high * (2.0 / (1.0 + tf.exp(-self.gamma * progress)) - 1.0)
@@ -75,6 +78,7 @@ class GradientReversal(keras.layers.Layer):
         self.schedule = scale if isinstance(scale, keras.optimizers.schedules.LearningRateSchedule) else None
         self._initial = 0.0 if self.schedule else float(scale)
         self.supports_masking = True
+        self.autocast = False  # else half precision would round a scale that is passed to `call`
         self.scale = self.add_weight(
             name="scale",
             shape=(),
@@ -100,9 +104,9 @@ class GradientReversal(keras.layers.Layer):
             self.calls.assign_add(1)
         return reverse_gradient(inputs, tf.cast(self.scale.value if scale is None else scale, tf.float32))
 
-    def compute_output_shape(self, input_shape):
-        """The input's."""
-        return input_shape
+    def compute_output_spec(self, inputs, scale=None, training=None):
+        """The input's shape and type."""
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
