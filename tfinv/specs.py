@@ -30,7 +30,10 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         return node.id, {}
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)) or node.args:
         raise expected("a name with named arguments", repr(text), hint)
-    return node.func.id, {str(k.arg): _value(k.value, text) for k in node.keywords}
+    names = [str(k.arg) for k in node.keywords]
+    if len(set(names)) < len(names):
+        raise expected("each argument once", repr(text), hint)
+    return node.func.id, {name: _value(k.value, text) for name, k in zip(names, node.keywords, strict=True)}
 
 
 def parse_list(text: str) -> list[str]:

@@ -108,11 +108,9 @@ def switch(name: str, default: bool, help_text: str) -> Define:
 
 
 DATA_DIR = text("data_dir", None, "Folder of the data sets; otherwise the variable TFINV_DATA_DIR names it.")
-WORKDIR = text(
-    "workdir", None, "Folder for everything the command writes; run again with it, a killed command goes on."
-)
+WORKDIR = text("workdir", None, "Folder for everything the command writes.")
 SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.")
-SEEDS = whole("seeds", 1, "How many seeds, from --seed on: a training and an evaluation each.", 1)
+SEEDS = whole("seeds", 1, "How many seeds, from --seed on.", 1)
 BATCH_SIZE = whole("batch_size", 128, "Images in one step or one compiled call.", 1)
 LIMIT = whole("limit", None, "Only the first so many images.", 1)
 SPLIT = choice("split", "test", ("train", "validation", "test", "all"), "Which part of the data set.")

@@ -45,7 +45,7 @@ def _run(values: Any, _: list[str]) -> None:
         found = inversion.invert(classifier, labels, method, samples=values.samples, average=average, seed=values.seed)
         shown = classifier.to_unit(found.images)
         also = {"confidence": found.confidence, "steps": found.steps}
-        keys = {"experiment": "model", "method": spec, "budget": "convergence", "seed": values.seed}
+        keys = {"experiment": "model", "method": spec, "budget": _budget(method), "seed": values.seed}
         rows += measure(shown, found.labels, against, also, **keys)
         kept[spec] = found.images
         near = nearest_pixels(shown, found.labels, against)
@@ -59,6 +59,12 @@ def _run(values: Any, _: list[str]) -> None:
         np.savez(temporary, **kept)  # type: ignore[arg-type]
     checks = [victim.bounds_check(classifier, data), evaluators_are_accurate(accuracies), attack_converged(rows)]
     finish.finish(Results("invert", command.resolved(values), rows, checks, figures), folder, begin)
+
+
+def _budget(method: inversion.Inversion) -> str:
+    """What ends the method: its own rule, or the number of its steps."""
+    stops = isinstance(method, inversion.MIFace) or getattr(method, "patience", 0) > 0
+    return "convergence" if stops else "steps"
 
 
 COMMAND = command.Command(

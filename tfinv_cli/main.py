@@ -9,8 +9,8 @@ from tfinv.version import __version__
 COMMANDS = {
     "train": "trains a classifier, as usual or with the destruction defence",
     "attack": "attacks a model and keeps the adversarial images",
-    "invert": "reconstructs what a model's classes look like",
-    "evaluate": "measures a model's robust accuracy and privacy, with the checks",
+    "invert": "reconstructs what a model's classes look like, and measures what that gives away",
+    "evaluate": "measures a model's accuracy under attack, with checks of the attacks",
     "reproduce": "runs a published experiment: table1, faces, or the small demo",
     "report": "turns a results.json into HTML, TensorBoard or console output",
 }

@@ -24,7 +24,7 @@ COMMAND = command.Command(
     "report",
     """Turns WORKDIR/results.json into the views that people read.
 
-  tfinv report --workdir=runs/demo --views=html,console""",
+  tfinv report --workdir=runs/demo --views=html --views=console""",
     (
         flags.WORKDIR,
         lambda values: flags.flags.DEFINE_multi_enum(

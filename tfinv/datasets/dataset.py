@@ -53,7 +53,7 @@ class Dataset:
 
     @property
     def images(self) -> np.ndarray:
-        """(n, height, width, channels) float32 in [0, 1], computed on each use.."""
+        """(n, height, width, channels) float32 in [0, 1], computed on each use."""
         if self.pixels.dtype == np.uint8:
             return np.divide(self.pixels, np.float32(255), dtype=np.float32)
         return self.pixels

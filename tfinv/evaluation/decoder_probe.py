@@ -8,8 +8,10 @@ import dataclasses
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfinv import models
+from tfinv.classifier import run_in_batches
 from tfinv.training.destruction import error_levels
 
 
@@ -57,7 +59,7 @@ def probe_encoder(
       UserError: the model has no such layer.
     """
     encoder, _ = models.split(classifier, layer)
-    encodings = encoder.predict(images, batch_size=500, verbose=0)
+    encodings = run_in_batches(_inference(encoder), images)
     keras.utils.set_random_seed(seed)
     decoder = models.decoder(encodings.shape[1:], images.shape[1:])
     decoder.compile(keras.optimizers.Adam(1e-3), "mse")
@@ -72,6 +74,11 @@ def probe_encoder(
         callbacks=[stop],
         verbose=0,
     )
-    found = decoder.predict(encoder.predict(held_out, batch_size=500, verbose=0), batch_size=500, verbose=0)
+    found = run_in_batches(_inference(decoder), run_in_batches(_inference(encoder), held_out))
     squared = np.square(found - held_out).reshape(len(found), -1).mean(1)
     return DecoderProbe(found, squared / error_levels(images, labels)[0], len(history.history["loss"]))
+
+
+def _inference(model):
+    # Not `predict`, which traces anew for every model and then warns of it.
+    return tf.function(lambda x: model(x, training=False))

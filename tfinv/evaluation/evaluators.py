@@ -9,6 +9,7 @@ from tfinv import files, models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.training.fit import fit
+from tfinv.training.rates import default_rate
 
 
 def train_evaluators(
@@ -42,7 +43,8 @@ def train_evaluators(
         else:
             keras.utils.set_random_seed(seed + i)
             model = models.build(architecture, dataset.image_shape, dataset.num_classes)
-            model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            rate = default_rate(architecture, dataset.image_shape)
+            model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
             fit(model, dataset, epochs=epochs, batch_size=batch_size, seed=seed + i)
             if path is not None:
                 with files.atomic_path(path) as temporary:

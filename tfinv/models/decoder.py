@@ -35,7 +35,7 @@ def _dense(encoding_shape, image_shape, units):
     x = keras.layers.Dense(units, activation="relu")(x)
     x = keras.layers.Dense(units, activation="relu")(x)
     x = keras.layers.Dense(math.prod(image_shape), activation="sigmoid", dtype="float32")(x)
-    return keras.Model(inputs, keras.layers.Reshape(image_shape)(x), name="decoder")
+    return keras.Model(inputs, keras.layers.Reshape(image_shape, dtype="float32")(x), name="decoder")
 
 
 def _transposed(encoding_shape, image_shape, units):

@@ -9,12 +9,14 @@ import keras
 import numpy as np
 
 from tfinv import models
+from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.destruction import EXPERIMENTS, DestructionTraining
 from tfinv.training.fit import fit
 from tfinv.training.images import ReconstructionImages
+from tfinv.training.rates import default_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Defence:
       architecture: a key of `tfinv.models.MODELS`.
       epochs: passes over the training set.
       batch_size: examples a step.
-      learning_rate: of both Adam optimizers at the start; it falls to zero along a cosine.
+      learning_rate: of Adam at the start, falling to zero along a cosine; None is `default_rate`. The decoder has 1e-3.
       strength: lambda.
       weight: of the reconstruction loss.
       bound: of the reversed loss.
@@ -36,7 +38,7 @@ class Defence:
     architecture: str = "cnn"
     epochs: int = 2
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     strength: float = 10.0
     weight: float = 1.0
     bound: str = "class_mean"
@@ -91,7 +93,7 @@ def train_experiment(
     seconds = time.perf_counter() - begin
 
     def rows() -> list[dict[str, Any]]:
-        predicted = model.predict(test.images, batch_size=500, verbose=0).argmax(1)
+        predicted = Classifier.from_keras(model).predict(test.images).argmax(1)
         hits, n = int(np.sum(predicted == test.labels)), len(test)
         keys = {"kind": "training", "experiment": experiment, "seed": seed, "epochs": defence.epochs}
         found = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
@@ -115,8 +117,9 @@ def training_model(experiment: str, train: Dataset, defence: Defence, seed: int)
         decoder_steps=defence.decoder_steps,
         seed=seed,
     )
-    rate = keras.optimizers.schedules.CosineDecay(defence.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(defence.learning_rate))
+    high = defence.learning_rate or default_rate(defence.architecture, train.image_shape)
+    rate = keras.optimizers.schedules.CosineDecay(high, steps)
+    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(1e-3))
     return model
 
 

@@ -1,0 +1,317 @@
+"""What holds of every attack, on every kind of model."""
+
+import functools
+import gc
+import math
+import weakref
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfinv import attacks, threat
+from tfinv.classifier import Classifier
+from tfinv.errors import UserError
+
+SHAPE, CLASSES, COUNT = (6, 6, 1), 3, 13
+WRONG = [0, 7, 12]  # rows whose label is not what the model says
+
+# A new attack must be added here, small enough to be quick.
+SETTINGS = {"fgsm": {}, "pgd": {"steps": 11, "restarts": 2}, "noise": {"draws": 3}}
+KINDS = {"logits": (0, 1), "softmax": (0, 255), "batch norm": (-1, 1), "mixed_bfloat16": (0, 255), "callable": (-1, 1)}
+ALL = pytest.mark.parametrize("name", SETTINGS)
+NORM = pytest.mark.parametrize("norm", threat.NORMS)
+KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+def test_every_attack_is_tried():
+    assert set(SETTINGS) == set(attacks.ATTACKS)
+
+
+@functools.cache
+def victim(kind):
+    """A classifier, its model, images in its bounds, and labels that are wrong in the rows of WRONG."""
+    low, high = bounds = KINDS[kind]
+    keras.utils.set_random_seed(2)
+    layers = [
+        keras.Input(SHAPE),
+        keras.layers.Rescaling(1 / (high - low), offset=-low / (high - low)),
+        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES, kernel_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=5)),
+    ]
+    if kind == "batch norm":
+        layers[3:3] = [keras.layers.BatchNormalization(momentum=0.1), keras.layers.Dropout(0.5)]
+    if kind == "softmax":
+        layers += [keras.layers.Softmax()]
+    if kind == "mixed_bfloat16":
+        keras.mixed_precision.set_global_policy(kind)
+        try:
+            layers[1:] = [layer.__class__.from_config(_without_type(layer)) for layer in layers[1:]]
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+    model = keras.Sequential(layers)
+    if kind == "batch norm":
+        model(np.random.default_rng(3).uniform(low, high, (50, *SHAPE)), training=True)
+    if kind == "callable":
+        classifier = Classifier.from_callable(
+            lambda x: model(x, training=False), input_shape=SHAPE, num_classes=CLASSES, bounds=bounds, outputs="logits"
+        )
+    else:
+        classifier = Classifier.from_keras(model, bounds)
+    x = classifier.from_unit(np.random.default_rng(1).uniform(size=(COUNT, *SHAPE)))
+    x[1, :3], x[1, 3:] = low, high
+    y = classifier.predict(x).argmax(1)
+    y[WRONG] = (y[WRONG] + 1) % CLASSES
+    return classifier, model, x, y
+
+
+def _without_type(layer):
+    return {k: v for k, v in layer.get_config().items() if k not in ("dtype", "name")}
+
+
+def make(name, classifier, share, norm="linf", **more):
+    low, high = classifier.bounds
+    scale = 1.0 if norm == "linf" else math.sqrt(math.prod(SHAPE))
+    return attacks.ATTACKS[name](eps=share * (high - low) * scale, norm=norm, **SETTINGS[name], **more)
+
+
+@functools.cache
+def attacked(name, norm, kind, batch_size=256, seed=1):
+    classifier, _, x, y = victim(kind)
+    return make(name, classifier, 0.07, norm)(classifier, x, y, seed=seed, batch_size=batch_size)
+
+
+@ALL
+@NORM
+@KIND
+def test_budget_bounds_and_success_are_exact(name, norm, kind):
+    classifier, _, x, y = victim(kind)
+    result = attacked(name, norm, kind)
+    eps = make(name, classifier, 0.07, norm).eps
+    low, high = classifier.bounds
+    assert result.images.dtype == np.float32
+    assert result.images.shape == x.shape
+    moved = np.abs(result.images.astype(np.float64) - x.astype(np.float64)).reshape(COUNT, -1)
+    sizes = moved.max(1) if norm == "linf" else np.sqrt(np.square(moved).sum(1))
+    assert (sizes <= eps).all()
+    np.testing.assert_array_equal(result.distances, sizes)
+    assert sizes.max() > 0.9 * eps
+    assert result.images.min() >= low
+    assert result.images.max() <= high
+    np.testing.assert_array_equal(result.success, classifier.predict(result.images).argmax(1) != y)
+
+
+@ALL
+@NORM
+@KIND
+def test_rows_wrong_from_the_start_are_left_alone(name, norm, kind):
+    _, _, x, _ = victim(kind)
+    result = attacked(name, norm, kind)
+    np.testing.assert_array_equal(result.images[WRONG], x[WRONG])
+    assert result.success[WRONG].all()
+    assert not result.gradient_calls[WRONG].any()
+    assert not result.zero_gradients[WRONG].any()
+    right = np.setdiff1d(np.arange(COUNT), WRONG)
+    assert (result.gradient_calls[right] > 0).all() == (name != "noise")
+    assert (result.distances[right] > 0).all()
+
+
+@ALL
+@NORM
+@KIND
+def test_the_seed_gives_the_images_whatever_the_batch_size(name, norm, kind):
+    whole = attacked(name, norm, kind)
+    for batch_size in (1, 4, 5):
+        part = attacked(name, norm, kind, batch_size)
+        np.testing.assert_allclose(part.images, whole.images, atol=1e-5 * np.ptp(KINDS[kind]))
+        np.testing.assert_array_equal(part.success, whole.success)
+        np.testing.assert_array_equal(part.gradient_calls, whole.gradient_calls)
+
+
+@ALL
+def test_the_seed_counts_for_those_that_draw(name):
+    one, two = attacked(name, "linf", "logits"), attacked(name, "linf", "logits", seed=2)
+    assert np.array_equal(one.images, two.images) == (name == "fgsm")
+
+
+@ALL
+@KIND
+def test_the_model_is_unchanged(name, kind):
+    classifier, model, x, y = victim(kind)
+    before = [v.numpy().copy() for v in model.variables]
+    make(name, classifier, 0.1)(classifier, x, y)
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+@ALL
+@NORM
+@KIND
+def test_targeted_moves_towards_the_target(name, norm, kind):
+    classifier, _, x, y = victim(kind)
+    right = np.setdiff1d(np.arange(COUNT), WRONG)
+    x, y = x[right], y[right]
+    targets = (y + 1) % CLASSES
+    attack = make(name, classifier, 0.1, norm, targeted=True)
+    result = attack(classifier, x, y, targets=targets, seed=1)
+
+    def margin(images):
+        logits = classifier.predict(images)
+        own = logits[np.arange(len(y)), targets]
+        logits[np.arange(len(y)), targets] = -np.inf
+        return own - logits.max(1)
+
+    gain = margin(result.images) - margin(x)
+    np.testing.assert_array_equal(result.success, classifier.predict(result.images).argmax(1) == targets)
+    assert gain.mean() > 0
+    if name != "noise":
+        assert (gain > 0).all()
+    assert (result.distances <= attack.eps).all()
+
+
+@ALL
+@NORM
+def test_success_rises_with_eps(name, norm):
+    """On logits (0, w x - c) an attack that keeps its direction gets no weaker as eps grows."""
+    w = np.random.default_rng(0).normal(size=36).astype(np.float32)
+    classifier = Classifier.from_callable(
+        lambda x: tf.reshape(x - 0.5, [-1, 36]) @ np.stack([0 * w, w], 1) - [0.0, 2.0],
+        input_shape=SHAPE,
+        num_classes=2,
+        outputs="logits",
+    )
+    x = np.random.default_rng(1).uniform(0.4, 0.6, (40, *SHAPE)).astype(np.float32)
+    y = np.zeros(40, int)
+    shares = [0.0, 0.01, 0.03, 0.1, 0.3, 0.5]
+    rates = [make(name, classifier, s, norm)(classifier, x, y, seed=0).success.mean() for s in shares]
+    assert rates == sorted(rates)
+    assert rates[0] == 0.0
+    assert rates[-1] > (0.0 if name == "noise" else 0.5)
+
+
+@ALL
+@NORM
+def test_an_infinite_budget_is_all_of_the_bounds(name, norm):
+    classifier, _, x, y = victim("softmax")
+    result = make(name, classifier, math.inf, norm)(classifier, x, y, seed=1)
+    assert np.isfinite(result.images).all()
+    assert result.images.min() >= 0
+    assert result.images.max() <= 255
+    assert result.distances.max() > 0.5 * 255
+    if name == "pgd":
+        assert result.success.all()
+
+
+@ALL
+@NORM
+def test_no_budget_changes_nothing(name, norm):
+    classifier, _, x, y = victim("logits")
+    result = make(name, classifier, 0.0, norm)(classifier, x, y)
+    np.testing.assert_array_equal(result.images, x)
+    np.testing.assert_array_equal(np.flatnonzero(result.success), WRONG)
+
+
+@ALL
+@pytest.mark.parametrize("eps", [8, np.float64(8), np.float32(8)])
+def test_any_real_number_is_an_eps(name, eps):
+    classifier, _, x, y = victim("softmax")
+    assert attacks.ATTACKS[name](eps=eps)(classifier, x, y).distances.max() == pytest.approx(8, rel=1e-6)
+
+
+@ALL
+@NORM
+def test_an_eps_sweep_traces_once(name, norm):
+    traces = []
+
+    def fn(x):
+        traces.append(1)
+        return tf.reshape(x, [-1, 36]) @ np.random.default_rng(0).normal(size=(36, CLASSES)).astype(np.float32)
+
+    classifier = Classifier.from_callable(fn, input_shape=SHAPE, num_classes=CLASSES, outputs="logits")
+    x = np.random.default_rng(1).uniform(size=(11, *SHAPE)).astype(np.float32)
+    y = classifier.predict(x).argmax(1)
+    make(name, classifier, 0.01, norm)(classifier, x, y, batch_size=4)
+    before = len(traces)
+    for share in (0.02, 0.05, 0.1, 1.0):
+        make(name, classifier, share, norm)(classifier, x, y, seed=3, batch_size=4)
+    assert len(traces) == before
+    # The count is one of traces: another batch size adds one.
+    if name != "noise":
+        make(name, classifier, 0.01, norm)(classifier, x, y, batch_size=7)
+        assert len(traces) > before
+
+
+@ALL
+def test_an_attack_does_not_keep_the_classifier_alive(name):
+    classifier = Classifier.from_callable(
+        lambda x: tf.reduce_mean(x, [1, 2]) * [1.0, -1.0], input_shape=SHAPE, num_classes=2, outputs="logits"
+    )
+    x = np.full((2, *SHAPE), 0.5, np.float32)
+    make(name, classifier, 0.1)(classifier, x, np.zeros(2, int))
+    gone = weakref.ref(classifier)
+    del classifier
+    gc.collect()
+    assert gone() is None
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("eps", -1), ("eps", math.nan), ("eps", "0.1"), ("eps", None), ("norm", "l1"), ("norm", None)]
+    + [("loss", "hinge"), ("steps", 0), ("steps", 1.5), ("restarts", 0), ("step_size", 0), ("step_size", math.inf)]
+    + [("draws", 0), ("draws", 1.5)],
+)
+def test_bad_arguments_are_named(name, argument, value):
+    cls = attacks.ATTACKS[name]
+    if argument not in cls.__dataclass_fields__:
+        pytest.skip(f"{name} has no {argument}")
+    with pytest.raises(UserError, match=rf"Expected .*{argument}"):
+        cls(**{argument: value})
+
+
+def test_restarts_need_random_starts():
+    with pytest.raises(UserError, match="random_start"):
+        attacks.PGD(restarts=2, random_start=False)
+
+
+@ALL
+def test_bad_calls_are_refused(name):
+    classifier, _, x, y = victim("logits")
+    attack, aimed = make(name, classifier, 0.1), make(name, classifier, 0.1, targeted=True)
+    for images, labels, message in [
+        (x + 1, y, "bounds"),
+        (x[..., 0], y, "shape"),
+        (np.full_like(x, np.nan), y, "finite"),
+        (x, y + CLASSES, "labels from 0 to 2"),
+        (x, y[1:], "as many labels"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            attack(classifier, images, labels)
+    with pytest.raises(UserError, match="targets"):
+        attack(classifier, x, y, targets=(y + 1) % CLASSES)
+    with pytest.raises(UserError, match="targets"):
+        aimed(classifier, x, y)
+    with pytest.raises(UserError, match=r"differ from the labels.*13 equal"):
+        aimed(classifier, x, y, targets=y)
+    with pytest.raises(UserError, match="labels from 0 to 2"):
+        aimed(classifier, x, y, targets=y + CLASSES)
+    with pytest.raises(UserError, match="batch_size"):
+        attack(classifier, x, y, batch_size=0)
+
+
+@ALL
+def test_a_black_box_is_attacked_by_noise_and_refused_by_the_rest(name):
+    weights = np.random.default_rng(0).normal(size=(36, CLASSES))
+    classifier = Classifier.from_predict(
+        lambda x: x.reshape(len(x), -1) @ weights, input_shape=SHAPE, num_classes=CLASSES, outputs="logits"
+    )
+    x = np.random.default_rng(1).uniform(size=(20, *SHAPE)).astype(np.float32)
+    y = classifier.predict(x).argmax(1)
+    attack = make(name, classifier, 0.4)
+    if name == "noise":
+        assert attack(classifier, x, y).success.any()
+    else:
+        with pytest.raises(UserError, match=r"gradients for .* such as noise"):
+            attack(classifier, x, y)

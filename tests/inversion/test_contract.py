@@ -1,0 +1,204 @@
+"""What holds of every inversion, from every start, and the pipeline they share."""
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfinv import inversion
+from tfinv.classifier import Classifier
+from tfinv.errors import UserError
+from tfinv.inversion import LOSSES, METHODS, STARTS, Gradient, MIFace, invert, method
+
+SHAPE, CLASSES = (4, 4, 1), 5
+# A new method must be added here, small enough to be quick.
+SETTINGS = {"gradient": {"steps": 8, "total_variation": 0.1}, "miface": {"steps": 8, "rate": 0.5}}
+BOUNDS = [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)]
+ALL = pytest.mark.parametrize("name", SETTINGS)
+START = pytest.mark.parametrize("start", STARTS)
+
+
+def test_every_method_is_tried():
+    assert set(SETTINGS) == set(METHODS)
+
+
+@functools.cache
+def victim(bounds=(0.0, 1.0)):
+    keras.utils.set_random_seed(4)
+    low, high = bounds
+    model = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Rescaling(1 / (high - low), offset=-low / (high - low)),
+            keras.layers.Conv2D(3, 3, activation="tanh"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(CLASSES, kernel_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=5)),
+            keras.layers.Softmax(),
+        ]
+    )
+    return Classifier.from_keras(model, bounds), model
+
+
+def average(classifier):
+    return classifier.from_unit(np.linspace(0, 1, 16).reshape(SHAPE))
+
+
+@functools.cache
+def found(name, start, bounds=(0.0, 1.0), labels=(0, 1, 2, 3, 4), samples=2, seed=0):
+    classifier, _ = victim(bounds)
+    how = METHODS[name](start=start, **SETTINGS[name])
+    return invert(classifier, labels, how, samples=samples, average=average(classifier), seed=seed)
+
+
+def cost(name, classifier, images, labels):
+    how = METHODS[name](**SETTINGS[name])
+    x = tf.constant(images)
+    unit = tf.constant(classifier.to_unit(images))
+    return (LOSSES[how.loss](classifier.logits(x), tf.constant(labels)) + how.penalty(unit)).numpy()
+
+
+@ALL
+@START
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_images_are_in_the_bounds_and_their_cost_is_what_it_says(name, start, bounds):
+    classifier, _ = victim(bounds)
+    result = found(name, start, bounds)
+    assert result.images.shape == (10, *SHAPE)
+    assert result.images.dtype == np.float32
+    for images in (result.images, result.starts):
+        assert images.min() >= bounds[0]
+        assert images.max() <= bounds[1]
+    np.testing.assert_array_equal(result.labels, np.repeat(np.arange(5), 2))
+    np.testing.assert_allclose(result.cost, cost(name, classifier, result.images, result.labels), rtol=1e-5, atol=1e-6)
+    before = cost(name, classifier, result.starts, result.labels)
+    assert (result.cost <= before + 1e-6).all()
+    assert (result.cost < before).mean() > 0.5
+    assert ((result.steps > 0) & (result.steps <= 8)).all()
+
+
+@ALL
+@START
+def test_confidence_is_the_probability_of_the_label(name, start):
+    classifier, model = victim()
+    result = found(name, start)
+    probabilities = model.predict(result.images, verbose=0)[np.arange(10), result.labels]
+    np.testing.assert_allclose(result.confidence, probabilities, rtol=1e-4)
+    assert result.confidence.dtype == np.float64
+
+
+@ALL
+@START
+def test_a_seed_gives_the_same_images(name, start):
+    classifier, _ = victim()
+    how = METHODS[name](start=start, **SETTINGS[name])
+    again = invert(classifier, range(5), how, samples=2, average=average(classifier), seed=0)
+    np.testing.assert_array_equal(again.images, found(name, start).images)
+    other = found(name, start, seed=1)
+    assert np.array_equal(other.starts, again.starts) == (start != "noise")
+
+
+@ALL
+@START
+def test_a_label_does_not_depend_on_the_others(name, start):
+    together = found(name, start)
+    for labels, samples in [((3,), 2), ((3, 1), 2), ((2, 3), 1)]:
+        result = found(name, start, labels=labels, samples=samples)
+        mine, theirs = result.labels == 3, np.flatnonzero(together.labels == 3)[:samples]
+        np.testing.assert_array_equal(result.starts[mine], together.starts[theirs])
+        np.testing.assert_allclose(result.images[mine], together.images[theirs], atol=1e-5)
+        np.testing.assert_array_equal(result.steps[mine], together.steps[theirs])
+
+
+@ALL
+def test_samples_from_noise_differ_and_so_do_labels(name):
+    starts = found(name, "noise").starts.reshape(10, -1)
+    assert len(np.unique(starts, axis=0)) == 10
+    twice = found(name, "noise", labels=(3, 3), samples=1).starts.reshape(2, -1)
+    np.testing.assert_array_equal(twice, starts[6:8])
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_starts(bounds):
+    classifier, _ = victim(bounds)
+    np.testing.assert_array_equal(found("gradient", "zeros", bounds).starts, np.full((10, *SHAPE), bounds[0]))
+    np.testing.assert_array_equal(found("gradient", "average", bounds).starts[4], average(classifier))
+    noise = classifier.to_unit(found("gradient", "noise", bounds).starts)
+    assert 0.4 < noise.mean() < 0.6
+    assert noise.std() == pytest.approx(12**-0.5, abs=0.05)
+
+
+@ALL
+def test_the_model_is_unchanged(name):
+    classifier, model = victim()
+    before = [v.numpy().copy() for v in model.variables]
+    invert(classifier, [0], METHODS[name](start="noise", **SETTINGS[name]))
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+@ALL
+def test_bad_calls_are_refused(name):
+    classifier, _ = victim()
+    how = METHODS[name](**SETTINGS[name] | {"start": "zeros"})
+    for labels in ([5], [-1], [0, 5]):
+        with pytest.raises(UserError, match="labels from 0 to 4"):
+            invert(classifier, labels, how)
+    with pytest.raises(UserError, match="label"):
+        invert(classifier, [], how)
+    with pytest.raises(UserError, match="integer labels"):
+        invert(classifier, [0.5], how)
+    with pytest.raises(UserError, match="samples"):
+        invert(classifier, [0], how, samples=0)
+    warm = dataclasses.replace(how, start="average")
+    with pytest.raises(UserError, match="average"):
+        invert(classifier, [0], warm)
+    with pytest.raises(UserError, match="shape"):
+        invert(classifier, [0], warm, average=np.zeros((5, 5, 1)))
+    with pytest.raises(UserError, match="bounds"):
+        invert(classifier, [0], warm, average=np.full(SHAPE, 2.0))
+    black_box = Classifier.from_predict(
+        lambda x: x.reshape(len(x), -1)[:, :2], input_shape=SHAPE, num_classes=2, outputs="logits"
+    )
+    with pytest.raises(UserError, match="a classifier with gradients"):
+        invert(black_box, [0], how)
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("steps", 0), ("steps", 1.5), ("start", "black"), ("loss", "hinge"), ("rate", 0), ("rate", float("nan"))]
+    + [
+        ("beta", -1),
+        ("gamma", 0),
+        ("gamma", float("nan")),
+        ("total_variation", -1),
+        ("patience", -1),
+        ("tolerance", -1),
+    ],
+)
+def test_bad_arguments_are_named(name, argument, value):
+    if argument not in METHODS[name].__dataclass_fields__:
+        pytest.skip(f"{name} has no {argument}")
+    with pytest.raises(UserError, match=rf"Expected .*{argument}"):
+        METHODS[name](**{argument: value})
+
+
+def test_text_form():
+    assert method("gradient(loss=logit,steps=20)") == Gradient(loss="logit", steps=20)
+    assert method("miface", steps=7, rate=0.5, total_variation=1.0) == MIFace(steps=7, rate=0.5)
+    with pytest.raises(UserError, match="gradient, miface"):
+        method("gan")
+
+
+def test_losses():
+    logits = tf.math.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    labels = tf.constant([1, 2])
+    np.testing.assert_allclose(LOSSES["cross_entropy"](logits, labels), -np.log([0.25, 0.8]), rtol=1e-6)
+    np.testing.assert_allclose(LOSSES["logit"](logits, labels), -np.log([0.25, 0.8]), rtol=1e-6)
+    np.testing.assert_allclose(LOSSES["miface"](logits, labels), [0.75, 0.2], rtol=1e-6)
+    assert set(inversion.LOSSES) == {"cross_entropy", "logit", "miface"}

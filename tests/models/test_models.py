@@ -1,0 +1,93 @@
+"""Architectures: shapes, the split, and that both halves share the model's weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from tfinv import models
+from tfinv.errors import UserError
+
+SHAPE = (16, 12, 3)
+IMAGES = np.random.default_rng(0).uniform(size=(4, *SHAPE)).astype(np.float32)
+SMALL = {
+    "softmax": {},
+    "mlp": {"units": 7},
+    "cnn": {"filters": (2, 3), "units": 5},
+}
+
+
+def small(name):
+    return models.MODELS[name](SHAPE, 4, **SMALL[name])
+
+
+def test_every_architecture_is_tried():
+    assert set(SMALL) == set(models.MODELS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gives_logits(name):
+    model = small(name)
+    logits = model(IMAGES).numpy()
+    assert logits.shape == (4, 4)
+    assert model.layers[-1].activation is keras.activations.linear
+    assert model.name == name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_split_is_the_model_in_two(name):
+    model = small(name)
+    encoder, head = models.split(model)
+    np.testing.assert_allclose(head(encoder(IMAGES)), model(IMAGES), rtol=1e-5, atol=1e-6)
+    shared = {id(v) for v in encoder.variables} | {id(v) for v in head.variables}
+    assert shared == {id(v) for v in model.variables}
+    model.layers[-1].bias.assign(np.arange(4.0))
+    np.testing.assert_allclose(head(encoder(IMAGES)), model(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "width"), [("softmax", 16 * 12 * 3), ("mlp", 7), ("cnn", 5)])
+def test_encoding(name, width):
+    encoder, _ = models.split(small(name))
+    assert encoder.output_shape == (None, width)
+    assert bool(encoder.weights) == (name != "softmax")
+
+
+def test_softmax_encoding_is_the_image():
+    encoder, _ = models.split(small("softmax"))
+    np.testing.assert_array_equal(encoder(IMAGES), IMAGES.reshape(4, -1))
+
+
+def test_split_at_another_layer():
+    model = small("cnn")
+    encoder, head = models.split(model, model.layers[1].name)
+    assert encoder.output_shape == (None, 16, 12, 2)
+    np.testing.assert_allclose(head(encoder(IMAGES)), model(IMAGES), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match=r"a layer named 'nowhere'.*encoding"):
+        models.split(model, "nowhere")
+
+
+def test_build_takes_the_default_size():
+    model = models.build("cnn", (8, 8, 1), 10)
+    assert model.output_shape == (None, 10)
+    assert models.split(model)[0].output_shape == (None, 128)
+    with pytest.raises(UserError, match=r"softmax, mlp, cnn.*'vgg'.*--architecture"):
+        models.build("vgg", (8, 8, 1), 10)
+
+
+@pytest.mark.parametrize("encoding", [(5,), (4, 3, 6), (1, 1, 4), (16, 12, 2), (20, 20, 1), (5, 4, 2)])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_decoder_gives_images(encoding, policy):
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        decoder = models.decoder(encoding, SHAPE, units=8)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    images = decoder(np.random.default_rng(1).normal(size=(2, *encoding)).astype(np.float32) * 100)
+    assert images.shape == (2, *SHAPE)
+    assert images.dtype == "float32"
+    assert images.numpy().min() >= 0
+    assert images.numpy().max() <= 1
+
+
+def test_decoder_refuses_other_encodings():
+    with pytest.raises(UserError, match=r"\(d,\) or \(h, w, c\)"):
+        models.decoder((3, 4), SHAPE)
