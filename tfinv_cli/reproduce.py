@@ -23,8 +23,9 @@ def _run(values: Any, rest: list[str]) -> None:
     begin, what = time.perf_counter(), rest[0]
     config = settings.resolve(what, values)
     workdir = Workdir(values.workdir, finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir"))
+    size = config["image_size"] and tuple(int(side) for side in config["image_size"])
     train, test = (
-        datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit)
+        datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
     common: dict[str, Any] = {

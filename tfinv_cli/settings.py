@@ -13,7 +13,7 @@ from tfinv_cli.command import UsageError
 _DEFENCE = dataclasses.asdict(Defence())
 DEFENCE = tuple(_DEFENCE)
 
-_COMMON = _DEFENCE | {"train_limit": None, "limit": None, "seed": 0}
+_COMMON = _DEFENCE | {"image_size": None, "train_limit": None, "limit": None, "seed": 0}
 _ATTACKS = {"eps": list(EPS), "pgd_steps": 20, "attack_limit": 2000}
 _INVERSIONS = {"labels": None, "evaluator_epochs": 5, "steps": 300, "most_steps": 2000}
 
@@ -29,7 +29,17 @@ DEFAULTS["demo"] |= {"attack_limit": 500, "most_steps": 500}
 
 # What a data set needs that differs from the experiment's own.
 _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
-    ("faces", "att_faces"): {"architecture": "mlp", "epochs": 60, "batch_size": 28, "evaluator_epochs": 60},
+    # Half the size in each direction: a quarter of the time, and still a face.
+    ("faces", "att_faces"): {
+        "image_size": [56, 46],
+        "architecture": "mlp",
+        "epochs": 40,
+        "batch_size": 28,
+        "bound": "mean",
+        "evaluator_epochs": 40,
+        "steps": 200,
+        "most_steps": 1000,
+    },
 }
 
 FLAGS = (
@@ -47,6 +57,7 @@ FLAGS = (
     flags.whole("decoder_steps", None, "Steps of the decoder for one of the encoder.", 1),
     flags.whole("seed", None, "The first seed."),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
+    flags.numbers("image_size", None, "Height and width that the images are resized to."),
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
     flags.whole("limit", None, "Use the first so many test images only.", 1),
     flags.numbers("eps", None, "budgets, as fractions of the bounds' width."),

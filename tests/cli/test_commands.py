@@ -148,14 +148,30 @@ def test_what_is_no_model_is_one_line(content, suffix, digits, tmp_path, capsys)
 def test_labels_beyond_the_model_are_one_line(digits, tmp_path, capsys):
     data = np.load(digits / "digits.npz")
     np.savez(tmp_path / "bad.npz", images=data["x_test"], labels=data["y_test"] + 40)
-    args = ("--model", digits / "model.keras", "--dataset", tmp_path / "bad.npz", "--workdir", tmp_path / "w", "--split=all")
+    args = (
+        "--model",
+        digits / "model.keras",
+        "--dataset",
+        tmp_path / "bad.npz",
+        "--workdir",
+        tmp_path / "w",
+        "--split=all",
+    )
     assert run("evaluate", *args) == 1
     assert "labels" in one_line(capsys.readouterr().err)
 
 
 def test_images_of_another_shape_are_one_line(digits, tmp_path, capsys):
     np.savez(tmp_path / "bad.npz", images=np.zeros((4, 32, 32, 3), np.uint8), labels=np.arange(4))
-    args = ("--model", digits / "model.keras", "--dataset", tmp_path / "bad.npz", "--workdir", tmp_path / "w", "--split=all")
+    args = (
+        "--model",
+        digits / "model.keras",
+        "--dataset",
+        tmp_path / "bad.npz",
+        "--workdir",
+        tmp_path / "w",
+        "--split=all",
+    )
     assert run("evaluate", *args) == 1
     assert "(1, 32, 32, 3)" in one_line(capsys.readouterr().err)
 

@@ -172,7 +172,11 @@ def robustness_checks(
 
 def _stronger(rows, strong, weak, name, advice):
     problems, judged = [], []
-    by_key = {(_family(r), r["eps"]): r for r in rows}
+    by_key: dict[tuple[str, float], Row] = {}
+    for row in rows:  # of several variants of an attack the strongest counts
+        key = (_family(row), row["eps"])
+        if key not in by_key or row["accuracy"] < by_key[key]["accuracy"]:
+            by_key[key] = row
     for (attack, eps), row in sorted(by_key.items(), key=lambda item: item[0][1]):
         other = by_key.get((weak, eps))
         if attack != strong or other is None:

@@ -60,6 +60,8 @@ def probe_encoder(
     """
     encoder, _ = models.split(classifier, layer)
     encodings = run_in_batches(_inference(encoder), images)
+    standard = _standardiser(encodings)
+    encodings = standard(encodings)
     keras.utils.set_random_seed(seed)
     decoder = models.decoder(encodings.shape[1:], images.shape[1:])
     decoder.compile(keras.optimizers.Adam(1e-3), "mse")
@@ -74,9 +76,23 @@ def probe_encoder(
         callbacks=[stop],
         verbose=0,
     )
-    found = run_in_batches(_inference(decoder), run_in_batches(_inference(encoder), held_out))
+    found = run_in_batches(_inference(decoder), standard(run_in_batches(_inference(encoder), held_out)))
     squared = np.square(found - held_out).reshape(len(found), -1).mean(1)
     return DecoderProbe(found, squared / error_levels(images, labels)[0], len(history.history["loss"]))
+
+
+def _standardiser(encodings):
+    """Maps each number of these encodings to mean 0 and standard deviation 1.
+
+    The decoder's batch normalisation does not do it: its epsilon lets an encoder hide in small numbers, and on a small
+    training set its moving averages stay near where they began.
+    """
+    low, width = encodings.min(axis=0), np.ptp(encodings, axis=0)
+    width = np.where(width > 0, width, 1)
+    unit = (encodings - low) / width
+    mean, spread = unit.mean(axis=0), unit.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    return lambda x: (((x - low) / width - mean) / spread).astype(np.float32)
 
 
 def _inference(model):

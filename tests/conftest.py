@@ -1,0 +1,14 @@
+import os
+
+import pytest
+
+import tfinv  # noqa: F401  first of all, for a quiet start
+
+
+@pytest.fixture(scope="session")
+def full_data():
+    """The folder of the full data sets; CI sets the variable, and then nothing here skips."""
+    folder = os.environ.get("TFINV_DATA_DIR")
+    if not folder:
+        pytest.skip("TFINV_DATA_DIR names no folder of the full data sets")
+    return folder

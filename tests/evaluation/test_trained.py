@@ -1,0 +1,94 @@
+"""What trains: the fresh decoder on a frozen encoder, and the evaluators."""
+
+import keras
+import numpy as np
+import pytest
+
+from tfinv.datasets import Dataset
+from tfinv.errors import UserError
+from tfinv.evaluation.decoder_probe import probe_encoder
+from tfinv.evaluation.evaluators import train_evaluators
+
+SHAPE = (4, 4, 1)
+
+
+def two_patterns(n):
+    """Dark and bright stripes of random strength: two numbers say all of an image."""
+    rng = np.random.default_rng(n)
+    x = np.zeros((n, *SHAPE), np.float32)
+    x[:, :, ::2], x[:, :, 1::2] = rng.uniform(size=(2, n, 1, 1, 1)).astype(np.float32)
+    return x, np.arange(n) % 2
+
+
+def victim(*encoder):
+    inputs = keras.Input(SHAPE)
+    x = inputs
+    for layer in encoder:
+        x = layer(x)
+    return keras.Model(inputs, keras.layers.Dense(2, name="logits")(x))
+
+
+def frozen(model):
+    return [w.copy() for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_an_encoder_that_keeps_the_image_gives_it_away(scale):
+    x, y = two_patterns(1500)
+    held_out = two_patterns(50)[0]
+    model = victim(keras.layers.Rescaling(scale), keras.layers.Flatten(name="encoding"))
+    before = frozen(model)
+    probe = probe_encoder(model, x, y, held_out, epochs=12)
+    assert probe.images.shape == held_out.shape
+    assert probe.errors.shape == (50,)
+    assert probe.errors.mean() < 0.05
+    assert 1 <= probe.epochs <= 12
+    # An error of e times that of the mean image.
+    variance = np.mean(np.square(x - x.mean(0)))
+    np.testing.assert_allclose(probe.errors, np.square(probe.images - held_out).mean((1, 2, 3)) / variance, rtol=1e-4)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_encoder_that_keeps_nothing_gives_away_the_mean_image():
+    x, y = two_patterns(600)
+    model = victim(keras.layers.Flatten(), keras.layers.Dense(3, kernel_initializer="zeros", name="encoding"))
+    probe = probe_encoder(model, x, y, two_patterns(200)[0], epochs=6)
+    assert probe.errors.mean() == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(probe.images[0], x.mean(0), atol=0.1)
+
+
+def test_the_seed_decides_and_a_missing_layer_is_named():
+    x, y = two_patterns(200)
+    model = victim(keras.layers.Flatten(name="encoding"))
+    errors = [probe_encoder(model, x, y, x[:5], epochs=1, seed=seed).errors for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(errors[0], errors[1])
+    assert not np.array_equal(errors[0], errors[2])
+    with pytest.raises(UserError, match="'nowhere'"):
+        probe_encoder(model, x, y, x[:5], layer="nowhere")
+
+
+def test_evaluators_are_trained_once(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 2
+    images = rng.uniform(0, 0.3, (120, *SHAPE)).astype(np.float32)
+    images[labels == 0, :, :2] += 0.7
+    images[labels == 1, :, 2:] += 0.7
+    data = Dataset("stripes", "train", images, labels, ("left", "right"))
+    options = {"architectures": ("softmax", "softmax"), "epochs": 15, "batch_size": 8, "seed": 7, "workdir": tmp_path}
+    first = train_evaluators(data, **options)
+    assert list(first) == ["softmax-7", "softmax-8"]
+    for classifier in first.values():
+        assert classifier.accuracy(images, labels) > 0.9
+    one, two = (c.predict(images) for c in first.values())
+    assert not np.allclose(one, two)  # seeds of their own
+    assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["softmax-7.keras", "softmax-8.keras"]
+
+    def times():
+        return [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("*.keras"))]
+
+    before = times()
+    again = train_evaluators(data, **options | {"epochs": 10**9})
+    assert times() == before
+    for old, new in zip(first.values(), again.values(), strict=True):
+        np.testing.assert_allclose(new.predict(images), old.predict(images), rtol=1e-6)

@@ -1,0 +1,77 @@
+"""The reproductions at a size for tests, and on the full data where it is at hand."""
+
+import numpy as np
+import pytest
+
+from tfinv import datasets
+from tfinv.recipes.faces import faces
+from tfinv.recipes.poster import Defence
+from tfinv.recipes.table1 import table1
+from tfinv.recipes.workdir import Workdir
+from tfinv.reporting import Results, write_html
+
+
+def test_faces_measures_every_model_by_every_attacker(tmp_path):
+    train, test = (datasets.load("mnist5k", s).take(n) for s, n in (("train", 300), ("test", 60)))
+    rows, checks, figures = faces(
+        train,
+        test,
+        Workdir(tmp_path, {}),
+        members=[(e, "cnn", e) for e in ("baseline", "reversal")],
+        evaluators=("softmax",),
+        defence=Defence(epochs=2, batch_size=64),
+        evaluator_epochs=2,
+        steps=5,
+        most_steps=10,
+        labels=[0, 3],
+    )
+    measured = {(r["experiment"], r["method"], r["budget"]) for r in rows if r["kind"] == "inversion"}
+    for experiment in ("baseline", "reversal"):
+        for method in ("miface", "gradient", "gradient-from-noise"):
+            assert {(experiment, method, "equal"), (experiment, method, "convergence")} <= measured
+        assert (experiment, "fresh-decoder", "convergence") in measured
+    equal = [r for r in rows if r.get("measure") == "steps" and r["budget"] == "equal"]
+    assert {r["value"] for r in equal} == {5.0}
+    assert {c.name for c in checks} >= {"equal-test-accuracy", "evaluators-are-accurate", "reversal-gives-away-less"}
+    assert {f.name for f in figures} >= {"neighbours", "fresh-decoder", "miface-equal"}
+    page = write_html(Results("test", {}, rows, checks, figures), tmp_path).read_text()
+    assert page.count("data:image/png") >= len(figures)
+
+
+@pytest.mark.data
+def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_data, tmp_path):
+    train = datasets.load("mnist", "train", data_dir=full_data).take(12000)
+    test = datasets.load("mnist", "test", data_dir=full_data).take(1000)
+    rows, checks = table1(
+        train, test, Workdir(tmp_path, {}), experiments=("baseline",), defence=Defence(epochs=2), pgd_steps=10
+    )
+    accuracy = {(r["attack"], r["eps"]): r["accuracy"] for r in rows if r["kind"] == "accuracy"}
+    assert accuracy["none", 0.0] > 0.96
+    assert accuracy["none", 0.0] > accuracy["fgsm", 0.05] > accuracy["fgsm", 0.25]
+    assert accuracy["pgd", 0.25] < 0.05
+    flat = {accuracy["fgsm-artefact", e] for e in (0.05, 0.1, 0.25)}
+    assert len(flat) == 1
+    assert flat.pop() > 0.95
+    passed = {c.name: c.passed for c in checks}
+    assert passed["accuracy-falls-with-eps"]
+    assert passed["perturbation-uses-budget"]
+    assert passed["accuracy-falls-with-eps (fgsm-artefact)"] is False
+    assert passed["perturbation-uses-budget (fgsm-artefact)"] is False
+
+
+@pytest.mark.data
+def test_softmax_regression_recognises_the_att_faces(full_data, tmp_path):
+    train, test = (
+        datasets.load("att_faces", split, data_dir=full_data, image_size=(56, 46)) for split in ("train", "test")
+    )
+    from tfinv.recipes.poster import train_experiment
+
+    _, rows = train_experiment(
+        "baseline",
+        train,
+        test,
+        Defence(architecture="softmax", epochs=40, batch_size=28),
+        Workdir(tmp_path, {}),
+    )
+    assert rows[0]["value"] >= 0.95
+    assert np.isclose(rows[0]["n"], 120)

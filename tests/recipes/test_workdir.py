@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+from tfinv.errors import UserError
+from tfinv.recipes.workdir import Workdir
+
+
+def never():
+    raise AssertionError("computed again")
+
+
+def test_a_finished_stage_is_not_computed_again(tmp_path):
+    first = Workdir(tmp_path, {"seed": 0})
+    assert first.json("rows", lambda: [1, 2]) == [1, 2]
+    np.testing.assert_array_equal(first.arrays("images", lambda: {"x": np.arange(3)})["x"], [0, 1, 2])
+    model = first.model("net", lambda folder: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    again = Workdir(tmp_path, {"seed": 0})
+    assert again.json("rows", never) == [1, 2]
+    np.testing.assert_array_equal(again.arrays("images", never)["x"], [0, 1, 2])
+    np.testing.assert_array_equal(again.model("net", lambda folder: never()).get_weights()[0], model.get_weights()[0])
+
+
+def test_a_stage_that_fails_leaves_nothing(tmp_path):
+    workdir = Workdir(tmp_path, {})
+    with pytest.raises(ZeroDivisionError):
+        workdir.json("rows", lambda: 1 / 0)
+    with pytest.raises(TypeError):
+        workdir.json("rows", lambda: object())
+    assert not list((tmp_path / "stages").glob("*")) if (tmp_path / "stages").exists() else True
+    assert workdir.json("rows", lambda: 3) == 3
+
+
+def test_another_configuration_is_refused(tmp_path):
+    Workdir(tmp_path, {"seed": 0, "eps": [0.1]})
+    with pytest.raises(UserError, match=r"seed=0 there, 1 now.*--workdir"):
+        Workdir(tmp_path, {"seed": 1, "eps": [0.1]})
+
+
+def test_a_damaged_stage_is_named(tmp_path):
+    workdir = Workdir(tmp_path, {})
+    workdir.json("rows", lambda: 3)
+    (tmp_path / "stages" / "rows.json").write_text('{"half')
+    with pytest.raises(UserError, match=r"rows\.json"):
+        workdir.json("rows", never)
