@@ -22,7 +22,9 @@ def test_the_block_writes_the_file_and_leaves_nothing_else(tmp_path):
         assert temporary.parent.parent == path.parent  # the same file system, so that the move is atomic
         temporary.write_text("whole")
         assert not path.exists()
+        inode = temporary.stat().st_ino
     assert path.read_text() == "whole"
+    assert path.stat().st_ino == inode  # moved, not copied
     assert os.listdir(path.parent) == ["model.keras"]
 
 
