@@ -49,7 +49,7 @@ def _run(values: Any, rest: list[str]) -> None:
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
-            members.insert(0, ("softmax", "softmax", "baseline"))
+            members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
         evaluators = ("mlp", "softmax") if config["architecture"] == "cnn" else ("cnn", "softmax")
         rows, checks, figures = faces(
             train, test, workdir, members=members, evaluators=evaluators, seeds=seeds, **inverted, **common

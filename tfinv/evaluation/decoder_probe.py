@@ -46,12 +46,12 @@ def probe_encoder(
 
     Args:
       classifier: the victim, a functional model with the layer `layer`.
-      images: (m, H, W, C) in [0, 1], for training the decoder; the last tenth decides when to stop.
+      images: (m, H, W, C) in [0, 1], for training the decoder; a tenth, drawn by seed, decides when to stop.
       labels: (m,).
       held_out: (n, H, W, C) images on which it is judged.
       layer: the encoder's last layer.
       epochs: at most.
-      patience: epochs without a better error on the last tenth before it stops.
+      patience: epochs without a better error on that tenth before it stops.
       batch_size: of the training.
       seed: of the decoder's weights.
 
@@ -59,6 +59,9 @@ def probe_encoder(
       UserError: the model has no such layer.
     """
     encoder, _ = models.split(classifier, layer)
+    # The last tenth must hold all classes, also of a data set in class order.
+    order = np.random.default_rng(seed).permutation(len(images))
+    images, labels = images[order], labels[order]
     encodings = run_in_batches(_inference(encoder), images)
     standard = _standardiser(encodings)
     encodings = standard(encodings)
