@@ -22,7 +22,7 @@ def finish(results: Results, workdir: str | pathlib.Path, begin: float) -> None:
     page = write_html(results, folder)
     print_results(results)
     print(f"\nResults: {folder / 'results.json'}\nTensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
-    print(f"Report: {page}")
+    print(f"Report:\n{page}")
 
 
 def say(line: str) -> None:

@@ -17,7 +17,7 @@ def _run(values: Any, _: list[str]) -> None:
     if "tensorboard" in values.views:
         finish.say(f"TensorBoard: {write_tensorboard(results, folder, folder / 'tensorboard')}")
     if "html" in values.views:
-        finish.say(f"Report: {write_html(results, folder)}")
+        finish.say(f"Report:\n{write_html(results, folder)}")
 
 
 COMMAND = command.Command(

@@ -41,8 +41,8 @@ def _run(values: Any, _: list[str]) -> None:
     _, rows = train_experiment(
         values.experiment, train, test, settings, workdir, seed=values.seed, verbose=1 if sys.stdout.isatty() else 2
     )
-    finish.finish(Results("train", config, rows), workdir.path, begin)
     finish.say(f"Model: {workdir.path / 'models' / f'{values.architecture}-{values.experiment}-{values.seed}.keras'}")
+    finish.finish(Results("train", config, rows), workdir.path, begin)
 
 
 COMMAND = command.Command(

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Iterable
 
 
+_SHOWN = 3  # failures whose evidence is spelt out
+
+
 @dataclasses.dataclass(frozen=True)
 class Check:
     """One rule of a sound evaluation, held against the evidence.
@@ -24,7 +27,8 @@ class Check:
 def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     """One check for each rule over several experiments: it fails if it failed in any, and says in which.
 
-    Where it passed in all, the first one's evidence stands for the rest, whose figures are in the rows.
+    The first one's evidence stands for those that passed, and that of the first few for those that failed: the figures of all
+    are in the rows.
 
     Args:
       checks: (experiment, check) pairs.
@@ -36,9 +40,11 @@ def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     for rule, members in grouped.items():
         failed = [(e, c) for e, c in members if c.passed is False]
         judged = [(e, c) for e, c in members if c.passed is not None]
-        shown = failed or (judged or members)[:1]
+        shown = (failed or judged or members)[: _SHOWN if failed else 1]
         evidence = " | ".join(f"{e}: {c.evidence}" for e, c in shown)
-        if len(members) > len(shown):
-            evidence = f"{len(shown) if failed else 'none'} of {len(members)} failed; {evidence}"
+        if len(failed) > len(shown):
+            evidence += f" | likewise {', '.join(e for e, _ in failed[len(shown) :])}"
+        if len(members) > 1:
+            evidence = f"{len(failed) or 'none'} of {len(members)} failed; {evidence}"
         merged.append(Check(rule, not failed if judged else None, evidence, members[0][1].advice))
     return merged
