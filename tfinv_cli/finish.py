@@ -21,7 +21,7 @@ def finish(results: Results, workdir: str | pathlib.Path, begin: float) -> None:
     write_tensorboard(results, folder, folder / "tensorboard")
     page = write_html(results, folder)
     print_results(results)
-    print(f"\nResults: {folder / 'results.json'}\nTensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
+    print(f"\nResults: {folder / 'results.json'}\nTensorBoard: tensorboard --logdir {folder}")
     print(f"Report:\n{page}")
 
 

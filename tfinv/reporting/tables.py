@@ -114,7 +114,7 @@ def inversion_tables(rows: Sequence[Row]) -> list[Table]:
     """One table a method and budget: measures down, experiments across."""
     tables = []
     for (method, budget), some in group(rows, "method", "budget").items():
-        experiments = unique(r["experiment"] for r in rows)
+        experiments = unique(r["experiment"] for r in some)
         groups = group(some, "measure", "evaluator", "experiment")
         cells = {key: summarise(runs, "value") for key, runs in groups.items()}
         style = _Style(list(cells.values()), significant)
