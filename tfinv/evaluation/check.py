@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable
 
-
 _SHOWN = 3  # failures whose evidence is spelt out
 
 
