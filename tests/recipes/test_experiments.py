@@ -46,12 +46,12 @@ def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_da
         train, test, Workdir(tmp_path, {}), experiments=("baseline",), defence=Defence(epochs=2), pgd_steps=10
     )
     accuracy = {(r["attack"], r["eps"]): r["accuracy"] for r in rows if r["kind"] == "accuracy"}
-    assert accuracy["none", 0.0] > 0.96
+    assert accuracy["none", 0.0] > 0.94
     assert accuracy["none", 0.0] > accuracy["fgsm", 0.05] > accuracy["fgsm", 0.25]
     assert accuracy["pgd", 0.25] < 0.05
     flat = {accuracy["fgsm-artefact", e] for e in (0.05, 0.1, 0.25)}
     assert len(flat) == 1
-    assert flat.pop() > 0.95
+    assert flat.pop() > 0.93
     passed = {c.name: c.passed for c in checks}
     assert passed["accuracy-falls-with-eps"]
     assert passed["perturbation-uses-budget"]
