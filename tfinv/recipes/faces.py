@@ -229,7 +229,7 @@ class _Gallery:
         if method == "gradient" and budget == "convergence":
             near = nearest_pixels(images[first], labels[first], self._against)
             self._pairs[label] = [
-                Neighbours(images[i], [self._train.images[j]], [f"no. {j}, {d:.1f}"])
+                Neighbours(images[i], [self._train.images[j]], [f"{j}: {d:.1f}"])
                 for i, j, d in zip(first, near.indices, near.distances, strict=True)
             ][: SHOWN // 2]
 
@@ -257,7 +257,7 @@ class _Gallery:
             add(
                 "neighbours",
                 "Reconstructions beside the nearest training image of the class",
-                "Gradient inversion to convergence; below each pair the training image's number and its L2 distance over pixels.",
+                "Gradient inversion to convergence; below each training image its number and its L2 distance over pixels.",
                 neighbour_grid,
                 self._pairs,
                 self._names[: SHOWN // 2],
