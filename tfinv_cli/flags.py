@@ -68,6 +68,15 @@ def numbers(name: str, default: Any, help_text: str) -> Define:
     return define
 
 
+def wholes(name: str, default: Any, help_text: str) -> Define:
+    """A flag of several whole numbers."""
+
+    def define(values):
+        flags.DEFINE(_Wholes(), name, default, help_text, values, _Serializer())
+
+    return define
+
+
 def spec_list(name: str, default: Any, help_text: str) -> Define:
     """A flag of several specs."""
 
@@ -125,12 +134,8 @@ ATTACKS = spec_list("attacks", ["fgsm", "pgd(steps=40)"], "Attacks: fgsm, pgd, n
 METHODS = spec_list("methods", ["miface", "gradient"], "Inversions: miface, gradient.")
 
 
-def _labels(values):
-    help_text = "Classes to reconstruct, as numbers from 0; otherwise all."
-    flags.DEFINE(_Wholes(), "labels", None, help_text, values, _Serializer())
-
-
-LABELS: Define = _labels
+LABELS = wholes("labels", None, "Classes to reconstruct, as numbers from 0; otherwise all.")
+IMAGE_SIZE = wholes("image_size", None, "Height and width that the images are resized to, such as 56,46.")
 
 
 def dataset(default: str | None) -> Define:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfinv import datasets, files, inversion, models
+from tfinv import files, inversion, models
 from tfinv.evaluation.evaluators import train_evaluators
 from tfinv.evaluation.inversion_checks import attack_converged, evaluators_are_accurate
 from tfinv.evaluation.reconstruction import TrainingSet, measure, nearest_pixels
@@ -25,7 +25,7 @@ def _run(values: Any, _: list[str]) -> None:
     if unknown:
         raise UsageError(f"Expected --evaluators among {', '.join(models.MODELS)}. Received: {', '.join(unknown)}.")
     classifier, data = victim.load(values)
-    train = datasets.load(values.dataset, "train", data_dir=values.data_dir)
+    train = victim.images(values, "train")
     labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")

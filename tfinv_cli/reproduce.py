@@ -12,7 +12,7 @@ from tfinv.recipes.poster import EXPERIMENTS, Defence
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
-from tfinv_cli import command, finish, settings
+from tfinv_cli import command, finish, settings, victim
 
 WHAT = tuple(settings.DEFAULTS)
 
@@ -23,7 +23,7 @@ def _run(values: Any, rest: list[str]) -> None:
     begin, what = time.perf_counter(), rest[0]
     config = settings.resolve(what, values)
     workdir = Workdir(values.workdir, finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir"))
-    size = config["image_size"] and tuple(int(side) for side in config["image_size"])
+    size = victim.image_size(config["image_size"])
     train, test = (
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))

@@ -57,7 +57,7 @@ FLAGS = (
     flags.whole("decoder_steps", None, "Steps of the decoder for one of the encoder.", 1),
     flags.whole("seed", None, "The first seed."),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
-    flags.numbers("image_size", None, "Height and width that the images are resized to."),
+    flags.IMAGE_SIZE,
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
     flags.whole("limit", None, "Use the first so many test images only.", 1),
     flags.numbers("eps", None, "budgets, as fractions of the bounds' width."),

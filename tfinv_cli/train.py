@@ -5,12 +5,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv import datasets, models
+from tfinv import models
 from tfinv.recipes.poster import EXPERIMENTS, Defence, train_experiment
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.training.destruction import BOUNDS
-from tfinv_cli import command, finish, flags
+from tfinv_cli import command, finish, flags, victim
 
 DEFAULT = Defence()
 DEFENCE_FLAGS = (
@@ -32,10 +32,7 @@ def defence(values: Any, architecture: str) -> Defence:
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
     workdir = Workdir(values.workdir, finish.without({"command": "train", **config}, "workdir", "data_dir"))
-    train, test = (
-        datasets.load(values.dataset, split, data_dir=values.data_dir, limit=values.limit)
-        for split in ("train", "test")
-    )
+    train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
     settings = defence(values, values.architecture)
     finish.say(f"training {values.architecture} ({values.experiment}) on {len(train)} images of {train.name}")
     _, rows = train_experiment(
@@ -64,6 +61,7 @@ same --workdir, goes on from its last epoch to the same weights.
         *DEFENCE_FLAGS,
         flags.SEED,
         flags.LIMIT,
+        flags.IMAGE_SIZE,
         flags.WORKDIR,
     ),
     _run,

@@ -9,9 +9,9 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
 from tfinv.probing import probe_bounds
 from tfinv_cli.command import UsageError
-from tfinv_cli.flags import BOUNDS, DATA_DIR, LIMIT, MODEL, OUTPUTS, SPLIT, UNSAFE, dataset
+from tfinv_cli.flags import BOUNDS, DATA_DIR, IMAGE_SIZE, LIMIT, MODEL, OUTPUTS, SPLIT, UNSAFE, dataset
 
-FLAGS = (MODEL, BOUNDS, OUTPUTS, UNSAFE, dataset(None), DATA_DIR, SPLIT, LIMIT)
+FLAGS = (MODEL, BOUNDS, OUTPUTS, UNSAFE, dataset(None), DATA_DIR, SPLIT, LIMIT, IMAGE_SIZE)
 REQUIRED = ("model", "dataset", "workdir")
 
 
@@ -27,9 +27,25 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
         outputs=values.outputs,
         allow_unsafe_deserialization=values.allow_unsafe_deserialization,
     )
-    data = datasets.load(values.dataset, values.split, data_dir=values.data_dir, limit=values.limit)
+    data = images(values, values.split, limit=values.limit)
     classifier.validate(classifier.from_unit(data.images[:1]), data.labels[:1])
     return classifier, data
+
+
+def images(values: Any, split: str, limit: int | None = None) -> Dataset:
+    """A split of --dataset at --image_size."""
+    return datasets.load(
+        values.dataset, split, data_dir=values.data_dir, limit=limit, image_size=image_size(values.image_size)
+    )
+
+
+def image_size(given: list[int] | None) -> tuple[int, int] | None:
+    """--image_size as a pair, or None."""
+    if given is None:
+        return None
+    if len(given) != 2 or min(given) < 1:
+        raise UsageError(f"Expected a height and a width. Received: {given}. Change --image_size, as in 56,46.")
+    return given[0], given[1]
 
 
 def bounds(values: Any) -> tuple[float, float]:

@@ -94,6 +94,16 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     assert all((tmp_path / f.path).is_file() for f in results.figures)
 
 
+def test_image_size_resizes_for_training_and_evaluation(tmp_path):
+    size = ("--dataset=mnist5k", "--image_size=14,16")
+    assert run("train", *size, "--limit=100", "--epochs=1", "--workdir", tmp_path) == 0
+    model = tmp_path / "models" / "cnn-baseline-0.keras"
+    assert keras.models.load_model(model).input_shape == (None, 14, 16, 1)
+    args = ("--model", model, "--limit=8", "--attacks=fgsm", "--eps=.1", "--workdir", tmp_path / "e")
+    assert run("evaluate", *size, *args) == 0
+    assert run("evaluate", "--dataset=mnist5k", "--image_size=14", *args) == 2
+
+
 def test_train_then_report(tmp_path, capsys):
     assert run("train", "--dataset=mnist5k", "--limit=200", "--epochs=1", "--workdir", tmp_path) == 0
     model = keras.models.load_model(tmp_path / "models" / "cnn-baseline-0.keras")
