@@ -14,8 +14,8 @@ ORDER = """
 tfinv._quiet tfinv.version
 tfinv.errors
 tfinv.files tfinv.specs tfinv.random tfinv.threat tfinv.layers tfinv.validation tfinv.graphs
-tfinv.features tfinv.heads
-tfinv.saved_model
+tfinv.features tfinv.heads tfinv.fast_ops tfinv.folding
+tfinv.acceleration tfinv.saved_model
 tfinv.classifier
 tfinv.probing tfinv.importing
 tfinv

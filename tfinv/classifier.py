@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,12 +12,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfinv import acceleration, graphs, heads, validation
 from tfinv import features as feature_views
-from tfinv import heads, validation
 from tfinv.errors import expected
 
 Outputs = Literal["logits", "probabilities"]
+Precision = Literal["float32", "bfloat16"]
 Function = Callable[[tf.Tensor], tf.Tensor]
+_ITSELF = "the model itself"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +32,9 @@ class Classifier:
       input_shape: (H, W, C) of one image.
       logits_source: how the logits were found, as a phrase for reports.
       differentiable: whether gradients flow from the logits to the images.
+      gradient_source: what `gradient_logits` computes with, as a phrase for reports; see `accelerated`.
+      exact_gradients: False if that is less precise than `logits`, so that a success has to be seen in `logits`.
+      scores: False if only the predicted labels are known, and the logits are no more than those as one-hot rows.
     """
 
     bounds: tuple[float, float]
@@ -38,6 +44,11 @@ class Classifier:
     differentiable: bool
     _logits: Function
     _features: Function | None
+    _parts: tuple[graphs.Graph, ...] = ()
+    _gradient_logits: Function | None = None
+    gradient_source: str = _ITSELF
+    exact_gradients: bool = True
+    scores: bool = True
 
     @classmethod
     def from_keras(
@@ -66,7 +77,7 @@ class Classifier:
         shape = heads.image_shape(model)
         head = heads.find_logits(model, validation.noise(shape, bounds), outputs)
         view = feature_views.find_features(model, shape, features_layer)
-        classifier = cls(bounds, head.num_classes, shape, head.source, True, head.logits, view)
+        classifier = cls(bounds, head.num_classes, shape, head.source, True, head.logits, view, head.parts)
         return dataclasses.replace(classifier, differentiable=classifier._has_gradient())
 
     @classmethod
@@ -131,13 +142,18 @@ class Classifier:
         input_shape: tuple[int, int, int],
         num_classes: int,
         bounds: tuple[float, float] = (0.0, 1.0),
-        outputs: Outputs,
+        outputs: Outputs | Literal["labels"],
     ) -> Classifier:
-        """Wraps a black box: a function from NumPy images to NumPy scores, without gradients.
+        """Wraps a black box: a function from NumPy images to NumPy scores or labels, without gradients.
 
         It is asked once, about a few noise images, to see that it fits the arguments, which are those of
         `from_callable`.
+
+        Args:
+          outputs: also "labels", if `fn` gives (n,) class numbers only; the logits are then 1 for that class and 0 for the rest.
         """
+        if outputs == "labels":
+            return cls._from_labels(fn, input_shape, num_classes, bounds)
 
         def ask(x: np.ndarray) -> np.ndarray:
             return np.asarray(fn(x), np.float32)
@@ -151,9 +167,59 @@ class Classifier:
             differentiable=False,
         )
 
+    @classmethod
+    def _from_labels(
+        cls, fn: Callable[[np.ndarray], Any], input_shape: Any, num_classes: Any, bounds: Any
+    ) -> Classifier:
+        """As `from_predict`, for a function that gives (n,) class numbers."""
+        if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
+            raise expected('num_classes of at least 2 for outputs="labels"', num_classes, "Change num_classes=.")
+
+        def one_hot(x: np.ndarray) -> np.ndarray:
+            labels = validation.check_labels(fn(x), len(x), num_classes)
+            return (labels[:, None] == np.arange(num_classes)).astype(np.float32)
+
+        # Asked here as well, because TensorFlow hides what a NumPy function raises behind an error of its own.
+        one_hot(validation.noise(validation.check_input_shape(input_shape), validation.check_bounds(bounds)))
+        known = cls.from_predict(
+            one_hot, input_shape=input_shape, num_classes=num_classes, bounds=bounds, outputs="logits"
+        )
+        return dataclasses.replace(known, scores=False, logits_source="predicted labels only, as one-hot rows")
+
     def logits(self, x: tf.Tensor) -> tf.Tensor:
         """The logits in inference mode: (batch, H, W, C) float32 to (batch, K) float32. Checks nothing."""
         return tf.cast(self._logits(tf.cast(x, tf.float32)), tf.float32)
+
+    def gradient_logits(self, x: tf.Tensor) -> tf.Tensor:
+        """The logits that gradients are taken of, shaped as `logits`, which they are unless `accelerated` made a copy."""
+        function = self._gradient_logits or self._logits
+        return tf.cast(function(tf.cast(x, tf.float32)), tf.float32)
+
+    def accelerated(self, *, fold_batch_norm: bool = True, precision: Precision = "float32") -> Classifier:
+        """The same classifier, with `gradient_logits` computed by a faster copy of the model where one can be made.
+
+        The copy has the weights of now: later training shows in `logits` but not in it. A function, a SavedModel or a
+        model whose layers cannot be seen has no copy, and neither has one whose copy does not give the same logits; then
+        the model serves itself, as `gradient_source` says. Each call makes a new copy, for which attacks compile anew.
+
+        Args:
+          fold_batch_norm: whether batch norm becomes part of the layers before it, the same but for rounding.
+          precision: "bfloat16" to compute in half precision, which is faster where the processor supports it; what an
+            attack returns and its success are still those of `logits`. "float32" keeps the model's own precision.
+
+        Raises:
+          UserError: the precision is neither.
+        """
+        if precision not in ("float32", "bfloat16"):
+            raise expected('"float32" or "bfloat16"', repr(precision), "Change the argument `precision`.")
+        copy = None
+        if self.differentiable:
+            images = validation.noise(self.input_shape, self.bounds)
+            copy = acceleration.copy_for_gradients(
+                self._parts, self.logits, images, fold_batch_norm=fold_batch_norm, precision=precision
+            )
+        function, source, exact = copy or (None, _ITSELF, True)
+        return dataclasses.replace(self, _gradient_logits=function, gradient_source=source, exact_gradients=exact)
 
     def features(self, x: tf.Tensor, pooled: bool = True) -> tf.Tensor:
         """What the model sees just before it decides.
@@ -241,9 +307,10 @@ class Classifier:
                 return False
 
     def __repr__(self) -> str:
+        gradients = "" if self.gradient_source == _ITSELF else f", gradient_source={self.gradient_source!r}"
         return (
             f"Classifier(input_shape={self.input_shape}, num_classes={self.num_classes}, bounds={self.bounds}, "
-            f"logits_source={self.logits_source!r}, differentiable={self.differentiable})"
+            f"logits_source={self.logits_source!r}, differentiable={self.differentiable}{gradients})"
         )
 
 

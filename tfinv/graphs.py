@@ -22,11 +22,12 @@ class Graph(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One call of an operation: its input tensors and the output that was followed to find it."""
+    """One call of an operation: its input tensors, the output that was followed to find it, and Keras's record of it."""
 
     operation: Any
     parents: list[KerasTensor]
     output: KerasTensor
+    call: Any
 
 
 def trace(model: Any, input_shape: tuple[int | None, ...]) -> Graph | None:
@@ -53,7 +54,8 @@ def trace(model: Any, input_shape: tuple[int | None, ...]) -> Graph | None:
 def producer(tensor: KerasTensor) -> Node:
     """The call that made a tensor."""
     operation, index, _ = tensor._keras_history
-    return Node(operation, list(operation._inbound_nodes[index].input_tensors), tensor)
+    call = operation._inbound_nodes[index]
+    return Node(operation, list(call.input_tensors), tensor, call)
 
 
 def nodes_by_level(graph: Graph) -> list[Node]:

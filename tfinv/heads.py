@@ -18,18 +18,26 @@ from tfinv.errors import UserError, expected
 
 _HINT = 'Change outputs= or --outputs ("logits" or "probabilities").'
 _TINY = float(np.finfo(np.float32).tiny)
-_SATURATES = "log of the probabilities: gradients vanish where they saturate"
+SATURATES = "log of the probabilities: gradients vanish where they saturate"
 _SOFTMAX = (keras.activations.softmax, keras.ops.softmax, tf.nn.softmax)
 _SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid, tf.nn.sigmoid)
 
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """A function from images to logits, the number of classes, and how it was found."""
+    """A function from images to logits, the number of classes, and how it was found.
+
+    Attributes:
+      logits: the function.
+      num_classes: K.
+      source: how it was found, as a phrase.
+      parts: the graphs that compute the logits, each from the output of the one before; none where they cannot be seen.
+    """
 
     logits: graphs.Function
     num_classes: int
     source: str
+    parts: tuple[graphs.Graph, ...] = ()
 
 
 def find_logits(model: keras.Model, images: np.ndarray, declared: str | None = None) -> Head:
@@ -50,10 +58,12 @@ def find_logits(model: keras.Model, images: np.ndarray, declared: str | None = N
     else:
         whole = lambda x: only_output(model(x, training=False))  # noqa: E731
     if declared == "logits":
-        return from_outputs(whole, images, declared)
+        return _with_graph(from_outputs(whole, images, declared), whole, graph)
     outputs = try_on(whole, images)
     # A subclass of a functional model may override `call`, and is then not its graph.
-    if graph is not None and _agree(graphs.view(graph, graph.output), images, outputs):
+    if graph is not None and not _agree(graphs.view(graph, graph.output), images, outputs):
+        graph = None
+    if graph is not None:
         cut = cut_softmax(graph)
         # This catches a layer whose `activation` is not the last thing it does.
         if cut is not None and _agree(lambda x: tf.nn.softmax(as_float(cut.logits(x))), images, outputs):
@@ -67,8 +77,13 @@ def find_logits(model: keras.Model, images: np.ndarray, declared: str | None = N
                 "outputs='logits' (--outputs=logits).",
             )
         if kind is keras.activations.linear and declared is None and not are_probabilities(outputs):
-            return Head(whole, outputs.shape[1], "linear head")
-    return from_outputs(whole, images, declared)
+            return Head(whole, outputs.shape[1], "linear head", (graph,))
+    return _with_graph(from_outputs(whole, images, declared), whole, graph)
+
+
+def _with_graph(head: Head, whole: graphs.Function, graph: graphs.Graph | None) -> Head:
+    """Notes the graph of a model whose outputs were taken as they are."""
+    return dataclasses.replace(head, parts=(graph,)) if graph is not None and head.logits is whole else head
 
 
 def from_outputs(fn: graphs.Function, images: np.ndarray, declared: str | None, num_classes: int | None = None) -> Head:
@@ -89,7 +104,7 @@ def from_outputs(fn: graphs.Function, images: np.ndarray, declared: str | None, 
         note = ", though they look like probabilities" if looks else ""
         return Head(fn, classes, f"outputs declared to be logits{note}")
     if looks:
-        return Head(lambda x: tf.math.log(tf.maximum(as_float(fn(x)), _TINY)), classes, _SATURATES)
+        return Head(lambda x: tf.math.log(tf.maximum(as_float(fn(x)), _TINY)), classes, SATURATES)
     return Head(fn, classes, "outputs taken for logits, since their rows do not sum to one")
 
 
@@ -107,13 +122,19 @@ def cut_softmax(graph: graphs.Graph) -> Head | None:
     if isinstance(operation, keras.Model):
         nested = graphs.trace(operation, before.output.shape[1:])
         cut = cut_softmax(nested) if nested else None
-        return cut and Head(graphs.chain(trunk, cut.logits), classes, f"{cut.source} (in a nested model)")
+        if cut is None:
+            return None
+        source = f"{cut.source} (in a nested model)"
+        return Head(graphs.chain(trunk, cut.logits), classes, source, (before, *cut.parts))
     if type(operation).__name__ == "Softmax" or (
         isinstance(operation, keras.layers.Activation) and activation in _SOFTMAX
     ):
-        return Head(trunk, classes, "softmax layer cut off")
+        return Head(trunk, classes, "softmax layer cut off", (before,))
     if isinstance(operation, keras.Layer) and activation in _SOFTMAX:
-        return Head(graphs.chain(trunk, _linear_twin(operation)), classes, "softmax of the last layer cut off")
+        twin = _linear_twin(operation)
+        symbol = keras.Input(batch_shape=before.output.shape, dtype=before.output.dtype)
+        parts = (before, graphs.Graph(symbol, twin(symbol)))
+        return Head(graphs.chain(trunk, twin), classes, "softmax of the last layer cut off", parts)
     return None
 
 

@@ -13,6 +13,8 @@ SMALL = {
     "softmax": {},
     "mlp": {"units": 7},
     "cnn": {"filters": (2, 3), "units": 5},
+    "resnet": {"depth": 8, "width": 2},
+    "resnet18": {"width": 1},
 }
 
 
@@ -44,7 +46,9 @@ def test_split_is_the_model_in_two(name):
     np.testing.assert_allclose(head(encoder(IMAGES)), model(IMAGES), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "width"), [("softmax", 16 * 12 * 3), ("mlp", 7), ("cnn", 5)])
+@pytest.mark.parametrize(
+    ("name", "width"), [("softmax", 16 * 12 * 3), ("mlp", 7), ("cnn", 5), ("resnet", 8), ("resnet18", 8)]
+)
 def test_encoding(name, width):
     encoder, _ = models.split(small(name))
     assert encoder.output_shape == (None, width)
@@ -69,8 +73,53 @@ def test_build_takes_the_default_size():
     model = models.build("cnn", (8, 8, 1), 10)
     assert model.output_shape == (None, 10)
     assert models.split(model)[0].output_shape == (None, 128)
-    with pytest.raises(UserError, match=r"softmax, mlp, cnn.*'vgg'.*--architecture"):
+    with pytest.raises(UserError, match=r"softmax, mlp, cnn, resnet, resnet18.*'vgg'.*--architecture"):
         models.build("vgg", (8, 8, 1), 10)
+
+
+def layers_of(model, kind):
+    return [layer for layer in model.layers if isinstance(layer, kind)]
+
+
+@pytest.mark.parametrize(("depth", "convolutions"), [(8, 9), (20, 21), (56, 57)])
+def test_resnet_depth(depth, convolutions):
+    """The depth counts convolutions and the dense layer, but not the two projections."""
+    model = models.resnet((32, 32, 3), 10, depth)
+    assert len(layers_of(model, keras.layers.Conv2D)) == convolutions
+    assert len(layers_of(model, keras.layers.BatchNormalization)) == convolutions
+    assert len(layers_of(model, keras.layers.Add)) == (depth - 2) // 2
+    assert [layer.output.shape[1:] for layer in layers_of(model, keras.layers.Add)][-1] == (8, 8, 64)
+
+
+def test_resnet_sizes():
+    """He et al. 2016a, table 6, give 0.27 and 0.85 million with shortcuts without weights; projections add 2,752."""
+    assert models.resnet((32, 32, 3), 10, 20).count_params() == 274_042
+    assert models.resnet((32, 32, 3), 10, 56).count_params() == 860_026
+    assert models.resnet18((32, 32, 3), 10).count_params() == 11_183_562
+
+
+@pytest.mark.parametrize("make", [models.resnet, models.resnet18])
+def test_resnet_options(make):
+    for preactivation in (False, True):
+        model = make(SHAPE, 4, width=2, batch_norm=False, preactivation=preactivation)
+        assert layers_of(model, keras.layers.BatchNormalization) == []
+        assert all(layer.use_bias for layer in layers_of(model, keras.layers.Conv2D))
+    assert not any(layer.use_bias for layer in layers_of(make(SHAPE, 4, width=2), keras.layers.Conv2D))
+    model = make(SHAPE, 4, width=2, preactivation=True)
+    # Nothing but additions between the first convolution and the last activation on the identity path (He et al. 2016b).
+    assert [type(x) for x in model.layers[-4:]] == [
+        keras.layers.BatchNormalization,
+        keras.layers.ReLU,
+        keras.layers.GlobalAveragePooling2D,
+        keras.layers.Dense,
+    ]
+    assert isinstance(layers_of(model, keras.layers.Add)[-1].input[1]._keras_history.operation, keras.layers.Add)
+
+
+@pytest.mark.parametrize("depth", [2, 18, 21])
+def test_resnet_refuses_other_depths(depth):
+    with pytest.raises(UserError, match=rf"6n \+ 2.*Received: {depth}"):
+        models.resnet(SHAPE, 4, depth)
 
 
 @pytest.mark.parametrize("encoding", [(5,), (4, 3, 6), (1, 1, 4), (16, 12, 2), (20, 20, 1), (5, 4, 2)])

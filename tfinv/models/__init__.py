@@ -11,10 +11,17 @@ from tfinv.errors import expected
 from tfinv.models.cnn import cnn
 from tfinv.models.decoder import decoder
 from tfinv.models.mlp import mlp
+from tfinv.models.resnet import resnet, resnet18
 from tfinv.models.softmax import softmax
 from tfinv.models.split import ENCODING, split
 
-MODELS: dict[str, Callable[..., keras.Model]] = {"softmax": softmax, "mlp": mlp, "cnn": cnn}
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "softmax": softmax,
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet": resnet,
+    "resnet18": resnet18,
+}
 
 
 def build(name: str, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
@@ -28,4 +35,4 @@ def build(name: str, input_shape: tuple[int, int, int], num_classes: int) -> ker
     return MODELS[name](input_shape, num_classes)
 
 
-__all__ = ["ENCODING", "MODELS", "build", "cnn", "decoder", "mlp", "softmax", "split"]
+__all__ = ["ENCODING", "MODELS", "build", "cnn", "decoder", "mlp", "resnet", "resnet18", "softmax", "split"]

@@ -1,0 +1,119 @@
+"""Residual networks: the thin CIFAR family of He et al. 2016a, and ResNet-18 with a CIFAR stem.
+
+He et al. 2016a is "Deep residual learning for image recognition", He et al. 2016b "Identity mappings in deep residual
+networks".
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfinv.errors import expected
+from tfinv.models.split import ENCODING
+
+Tensor = Any  # keras.KerasTensor, which carries no types
+
+
+def resnet(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    depth: int = 20,
+    width: int = 16,
+    batch_norm: bool = True,
+    preactivation: bool = False,
+) -> keras.Model:
+    """The CIFAR networks of He et al. 2016a, section 4.2, with 1x1 projections where a shortcut changes its shape.
+
+    Args:
+      input_shape: (H, W, C) of images in [0, 1], 28 to 224 pixels.
+      num_classes: number of logits.
+      depth: 6n + 2 for n blocks in each of the three stages: 20, 32, 44, 56, 110.
+      width: channels of the first stage; the next two have twice and four times as many.
+      batch_norm: whether to normalise; if not, convolutions have biases, and deep networks train badly.
+      preactivation: normalise and activate before each convolution (He et al. 2016b, figure 1b).
+
+    Returns:
+      A model from images to logits; the encoding is the average over the last stage's pixels, (4 width,).
+
+    Raises:
+      UserError: the depth is not 6n + 2.
+    """
+    if depth < 8 or depth % 6 != 2:
+        raise expected("a depth of 6n + 2 (20, 32, 44, 56, 110)", depth, "Change the argument `depth`.")
+    widths = (width, 2 * width, 4 * width)
+    return _network(input_shape, num_classes, widths, depth // 6, batch_norm, preactivation, "resnet")
+
+
+def resnet18(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    width: int = 64,
+    batch_norm: bool = True,
+    preactivation: bool = False,
+) -> keras.Model:
+    """ResNet-18 of He et al. 2016a, table 1, with the CIFAR stem: one 3x3 convolution of stride 1, and no pooling.
+
+    Args:
+      input_shape: (H, W, C) of images in [0, 1], 28 to 224 pixels.
+      num_classes: number of logits.
+      width: channels of the first of the four stages; each has twice as many as the one before.
+      batch_norm: whether to normalise; if not, convolutions have biases.
+      preactivation: normalise and activate before each convolution (He et al. 2016b, figure 1b).
+
+    Returns:
+      A model from images to logits; the encoding is the average over the last stage's pixels, (8 width,).
+    """
+    widths = tuple(width * 2**stage for stage in range(4))
+    return _network(input_shape, num_classes, widths, 2, batch_norm, preactivation, "resnet18")
+
+
+def _network(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    widths: Sequence[int],
+    blocks: int,
+    batch_norm: bool,
+    preactivation: bool,
+    name: str,
+) -> keras.Model:
+    """`blocks` basic blocks of each width; all stages but the first halve the height and width."""
+    inputs = keras.Input(input_shape, name="image")
+    x = _convolve(inputs, widths[0], bias=not batch_norm)
+    if not preactivation:
+        x = _activate(x, batch_norm)
+    for stage, width in enumerate(widths):
+        for block in range(blocks):
+            strides = 2 if stage and not block else 1
+            x = _block(x, width, strides, batch_norm, preactivation)
+    if preactivation:
+        x = _activate(x, batch_norm)
+    encoding = keras.layers.GlobalAveragePooling2D(name=ENCODING)(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name=name)
+
+
+def _block(x: Tensor, width: int, strides: int, batch_norm: bool, preactivation: bool) -> Tensor:
+    """Two 3x3 convolutions and a shortcut; the identity, or a projection where the shape changes."""
+    bias = not batch_norm
+    projects = strides > 1 or x.shape[-1] != width
+    if preactivation:
+        active = _activate(x, batch_norm)
+        shortcut = _convolve(active, width, strides, 1, bias) if projects else x
+        y = _activate(_convolve(active, width, strides, bias=bias), batch_norm)
+        return keras.layers.Add()([_convolve(y, width, bias=bias), shortcut])
+    shortcut = _normalise(_convolve(x, width, strides, 1, bias), batch_norm) if projects else x
+    y = _activate(_convolve(x, width, strides, bias=bias), batch_norm)
+    y = _normalise(_convolve(y, width, bias=bias), batch_norm)
+    return keras.layers.ReLU()(keras.layers.Add()([y, shortcut]))
+
+
+def _convolve(x: Tensor, width: int, strides: int = 1, size: int = 3, bias: bool = False) -> Tensor:
+    return keras.layers.Conv2D(width, size, strides, padding="same", use_bias=bias, kernel_initializer="he_normal")(x)
+
+
+def _normalise(x: Tensor, batch_norm: bool) -> Tensor:
+    return keras.layers.BatchNormalization()(x) if batch_norm else x
+
+
+def _activate(x: Tensor, batch_norm: bool) -> Tensor:
+    return keras.layers.ReLU()(_normalise(x, batch_norm))
