@@ -24,8 +24,8 @@ def test_budget_refuses_eps(eps):
 
 
 def test_budget_refuses_norm():
-    with pytest.raises(UserError, match=r"linf, l2.*`norm`"):
-        Budget(0.1, "l1")
+    with pytest.raises(UserError, match=r"linf, l2, l1.*`norm`"):
+        Budget(0.1, "l0")
 
 
 @pytest.mark.parametrize("eps", [0, 8, np.float32(0.5), math.inf])
@@ -37,12 +37,20 @@ def test_norms_are_those_of_one_example():
     x = images([3, -4], [0, 1])
     np.testing.assert_array_equal(threat.norms(x, "linf"), [4, 1])
     np.testing.assert_array_equal(threat.norms(x, "l2"), [5, 1])
+    np.testing.assert_array_equal(threat.norms(x, "l1"), [7, 1])
 
 
 def test_steepest():
     g = images([3, -4], [0, 0], [0, 2])
     np.testing.assert_array_equal(threat.steepest(g, "linf"), images([1, -1], [0, 0], [0, 1]))
     np.testing.assert_allclose(threat.steepest(g, "l2"), images([0.6, -0.8], [0, 0], [0, 1]), rtol=1e-6)
+    np.testing.assert_array_equal(threat.steepest(g, "l1"), images([0, -1], [0, 0], [0, 1]))
+
+
+def test_steepest_in_l1_moves_a_hundredth_of_the_pixels():
+    g = np.arange(300, dtype=np.float32)[None]
+    np.testing.assert_allclose(threat.steepest(g, "l1")[0], np.where(g[0] >= 297, 1 / 3, 0), rtol=1e-6)
+    assert np.sum(threat.steepest(np.ones((1, 300), np.float32), "l1")) == pytest.approx(1)  # all are equal
 
 
 def test_steepest_of_gradients_whose_squares_underflow_or_overflow():
@@ -60,6 +68,9 @@ def test_project():
     p = images([3, -4], [0.3, 0.4], [0, 0])
     np.testing.assert_array_equal(threat.project(p, 1.0, "linf"), images([1, -1], [0.3, 0.4], [0, 0]))
     np.testing.assert_allclose(threat.project(p, 1.0, "l2"), images([0.6, -0.8], [0.3, 0.4], [0, 0]), rtol=1e-6)
+    # Soft thresholding by 3: |3| + |-4| - 2 * 3 = 1.
+    np.testing.assert_allclose(threat.project(p, 1.0, "l1"), images([0, -1], [0.3, 0.4], [0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(threat.project(images([3, -4]), 5.0, "l1"), images([2, -3]), rtol=1e-6)
     for norm in threat.NORMS:
         np.testing.assert_array_equal(threat.project(p, 0.0, norm), np.zeros_like(p))
         np.testing.assert_array_equal(threat.project(p, np.float32(np.inf), norm), p)
@@ -76,12 +87,26 @@ def test_random_start_l2_has_the_length_of_a_uniform_draw():
     np.testing.assert_allclose(threat.random_start(u, z, 2.0, "l2"), images([0.6, -0.8], [0, 2]), rtol=1e-6)
 
 
+def test_random_start_l1_fills_the_ball():
+    """Of a uniform draw from a ball in d dimensions, length / radius is distributed as u^(1/d)."""
+    rng = np.random.default_rng(0)
+    u, z = rng.uniform(size=(20000, 1, 3, 1)).astype(np.float32), rng.normal(size=(20000, 1, 3, 1)).astype(np.float32)
+    drawn = threat.random_start(u, z, 2.0, "l1").numpy()
+    length = np.abs(drawn).sum((1, 2, 3))
+    assert length.max() <= 2 * (1 + 1e-6)
+    np.testing.assert_allclose(np.mean(length), 2 * 3 / 4, rtol=0.01)
+    np.testing.assert_allclose(drawn.mean(0), 0, atol=0.02)
+    # A coordinate of a point on the simplex in three dimensions has the mean 1 / 3.
+    np.testing.assert_allclose((np.abs(drawn) / length[:, None, None, None]).mean(0), 1 / 3, rtol=0.02)
+
+
 def test_distances_are_exact_in_float64():
     x = images([0.1, 0.2])
     moved = images([0.1, 0.7])
     exact = float(np.float32(0.7)) - float(np.float32(0.2))
     assert threat.distances(moved, x, "linf")[0] == exact
     assert threat.distances(images([3, 4]), images([0, 0]), "l2")[0] == 5.0
+    assert threat.distances(images([3, 4]), images([0, 0]), "l1")[0] == 7.0
 
 
 @pytest.mark.parametrize("norm", threat.NORMS)
@@ -93,7 +118,7 @@ def test_enforce_holds_exactly(norm, bounds, share):
     x = np.clip(RNG.uniform(low, high, (40, 4, 4, 1)).astype(np.float32), low, high)
     x[0], x[1] = low, high
     eps = share * width * (1 if norm == "linf" else 2)
-    step = RNG.choice([-1, 1], x.shape) * (eps if norm == "linf" else eps / 4)
+    step = RNG.choice([-1, 1], x.shape) * eps / {"linf": 1, "l2": 4, "l1": 16}[norm]
     before = (x + step.astype(np.float32) * np.float32(1.001)).astype(np.float32)
     after = threat.enforce(before, x, Budget(eps, norm), bounds)
     assert after.dtype == np.float32

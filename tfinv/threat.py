@@ -12,7 +12,10 @@ import tensorflow as tf
 
 from tfinv.errors import expected
 
-NORMS = ("linf", "l2")
+NORMS = ("linf", "l2", "l1")
+
+# The share of pixels that a step in L1 moves: the single steepest one would need a step a pixel.
+_SPARSITY = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Budget:
 
     Attributes:
       eps: radius, in units of the classifier's bounds; infinity allows every image.
-      norm: "linf" or "l2".
+      norm: "linf", "l2" or "l1".
 
     Raises:
       UserError: eps is negative or not a number, or the norm is unknown.
@@ -40,30 +43,50 @@ class Budget:
 def norms(x: tf.Tensor, norm: str) -> tf.Tensor:
     """The norm of each example, (batch,)."""
     flat = tf.reshape(x, [tf.shape(x)[0], -1])
-    return tf.reduce_max(tf.abs(flat), axis=1) if norm == "linf" else tf.norm(flat, axis=1)
+    if norm == "linf":
+        return tf.reduce_max(tf.abs(flat), axis=1)
+    return tf.reduce_sum(tf.abs(flat), axis=1) if norm == "l1" else tf.norm(flat, axis=1)
 
 
 def steepest(gradient: tf.Tensor, norm: str) -> tf.Tensor:
     """The direction of norm 1 along which a linear function with this gradient rises most.
 
-    L-inf: sign(g). L2: g / |g|. Where the gradient is exactly zero there is none, and the direction is 0. Entries that are not
-    a number count as zero, and infinite ones, which half precision makes, as the largest number.
+    L-inf: sign(g). L2: g / |g|. L1: the signs of the hundredth of the entries that are largest, over their number (Tramer and
+    Boneh 2019, section 5: the one largest alone would need a step a pixel). Where the gradient is exactly zero there is none,
+    and the direction is 0. Entries that are not a number count as zero, and infinite ones, which half precision makes, as the
+    largest number.
     """
     gradient = tf.where(tf.math.is_nan(gradient), tf.zeros_like(gradient), gradient)
     gradient = tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
     if norm == "linf":
         return tf.sign(gradient)
+    if norm == "l1":
+        size = tf.abs(tf.reshape(gradient, [tf.shape(gradient)[0], -1]))
+        most = tf.maximum(1, tf.cast(_SPARSITY * tf.cast(tf.shape(size)[1], tf.float32), tf.int32))
+        least = per_example(tf.math.top_k(size, most, sorted=True).values[:, -1], gradient)
+        signs = tf.where(tf.abs(gradient) >= least, tf.sign(gradient), 0.0)
+        return tf.math.divide_no_nan(signs, per_example(norms(signs, "l1"), signs))
     # Scaled by the largest entry first: squares of entries below 1e-19 would underflow to zero.
-    largest = _per_example(norms(gradient, "linf"), gradient)
+    largest = per_example(norms(gradient, "linf"), gradient)
     scaled = tf.math.divide_no_nan(gradient, largest)
-    return tf.math.divide_no_nan(scaled, _per_example(norms(scaled, "l2"), scaled))
+    return tf.math.divide_no_nan(scaled, per_example(norms(scaled, "l2"), scaled))
 
 
 def project(perturbation: tf.Tensor, eps: tf.Tensor, norm: str) -> tf.Tensor:
-    """The nearest perturbation within eps: clipping for L-inf, shrinking for L2."""
+    """The nearest perturbation within eps: clipping for L-inf, shrinking for L2, soft thresholding for L1.
+
+    L1 follows Duchi et al. 2008, figure 1.
+    """
     if norm == "linf":
         return tf.clip_by_value(perturbation, -eps, eps)
-    size = _per_example(norms(perturbation, "l2"), perturbation)
+    if norm == "l1":
+        size = tf.abs(tf.reshape(perturbation, [tf.shape(perturbation)[0], -1]))
+        falling = tf.sort(size, axis=1, direction="DESCENDING")
+        excess = (tf.cumsum(falling, axis=1) - eps) / tf.range(1.0, tf.cast(tf.shape(size)[1], tf.float32) + 1.0)
+        # The threshold is the largest of these, and none is needed inside the ball.
+        threshold = per_example(tf.maximum(tf.reduce_max(excess, axis=1), 0.0), perturbation)
+        return tf.sign(perturbation) * tf.maximum(tf.abs(perturbation) - threshold, 0.0)
+    size = per_example(norms(perturbation, "l2"), perturbation)
     return perturbation * tf.minimum(1.0, tf.math.divide_no_nan(eps, size) + tf.cast(size == 0, tf.float32))
 
 
@@ -74,23 +97,32 @@ def random_start(uniform: tf.Tensor, normal: tf.Tensor, radius: tf.Tensor, norm:
       uniform: (batch, ...) draws from [0, 1).
       normal: (batch, ...) draws from the standard normal.
       radius: scalar.
-      norm: "linf" or "l2".
+      norm: "linf", "l2" or "l1".
 
     Returns:
-      (batch, ...). L2: direction z / |z| and length radius * u^(1/d).
+      (batch, ...). L2: direction z / |z|; L1: exponential draws with random signs; length radius * u^(1/d).
     """
     if norm == "linf":
         return radius * (2.0 * uniform - 1.0)
     flat = tf.reshape(uniform, [tf.shape(uniform)[0], -1])
-    length = radius * tf.pow(flat[:, 0], 1.0 / tf.cast(tf.shape(flat)[1], tf.float32))
-    return _per_example(length, normal) * steepest(normal, "l2")
+    share = flat[:, 0]
+    direction = steepest(normal, "l2")
+    if norm == "l1":
+        drawn = -tf.math.log1p(-uniform) * tf.sign(normal)
+        direction = tf.math.divide_no_nan(drawn, per_example(norms(drawn, "l1"), drawn))
+        # The size of a normal draw, which its sign does not tell, gives a uniform one.
+        share = tf.math.erf(tf.abs(tf.reshape(normal, tf.shape(flat))[:, 0]) / math.sqrt(2.0))
+    length = radius * tf.pow(share, 1.0 / tf.cast(tf.shape(flat)[1], tf.float32))
+    return per_example(length, normal) * direction
 
 
 def distances(adversarial: np.ndarray, images: np.ndarray, norm: str) -> np.ndarray:
     """Realised distance of each example, (n,) float64: computed in float64, so that it is exact for L-inf."""
     difference = adversarial.astype(np.float64) - images.astype(np.float64)
-    flat = np.abs(difference).reshape(len(difference), -1)
-    return flat.max(axis=1, initial=0.0) if norm == "linf" else np.sqrt(np.square(flat).sum(axis=1))
+    flat = np.abs(difference).reshape(len(difference), math.prod(difference.shape[1:]))
+    if norm == "linf":
+        return flat.max(axis=1, initial=0.0)
+    return flat.sum(axis=1) if norm == "l1" else np.sqrt(np.square(flat).sum(axis=1))
 
 
 def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds: tuple[float, float]) -> np.ndarray:
@@ -105,7 +137,8 @@ def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds:
     Returns:
       (n, ...) float32.
     """
-    result = np.clip(adversarial, np.float32(bounds[0]), np.float32(bounds[1]))
+    clipped = np.clip(adversarial, np.float32(bounds[0]), np.float32(bounds[1]))
+    result = clipped.copy()
     if math.isinf(budget.eps):
         return result
     wide = images.astype(np.float64)
@@ -116,17 +149,20 @@ def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds:
         low32 = np.where(low32 < low, np.nextafter(low32, np.float32(np.inf)), low32)
         high32 = np.where(high32 > high, np.nextafter(high32, np.float32(-np.inf)), high32)
         return np.clip(result, low32, high32)
-    over = distances(result, images, "l2")
-    shrink = np.minimum(1.0, budget.eps / np.maximum(over, 1e-300)) * np.where(over > budget.eps, 1 - 1e-6, 1.0)
-    factor = shrink.reshape(-1, *[1] * (images.ndim - 1))
-    inside = (wide + factor * (result.astype(np.float64) - wide)).astype(np.float32)
+    over = distances(result, images, budget.norm)
+    outside = over > budget.eps
+    for slack in (1e-6, 1e-5, 1e-4, 1e-3):  # the rounding of many pixels adds up
+        if not outside.any():
+            return result
+        factor = (budget.eps / over[outside] * (1 - slack)).reshape(-1, *[1] * (images.ndim - 1))
+        moved = clipped[outside].astype(np.float64) - wide[outside]
+        result[outside] = (wide[outside] + factor * moved).astype(np.float32)
+        outside = distances(result, images, budget.norm) > budget.eps
     # At radii near the float32 spacing of the pixels even the shrunk image rounds outside: only the original is sure.
-    bad = distances(inside, images, "l2") > budget.eps
-    inside[bad] = images[bad]
-    moved = over > budget.eps
-    result[moved] = inside[moved]
+    result[outside] = images[outside]
     return result
 
 
-def _per_example(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+def per_example(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """(batch,) values in a shape that broadcasts over `like`, (batch, ...)."""
     return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
