@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import numbers
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -172,7 +171,7 @@ class Classifier:
         cls, fn: Callable[[np.ndarray], Any], input_shape: Any, num_classes: Any, bounds: Any
     ) -> Classifier:
         """As `from_predict`, for a function that gives (n,) class numbers."""
-        if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
+        if not isinstance(num_classes, int) or num_classes < 2:
             raise expected('num_classes of at least 2 for outputs="labels"', num_classes, "Change num_classes=.")
 
         def one_hot(x: np.ndarray) -> np.ndarray:

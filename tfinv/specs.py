@@ -88,11 +88,17 @@ def build(registry: Mapping[str, type], text: str, **defaults: Any) -> Any:
 def show(name: str, value: Any) -> str:
     """The text form of a dataclass called `name`, with every field that differs from its default."""
     changed = [
-        f"{f.name}={getattr(value, f.name)}"
+        f"{f.name}={_shown(getattr(value, f.name))}"
         for f in dataclasses.fields(value)
         if f.init and getattr(value, f.name) != f.default
     ]
     return name + (f"({','.join(changed)})" if changed else "")
+
+
+def _shown(value: Any) -> str:
+    """A word as it is, and any other string quoted, so that it is read back."""
+    quoted = isinstance(value, str) and (not value.isidentifier() or value in ("None", "True", "False", "inf"))
+    return repr(value) if quoted else str(value)
 
 
 def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:

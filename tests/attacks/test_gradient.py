@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import FGSM, PGD, attack
-from tfinv.attacks.losses import LOSSES, cross_entropy, margin
+from tfinv.attacks.losses import LOSSES
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
@@ -44,7 +44,7 @@ def margins(classifier, images):
 
 @pytest.mark.parametrize("cls", LINEAR)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "logit"])  # here z_y does not depend on x
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
 def test_a_linear_model_loses_eps_times_the_dual_norm(cls, norm, loss, bounds):
     eps = 0.1 * (bounds[1] - bounds[0])
@@ -102,16 +102,14 @@ def test_step_size_and_steps_are_what_they_say():
     np.testing.assert_allclose(result.distances, 0.3, rtol=1e-6)
 
 
-def test_the_best_iterate_is_kept():
-    """A ridge at .53, beside the image at .5: a short step crosses it, and long ones end far down its other side."""
-    classifier = function(lambda x: tf.stack([0 * x[:, 0, 0, 0], -1 - 100 * tf.square(x[:, 0, 0, 0] - 0.53)], 1))
+def test_a_success_on_the_way_is_kept():
+    """A ridge at .53, beside the image at .5: a short step lands on it, and the next one would leave it again."""
+    classifier = function(lambda x: tf.stack([0 * x[:, 0, 0, 0], 1 - 5000 * tf.square(x[:, 0, 0, 0] - 0.53)], 1))
     x, y = middle(n=1), np.zeros(1, int)
-    for step, best in [(0.25, 0.5), (0.04, 0.54)]:
-        result = PGD(eps=0.3, steps=1, step_size=step, random_start=False)(classifier, x, y)
-        assert result.images[0, 0, 0, 0] == pytest.approx(best, abs=1e-6)
-    # .5, .54, .5: the iterate in the middle.
-    result = PGD(eps=0.3, steps=2, step_size=0.04, random_start=False)(classifier, x, y)
-    assert result.images[0, 0, 0, 0] == pytest.approx(0.54, abs=1e-6)
+    for steps in (1, 2, 3, 10):
+        result = PGD(eps=0.3, steps=steps, step_size=0.04, random_start=False)(classifier, x, y)
+        assert result.images[0, 0, 0, 0] == pytest.approx(0.54, abs=1e-6)
+        assert result.success.all()
 
 
 def test_restarts_find_what_one_run_does_not():
@@ -214,23 +212,8 @@ def test_a_gradient_that_is_nowhere_a_number_counts_as_zero():
     assert result.zero_gradients.all()
 
 
-def test_margin():
-    logits = tf.constant([[3.0, 1.0, 2.0], [-5.0, -4.0, -9.0]])
-    np.testing.assert_array_equal(margin(logits, tf.constant([0, 0])), [-1, 1])
-    np.testing.assert_array_equal(margin(logits, tf.constant([1, 2])), [2, 5])
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        value = margin(logits, tf.constant([0, 0]))
-    np.testing.assert_array_equal(tape.gradient(value, logits), [[-1, 0, 1], [-1, 1, 0]])
-
-
-def test_cross_entropy():
-    logits = tf.math.log([[0.5, 0.25, 0.25]])
-    np.testing.assert_allclose(cross_entropy(logits, tf.constant([1])), [np.log(4)], rtol=1e-6)
-
-
 def test_text_form():
     assert attack("pgd(eps=8/255,steps=7,norm=l2)") == PGD(eps=8 / 255, steps=7, norm="l2")
     assert attack("fgsm", eps=0.2, steps=9) == FGSM(eps=0.2)
-    with pytest.raises(UserError, match="fgsm, noise, pgd"):
-        attack("deepfool")
+    with pytest.raises(UserError, match=r"fgsm.*noise.*pgd"):
+        attack("foolbox")

@@ -3,12 +3,48 @@
 from typing import Any
 
 from tfinv import specs
+from tfinv.attacks.apgd import APGD, APGDT
 from tfinv.attacks.base import Attack, AttackResult
-from tfinv.attacks.gradient import FGSM, PGD
+from tfinv.attacks.boundary import Boundary
+from tfinv.attacks.carlini_wagner import CarliniWagner
+from tfinv.attacks.combination import AutoAttack, WorstCase, worst_case
+from tfinv.attacks.deepfool import DeepFool
+from tfinv.attacks.ead import EAD
+from tfinv.attacks.fab import FAB
+from tfinv.attacks.fgsm import FGSM, NFGSM, RFGSM
+from tfinv.attacks.fmn import FMN
+from tfinv.attacks.hopskipjump import HopSkipJump
 from tfinv.attacks.losses import LOSSES
+from tfinv.attacks.momentum import DIFGSM, MIFGSM, TIFGSM
 from tfinv.attacks.noise import Noise
+from tfinv.attacks.pgd import BIM, PGD
+from tfinv.attacks.square import Square
+from tfinv.attacks.transfer import Transfer
 
-ATTACKS: dict[str, type[Attack]] = {"fgsm": FGSM, "pgd": PGD, "noise": Noise}
+ATTACKS: dict[str, type[Attack]] = {
+    "fgsm": FGSM,
+    "rfgsm": RFGSM,
+    "nfgsm": NFGSM,
+    "bim": BIM,
+    "pgd": PGD,
+    "mifgsm": MIFGSM,
+    "difgsm": DIFGSM,
+    "tifgsm": TIFGSM,
+    "apgd": APGD,
+    "apgdt": APGDT,
+    "fab": FAB,
+    "autoattack": AutoAttack,
+    "worst_case": WorstCase,
+    "deepfool": DeepFool,
+    "cw": CarliniWagner,
+    "ead": EAD,
+    "fmn": FMN,
+    "noise": Noise,
+    "square": Square,
+    "hopskipjump": HopSkipJump,
+    "boundary": Boundary,
+    "transfer": Transfer,
+}
 
 
 def attack(spec: str, **defaults: Any) -> Attack:
@@ -20,4 +56,33 @@ def attack(spec: str, **defaults: Any) -> Attack:
     return specs.build(ATTACKS, spec, **defaults)
 
 
-__all__ = ["ATTACKS", "FGSM", "LOSSES", "PGD", "Attack", "AttackResult", "Noise", "attack"]
+__all__ = [
+    "APGD",
+    "APGDT",
+    "ATTACKS",
+    "BIM",
+    "DIFGSM",
+    "EAD",
+    "FAB",
+    "FGSM",
+    "FMN",
+    "LOSSES",
+    "MIFGSM",
+    "NFGSM",
+    "PGD",
+    "RFGSM",
+    "TIFGSM",
+    "Attack",
+    "AttackResult",
+    "AutoAttack",
+    "Boundary",
+    "CarliniWagner",
+    "DeepFool",
+    "HopSkipJump",
+    "Noise",
+    "Square",
+    "Transfer",
+    "WorstCase",
+    "attack",
+    "worst_case",
+]

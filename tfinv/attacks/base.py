@@ -1,14 +1,23 @@
-"""What every attack shares: its result, the batching, and the verification of what it returns."""
+"""What every attack shares: its result, its rounds, and the verification of what it returns."""
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import numbers
+import pathlib
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
+import tensorflow as tf
 
 from tfinv import threat
+from tfinv.attacks.checkpoint import Checkpoint, State
+from tfinv.attacks.losses import margin
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
+
+# So that the rounds of one run draw from different seeds.
+_APART = 1_000_003
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +29,7 @@ class AttackResult:
       success: (n,) bool: the float32 prediction on `images` is wrong (targeted: is the target).
       distances: (n,) float64, realised distance from the original in the attack's norm.
       gradient_calls: (n,) gradients taken of each example.
+      queries: (n,) predictions asked of each example by an attack without gradients.
       zero_gradients: (n,) bool: the first gradient was exactly zero, or not a number, in every pixel.
     """
 
@@ -27,7 +37,64 @@ class AttackResult:
     success: np.ndarray
     distances: np.ndarray
     gradient_calls: np.ndarray
+    queries: np.ndarray
     zero_gradients: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What one round of an attack is given: n images that still withstand.
+
+    Attributes:
+      classifier: the victim.
+      images: (n, H, W, C), all still classified as their label (targeted: not yet as their target).
+      labels: (n,) true classes.
+      goals: (n,) the labels to leave, or the targets to reach if the attack is targeted.
+      rows: (n,) places in the data set, which seed the draws.
+      seed: of the draws.
+      batch_size: examples in one compiled call, at most.
+      round: number of the round.
+      start: (n, H, W, C) images to start from, within the budget unless the attack is minimal; None for the attack's own start.
+    """
+
+    classifier: Classifier
+    images: np.ndarray
+    labels: np.ndarray
+    goals: np.ndarray
+    rows: np.ndarray
+    seed: int
+    batch_size: int
+    round: int = 0
+    start: np.ndarray | None = None
+
+    def clip(self, images: np.ndarray) -> np.ndarray:
+        """Images cut to the bounds, float32."""
+        low, high = self.classifier.bounds
+        return np.clip(images, np.float32(low), np.float32(high))
+
+    def take(self, chosen: np.ndarray) -> "Problem":
+        """The problem of some of the rows."""
+        start = None if self.start is None else self.start[chosen]
+        parts = {name: getattr(self, name)[chosen] for name in ("images", "labels", "goals", "rows")}
+        return dataclasses.replace(self, start=start, **parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one round found; n examples, as in its `Problem`.
+
+    Attributes:
+      images: (n, H, W, C), in the budget up to rounding. What is not, as an attack for the smallest perturbation may return, is
+        taken for a failure.
+      gradient_calls: (n,) or a number for all.
+      queries: (n,) or a number for all.
+      zero_gradients: (n,) bool, or None for none.
+    """
+
+    images: np.ndarray
+    gradient_calls: np.ndarray | int = 0
+    queries: np.ndarray | int = 0
+    zero_gradients: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +103,34 @@ class Attack:
 
     Attributes:
       eps: radius, in units of the classifier's bounds.
-      norm: "linf" or "l2".
+      norm: "linf", "l2" or "l1", as far as the attack has them.
       targeted: move towards the given targets instead of away from the labels.
+      NORMS: the norms it has.
+      TARGETED: whether it can be targeted.
+      NEEDS: what it needs of the classifier: "gradients", "scores" or "labels".
+      MINIMAL: whether it looks for the smallest perturbation; eps is then only the largest that counts.
+      WARM: whether it may start from images that are given.
     """
 
     eps: float = 0.3
     norm: str = "linf"
     targeted: bool = False
 
+    NORMS: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    TARGETED: ClassVar[bool] = True
+    NEEDS: ClassVar[str] = "gradients"
+    MINIMAL: ClassVar[bool] = False
+    WARM: ClassVar[bool] = False
+
     def __post_init__(self):
         threat.Budget(self.eps, self.norm)
+        if self.norm not in self.NORMS:
+            names = ", ".join(self.NORMS)
+            raise expected(
+                f"a norm of {type(self).__name__} among {names}", repr(self.norm), "Change the argument `norm`."
+            )
+        if self.targeted and not self.TARGETED:
+            raise expected(f"targeted=False for {type(self).__name__}", "targeted=True", "Use another attack.")
 
     def __call__(
         self,
@@ -56,6 +141,9 @@ class Attack:
         targets: np.ndarray | None = None,
         seed: int = 0,
         batch_size: int = 256,
+        rows: np.ndarray | None = None,
+        start: np.ndarray | None = None,
+        checkpoint: pathlib.Path | None = None,
     ) -> AttackResult:
         """Attacks every image.
 
@@ -65,81 +153,142 @@ class Attack:
           labels: (n,) true classes.
           targets: (n,) classes to reach, if targeted.
           seed: of all random draws; the same seed gives the same draws whatever the batch size.
-          batch_size: examples in one compiled call; the last batch is padded to it. At most n are taken.
+          batch_size: examples in one compiled call, at most.
+          rows: (n,) places of the images in their data set, which seed their draws; None for 0 to n - 1.
+          start: (n, H, W, C) images to start from instead of the attack's own start, where it has one; they are moved into the
+            budget first, unless the attack is minimal.
+          checkpoint: a file that keeps the state of every image after each round, and from which a killed run goes on.
 
         Raises:
-          UserError: images or labels that the classifier refuses, or targets missing, superfluous or equal to the label.
+          UserError: images or labels that the classifier refuses; targets missing, superfluous or equal to the label; a
+            classifier that lacks what the attack needs; a checkpoint of another run.
         """
         images, labels = classifier.validate(images, labels)
+        goals = self._goals(classifier, images, labels, targets)
+        self.check_needs(classifier)
+        if batch_size < 1:
+            raise expected("a positive batch size", batch_size, "Change batch_size or --batch_size.")
+        rows = np.arange(len(images)) if rows is None else np.asarray(rows, np.int64)
+        budget = threat.Budget(self.eps, self.norm)
+        if start is not None:
+            start = classifier.validate(start)[0]
+            if start.shape != images.shape:
+                raise expected(f"{len(images)} images to start from", len(start), "Change the argument `start`.")
+            if not self.MINIMAL:
+                start = threat.enforce(start, images, budget, classifier.bounds)
+        batch_size = min(batch_size, len(images))
+        stages = list(self.stages(classifier))
+        fresh = _fresh(images, self._margins(classifier, images, goals, batch_size))
+        run = Checkpoint.open(
+            checkpoint, (self, seed, len(stages)), (images, labels, goals, rows, fresh.margins > 0), fresh
+        )
+        state = run.state
+        for number in range(run.stage, len(stages)):
+            member, round_number = stages[number]
+            begin = start if member.WARM else None
+            withstand = np.flatnonzero(state.margins <= 0)
+            if not len(withstand):
+                break
+            problem = Problem(
+                classifier, images, labels, goals, rows, seed + _APART * number, batch_size, round_number, begin
+            ).take(withstand)
+            found = member.perturb(problem)
+            near = member.within(found.images, problem.images, budget, classifier.bounds)
+            margins = self._margins(classifier, near, problem.goals, batch_size)
+            better = (margins > state.margins[withstand]) | (number == 0)
+            state.images[withstand[better]], state.margins[withstand[better]] = near[better], margins[better]
+            state.gradient_calls[withstand] += found.gradient_calls
+            state.queries[withstand] += found.queries
+            if number == 0 and found.zero_gradients is not None:
+                state.zero_gradients[withstand] = found.zero_gradients
+            run.save(number + 1)
+        return AttackResult(
+            state.images,
+            state.margins > 0,
+            threat.distances(state.images, images, self.norm),
+            state.gradient_calls,
+            state.queries,
+            state.zero_gradients,
+        )
+
+    def stages(self, classifier: Classifier) -> Sequence[tuple["Attack", int]]:
+        """The rounds, one after the other on what still withstands: (attack, number of its round)."""
+        return [(self, 0)]
+
+    def perturb(self, problem: Problem) -> Found:
+        """One round: a family's own part."""
+        raise NotImplementedError
+
+    def radius(self, classifier: Classifier) -> float:
+        """eps, but at most the distance between opposite corners of the bounds, which already allows every image."""
+        width, size = classifier.bounds[1] - classifier.bounds[0], math.prod(classifier.input_shape)
+        return min(float(self.eps), width * {"linf": 1.0, "l2": math.sqrt(size), "l1": float(size)}[self.norm])
+
+    @property
+    def sign(self) -> float:
+        """What the margin at the goal is multiplied with so that a positive one is a success."""
+        return -1.0 if self.targeted else 1.0
+
+    def within(
+        self, found: np.ndarray, images: np.ndarray, budget: threat.Budget, bounds: tuple[float, float]
+    ) -> np.ndarray:
+        """The found images, exactly inside budget and bounds; a minimal attack's that are too far are the originals again."""
+        if self.MINIMAL:
+            far = threat.distances(found, images, self.norm) > budget.eps * (1 + 1e-6)
+            found = np.where(far.reshape(-1, *[1] * (images.ndim - 1)), images, found)
+        return threat.enforce(found, images, budget, bounds)
+
+    def _margins(self, classifier, images, goals, batch_size):
+        """(n,) above 0 where the float32 prediction is a success: what counts in the end, whatever computed the gradients."""
+        logits = classifier.predict(images, batch_size)
+        found = self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy()
+        # Where the two largest logits are equal, the prediction is the first of them.
+        hit = (logits.argmax(1) == goals) == self.targeted
+        return np.where(hit, np.maximum(found, np.finfo(np.float32).tiny), np.minimum(found, 0.0))
+
+    def _goals(self, classifier, images, labels, targets):
         if (targets is not None) != self.targeted:
             raise expected(
                 "targets if and only if the attack is targeted",
                 f"targeted={self.targeted}, targets {'given' if targets is not None else 'missing'}",
                 "Change the argument `targets` or `targeted`.",
             )
-        if batch_size < 1:
-            raise expected("a positive batch size", batch_size, "Change batch_size or --batch_size.")
-        batch_size = min(batch_size, len(images))
-        goals = labels
-        if targets is not None:
-            goals = classifier.validate(images, targets)[1]
-            if np.any(goals == labels):
-                raise expected("targets that differ from the labels", f"{np.sum(goals == labels)} equal ones")
-        predictions = classifier.predict(images, batch_size).argmax(1)
-        active = np.flatnonzero((predictions == labels) if not self.targeted else (predictions != goals))
-        found = images.copy()
-        calls, zero = np.zeros(len(images), np.int64), np.zeros(len(images), bool)
-        budget = threat.Budget(self.eps, self.norm)
-        for rows in batches(active, batch_size):
-            best, rows_calls, rows_zero = self.perturb(
-                classifier, images[rows], goals[rows], rows=rows, seed=seed, batch_size=batch_size
+        if targets is None:
+            return labels
+        goals = classifier.validate(images, targets)[1]
+        if np.any(goals == labels):
+            raise expected("targets that differ from the labels", f"{np.sum(goals == labels)} equal ones")
+        return goals
+
+    def check_needs(self, classifier: Classifier) -> None:
+        """Raises UserError if the classifier lacks what the attack needs."""
+        if self.NEEDS == "gradients" and not classifier.differentiable:
+            raise expected(
+                f"a classifier with gradients for {type(self).__name__}",
+                classifier.logits_source,
+                "Use an attack that needs predictions only, such as square, or labels only, such as hopskipjump.",
             )
-            found[rows] = threat.enforce(best, images[rows], budget, classifier.bounds)
-            calls[rows], zero[rows] = rows_calls, rows_zero
-        final = classifier.predict(found, batch_size).argmax(1)
-        success = (final == goals) if self.targeted else (final != labels)
-        return AttackResult(found, success, threat.distances(found, images, self.norm), calls, zero)
-
-    def radius(self, classifier: Classifier) -> float:
-        """eps, but at most the distance between opposite corners of the bounds, which already allows every image."""
-        width = classifier.bounds[1] - classifier.bounds[0]
-        return min(
-            float(self.eps), width * (1.0 if self.norm == "linf" else math.sqrt(math.prod(classifier.input_shape)))
-        )
-
-    def perturb(
-        self,
-        classifier: Classifier,
-        images: np.ndarray,
-        goals: np.ndarray,
-        *,
-        rows: np.ndarray,
-        seed: int,
-        batch_size: int,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Attacks one batch: a family's own part.
-
-        Args:
-          classifier: the victim.
-          images: (b, H, W, C), all still classified as their label (targeted: not yet as their target).
-          goals: (b,) labels to leave, or targets to reach.
-          rows: (b,) places in the data set, which seed the draws.
-          seed: of the run.
-          batch_size: b is at most this; what is compiled should have this shape.
-
-        Returns:
-          (b, H, W, C) images in the budget up to rounding, (b,) gradient calls, (b,) whether the first gradient was zero.
-        """
-        raise NotImplementedError
+        if self.NEEDS == "scores" and not classifier.scores:
+            raise expected(
+                f"a classifier with scores for {type(self).__name__}",
+                classifier.logits_source,
+                "Use an attack that needs labels only, such as hopskipjump or boundary.",
+            )
 
 
-def batches(rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Splits row numbers into batches."""
-    for start in range(0, len(rows), batch_size):
-        yield rows[start : start + batch_size]
+def _fresh(images, margins):
+    n = len(images)
+    return State(images.copy(), margins, np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, bool))
 
 
-def pad(array: np.ndarray, batch_size: int) -> np.ndarray:
-    """Repeats the last row until there are batch_size of them."""
-    missing = batch_size - len(array)
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+def check_positive(attack: Attack, *names: str) -> None:
+    """Raises UserError unless the named fields are finite numbers above 0, and whole if their default is."""
+    for field in dataclasses.fields(attack):
+        if field.name not in names:
+            continue
+        value = getattr(attack, field.name)
+        whole = field.type is int
+        if whole and (not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1):
+            raise expected(f"{field.name} of at least 1", value, f"Change the argument `{field.name}`.")
+        if not whole and not (isinstance(value, numbers.Real) and 0 < float(value) < math.inf):
+            raise expected(f"a positive {field.name}", value, f"Change the argument `{field.name}`.")

@@ -1,16 +1,14 @@
 """Random noise: what an attacker without a model can do, and the yardstick that a real attack must beat."""
 
 import dataclasses
-import numbers
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Attack, pad
+from tfinv.attacks.base import Attack, Found, Problem, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.errors import expected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,26 +16,32 @@ class Noise(Attack):
     """Draws perturbations of the largest size: corners of the L-inf ball, or the sphere of the L2 ball.
 
     Attributes:
-      draws: tries an example; the one with the largest margin counts.
+      draws: tries an example; the one with the largest margin counts, and the first that succeeds ends it.
     """
+
+    NEEDS = "labels"
 
     draws: int = 10
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.draws, numbers.Integral) or self.draws < 1:
-            raise expected("draws of at least 1", self.draws, "Change the argument `draws`.")
+        check_positive(self, "draws")
 
-    def perturb(self, classifier, images, goals, *, rows, seed, batch_size) -> Any:
-        """The best of `draws` tries; takes no gradient, so none is zero."""
-        n, low_high = len(images), classifier.bounds
-        sign = -1.0 if self.targeted else 1.0
-        x, y, padded = pad(images, batch_size), pad(goals, batch_size), pad(rows, batch_size)
-        best, best_margin = images.copy(), np.full(n, -np.inf, np.float32)
+    def perturb(self, problem: Problem) -> Any:
+        """The best of `draws` tries."""
+        classifier, n = problem.classifier, len(problem.images)
+        radius = np.float32(self.radius(classifier))
+        best, best_margin = problem.images.copy(), np.full(n, -np.inf, np.float32)
+        queries, rows = np.zeros(n, np.int64), np.arange(n)
         for draw in range(self.draws):
-            direction = threat.steepest(random.normal(seed, draw, padded, images.shape[1:]), self.norm)
-            tried = tf.clip_by_value(x + np.float32(self.radius(classifier)) * direction, *low_high)
-            found = (sign * margin(classifier.compiled_logits(tried), y)).numpy()[:n]
-            better = found > best_margin
-            best[better], best_margin[better] = tried.numpy()[:n][better], found[better]
-        return best, np.zeros(n, np.int64), np.zeros(n, bool)
+            drawn = random.normal(problem.seed, draw, problem.rows[rows], problem.images.shape[1:])
+            tried = problem.clip(problem.images[rows] + radius * threat.steepest(drawn, self.norm).numpy())
+            logits = tf.constant(classifier.predict(tried, problem.batch_size))
+            found = self.sign * margin(logits, tf.constant(problem.goals[rows])).numpy()
+            better = found > best_margin[rows]
+            best[rows[better]], best_margin[rows[better]] = tried[better], found[better]
+            queries[rows] += 1
+            rows = rows[best_margin[rows] <= 0]
+            if not len(rows):
+                break
+        return Found(best, queries=queries)

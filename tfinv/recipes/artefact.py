@@ -6,22 +6,21 @@ same for .05, .10 and .25.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from tfinv.attacks import FGSM
-from tfinv.classifier import Classifier
+from tfinv.attacks.base import Found, Problem
 
 
 @dataclasses.dataclass(frozen=True)
 class GreyLevelFGSM(FGSM):
     """FGSM whose eps, a fraction of the bounds, is read as grey levels, and whose images are cast to uint8."""
 
-    def perturb(self, classifier: Classifier, images, goals, *, rows, seed, batch_size) -> Any:
+    def perturb(self, problem: Problem) -> Found:
         """The sign of the gradient, times eps grey levels, truncated."""
-        moved, calls, zero = super().perturb(classifier, images, goals, rows=rows, seed=seed, batch_size=batch_size)
-        sign = np.sign(moved - images)
-        grey = classifier.to_unit(images) * 255.0 + self.eps * sign
+        found, classifier = super().perturb(problem), problem.classifier
+        sign = np.sign(found.images - problem.images)
+        grey = classifier.to_unit(problem.images) * 255.0 + self.eps * sign
         truncated = np.clip(grey, 0.0, 255.0).astype(np.uint8)
-        return classifier.from_unit(truncated / 255.0), calls, zero
+        return dataclasses.replace(found, images=classifier.from_unit(truncated / 255.0))

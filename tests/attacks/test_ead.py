@@ -1,0 +1,123 @@
+"""EAD's step by hand, and how sparse what it finds is. What it shares with C&W is tested there."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfinv import threat
+from tfinv.attacks import EAD, FMN, CarliniWagner
+from tfinv.classifier import Classifier
+from tfinv.errors import UserError
+
+SHAPE, SIZE = (2, 3, 1), 6
+WEIGHTS = np.float32([0.5, -1, 2, -0.25, 0.125, -3])
+BOUNDS = pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+
+
+def linear(offset, bounds=(0.0, 1.0)):
+    """Logits (0, w (x - middle) + offset) in units of the width."""
+    matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
+    width = bounds[1] - bounds[0]
+    return Classifier.from_callable(
+        lambda x: tf.reshape((x - sum(bounds) / 2) / width, [-1, SIZE]) @ matrix + np.float32([0, offset]),
+        input_shape=SHAPE,
+        num_classes=2,
+        bounds=bounds,
+        outputs="logits",
+    )
+
+
+def shrink(z, beta):
+    return np.sign(z) * np.maximum(np.abs(z) - beta, 0)
+
+
+@BOUNDS
+def test_two_steps_by_hand(bounds):
+    low, high = bounds
+    width, attack, const, beta = high - low, EAD(steps=4, learning_rate=0.1, beta=0.03), 2.0, 0.03
+    middle = np.full((1, *SHAPE), (low + high) / 2, np.float32)
+    move = attack.make_move(linear(-9.0, bounds))
+    given = tf.constant(middle), tf.constant([0], tf.int64), tf.constant([const]), tf.constant(0.0)
+    variables = [tf.constant(attack.begin(middle, bounds)[name]) for name in attack.VARIABLES]
+    one = move(*given, *variables, *map(np.float32, attack.schedule(0)))
+    first = np.clip(shrink(0.1 * const * WEIGHTS.astype(float), beta), -0.5, 0.5)
+    assert (first == 0).sum() == 1  # .125
+    assert (abs(first) == 0.5).sum() == 1  # 3, which meets the bound
+    np.testing.assert_allclose((one.tried - middle).numpy().ravel() / width, first, atol=1e-6)
+    np.testing.assert_allclose(one.variables["slack"], one.tried, atol=1e-6 * width)  # no momentum yet
+    np.testing.assert_allclose(one.cost, const * 9, rtol=1e-6)
+    np.testing.assert_allclose(one.score, np.abs(first).sum(), rtol=1e-5)
+    two = move(*given, *(one.variables[name] for name in attack.VARIABLES), *map(np.float32, attack.schedule(1)))
+    rate = 0.1 * 0.75**0.5
+    second = np.clip(shrink(first - rate * (2 * first - const * WEIGHTS), beta), -0.5, 0.5)
+    np.testing.assert_allclose((two.tried - middle).numpy().ravel() / width, second, atol=1e-6)
+    slack = np.clip(second + (second - first) / 4, -0.5, 0.5)
+    np.testing.assert_allclose((two.variables["slack"] - middle).numpy().ravel() / width, slack, atol=1e-6)
+    elastic = np.square(first).sum() + beta * np.abs(first).sum()
+    np.testing.assert_allclose(two.cost, const * (9 - WEIGHTS @ first) + elastic, rtol=1e-5)
+
+
+@BOUNDS
+def test_a_linear_model_is_crossed_along_its_steepest_pixels(bounds):
+    """The least L1 distance is .6 / 3, all in the last pixel, whose sign is known; the elastic net adds a little of the others."""
+    middle = np.full((1, *SHAPE), sum(bounds) / 2, np.float32)
+    result = EAD(beta=0.05)(linear(-0.6, bounds), middle, np.zeros(1, int))
+    change = (result.images - middle).ravel() / (bounds[1] - bounds[0])
+    assert result.success.all()
+    assert result.distances[0] == pytest.approx(0.2 * (bounds[1] - bounds[0]), rel=0.12)
+    assert result.distances[0] >= 0.2 * (bounds[1] - bounds[0])
+    assert change[5] < -0.13
+    np.testing.assert_array_equal(change[[3, 4]], 0)
+
+
+def test_a_pixel_at_its_bound_is_no_help():
+    image = np.full((1, *SHAPE), 0.5, np.float32)
+    image[0, 1, 2, 0] = 0.0  # the steepest one, which cannot fall: the next best is worth 2
+    classifier = linear(-2.1)
+    result = EAD(beta=0.05)(classifier, image, np.zeros(1, int))
+    assert result.success.all()
+    assert result.images[0, 1, 2, 0] == 0.0
+    assert result.distances[0] == pytest.approx(0.6 / 2, rel=0.12)
+
+
+def net(seed=0):
+    random = np.random.default_rng(seed)
+    into, out = random.normal(size=(36, 24)).astype(np.float32), random.normal(size=(24, 3)).astype(np.float32)
+    return Classifier.from_callable(
+        lambda x: tf.nn.relu(tf.reshape(x - 0.5, [-1, 36]) @ into) @ out,
+        input_shape=(6, 6, 1),
+        num_classes=3,
+        outputs="logits",
+    )
+
+
+def test_it_is_sparser_than_c_and_w_and_nearly_as_near_as_fmn():
+    classifier = net()
+    x = np.random.default_rng(1).uniform(size=(40, 6, 6, 1)).astype(np.float32)
+    y = classifier.predict(x).argmax(1)
+    sparse, spread = EAD()(classifier, x, y), CarliniWagner()(classifier, x, y)
+    assert sparse.success.all()
+    in_l1 = threat.distances(spread.images, x, "l1")
+    assert sparse.distances.mean() < 0.8 * in_l1.mean()
+    assert (sparse.images == x).mean() > 0.5 > (spread.images == x).mean()
+    assert sparse.distances.mean() < 1.15 * FMN(norm="l1")(classifier, x, y).distances.mean()
+
+
+def test_the_rule_decides_what_is_kept():
+    classifier = net()
+    x = np.random.default_rng(1).uniform(size=(40, 6, 6, 1)).astype(np.float32)
+    y = classifier.predict(x).argmax(1)
+    found = {rule: EAD(rule=rule)(classifier, x, y).images for rule in ("l1", "en")}
+    one = {rule: threat.distances(images, x, "l1") for rule, images in found.items()}
+    elastic = {rule: 0.01 * one[rule] + threat.distances(found[rule], x, "l2") ** 2 for rule in found}
+    assert one["l1"].mean() < 0.95 * one["en"].mean()
+    assert elastic["en"].mean() < 0.95 * elastic["l1"].mean()
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(UserError, match="a rule among l1, en"):
+        EAD(rule="l2")
+    with pytest.raises(UserError, match="beta"):
+        EAD(beta=0.0)
+    with pytest.raises(UserError, match="norm of EAD among l1"):
+        EAD(norm="l2")

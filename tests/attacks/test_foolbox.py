@@ -1,0 +1,96 @@
+"""Foolbox as an oracle: on a trained model, at equal settings, ours leaves no more images standing."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfinv import attacks, datasets, models
+from tfinv.classifier import Classifier
+from tfinv.training.fit import fit
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports a name that SciPy has moved
+    import foolbox
+
+COUNT, BATCH = 400, 200
+
+
+@pytest.fixture(scope="module")
+def victim():
+    """A small net of 2,000 real digits, and held-out ones that it gets right."""
+    train, test = datasets.load("mnist5k", "train").take(2000), datasets.load("mnist5k", "test")
+    keras.utils.set_random_seed(0)
+    model = models.cnn(train.image_shape, 10, filters=(8, 16), units=32)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    fit(model, train, epochs=6, batch_size=32)
+    classifier = Classifier.from_keras(model)
+    right = classifier.predict(test.images).argmax(1) == test.labels
+    return model, classifier, test.images[right][:COUNT], test.labels[right][:COUNT]
+
+
+def robust(classifier, images, labels):
+    return np.mean(classifier.predict(images).argmax(1) == labels)
+
+
+def theirs(attack, victim, eps):
+    model, classifier, x, y = victim
+    wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
+    found = []
+    for i in range(0, len(x), BATCH):
+        inputs, wanted = tf.constant(x[i : i + BATCH]), tf.constant(y[i : i + BATCH])
+        found.append(attack(wrapped, inputs, foolbox.criteria.Misclassification(wanted), epsilons=eps)[1].numpy())
+    images = np.concatenate(found)
+    # Its rounding may leave the bounds or the last image unchanged; what counts is what its users would measure.
+    return robust(classifier, np.clip(images, 0, 1), y)
+
+
+def ours(attack, victim):
+    _, classifier, x, y = victim
+    return robust(classifier, attack(classifier, x, y, seed=0, batch_size=BATCH).images, y)
+
+
+SAME = {
+    "fgsm": (lambda e: attacks.FGSM(eps=e, loss="cross_entropy"), foolbox.attacks.LinfFastGradientAttack, (0.05, 0.1)),
+    "fgsm-l2": (
+        lambda e: attacks.FGSM(eps=e, norm="l2", loss="cross_entropy"), foolbox.attacks.L2FastGradientAttack, (0.5, 1.0)
+    ),
+    "pgd": (
+        lambda e: attacks.PGD(eps=e, steps=20, step_size=e / 8),
+        lambda: foolbox.attacks.LinfPGD(rel_stepsize=1 / 8, steps=20),
+        (0.05, 0.1),
+    ),
+    "pgd-l2": (
+        lambda e: attacks.PGD(eps=e, norm="l2", steps=20, step_size=e / 8),
+        lambda: foolbox.attacks.L2PGD(rel_stepsize=1 / 8, steps=20),
+        (0.5, 1.0),
+    ),
+    "bim": (
+        lambda e: attacks.BIM(eps=e, steps=10),
+        lambda: foolbox.attacks.LinfBasicIterativeAttack(rel_stepsize=1 / 10, steps=10),
+        (0.05, 0.1),
+    ),
+    "deepfool": (
+        lambda e: attacks.attack("deepfool(norm=l2)", eps=e), lambda: foolbox.attacks.L2DeepFoolAttack(steps=50), (0.5, 1.0)
+    ),
+    "cw": (
+        lambda e: attacks.attack("cw(binary_search_steps=4,steps=100)", eps=e),
+        lambda: foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=4, steps=100, stepsize=0.01, initial_const=1.0),
+        (0.5, 1.0),
+    ),
+    "fmn": (
+        lambda e: attacks.attack("fmn(norm=linf)", eps=e), lambda: foolbox.attacks.LInfFMNAttack(steps=100), (0.05, 0.1)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_at_equal_settings_no_more_is_left_standing(name, victim):
+    make, other, budgets = SAME[name]
+    for eps in budgets:
+        mine, reference = ours(make(eps), victim), theirs(other(), victim, eps)
+        assert mine <= reference + 0.005, f"{name} at {eps}: ours {mine}, theirs {reference}"
+        assert mine < 1.0

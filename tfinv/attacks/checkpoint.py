@@ -1,0 +1,78 @@
+"""The state of an attack, example by example, kept on disk between rounds so that a killed run goes on."""
+
+import dataclasses
+import hashlib
+import pathlib
+import zipfile
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from tfinv import files
+from tfinv.errors import expected
+
+
+@dataclasses.dataclass
+class State:
+    """What is known of n examples; see `AttackResult`, and `margins`, which are above 0 for a success."""
+
+    images: np.ndarray
+    margins: np.ndarray
+    gradient_calls: np.ndarray
+    queries: np.ndarray
+    zero_gradients: np.ndarray
+
+
+class Checkpoint:
+    """A state and the number of rounds behind it.
+
+    Attributes:
+      state: changed in place by the attack.
+      stage: how many rounds it has seen.
+    """
+
+    def __init__(self, path: pathlib.Path | None, fingerprint: str, state: State, stage: int):
+        self._path, self._fingerprint, self.state, self.stage = path, fingerprint, state, stage
+
+    @classmethod
+    def open(
+        cls, path: pathlib.Path | None, run: Sequence[Hashable], arrays: Sequence[np.ndarray], fresh: State
+    ) -> "Checkpoint":
+        """Reads a checkpoint, or begins one.
+
+        Args:
+          path: the .npz file, or None to keep nothing.
+          run: what the run is, beyond its arrays.
+          arrays: what it works on; a checkpoint of other ones is refused.
+          fresh: the state to begin with.
+
+        Raises:
+          UserError: the file is of another run, or damaged.
+        """
+        digest = hashlib.sha256(repr(tuple(run)).encode())
+        for array in arrays:
+            digest.update(repr((array.shape, array.dtype)).encode() + np.ascontiguousarray(array).tobytes())
+        fingerprint = digest.hexdigest()
+        if path is None or not path.exists():
+            return cls(path, fingerprint, fresh, 0)
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                kept = {name: stored[name] for name in stored.files}
+            state = State(**{field.name: kept[field.name] for field in dataclasses.fields(State)})
+            other, stage = str(kept["fingerprint"]), int(kept["stage"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise expected("a checkpoint of an attack", f"{path} ({error})", "Remove that file.") from error
+        if other != fingerprint:
+            raise expected(
+                "a checkpoint of the same attack, seed, model and images",
+                f"{path} of another run",
+                "Remove that file, or change --workdir.",
+            )
+        return cls(path, fingerprint, state, stage)
+
+    def save(self, stage: int) -> None:
+        """Keeps the state after so many rounds."""
+        self.stage = stage
+        if self._path is not None:
+            with files.atomic_path(self._path) as temporary:
+                np.savez(temporary, fingerprint=self._fingerprint, stage=stage, **vars(self.state))

@@ -1,0 +1,108 @@
+"""Several attacks, one after the other on what still withstands: AutoAttack, and the worst case over any set."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from tfinv import specs
+from tfinv.attacks import nested
+from tfinv.attacks.apgd import APGD, APGDT
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fab import FAB
+from tfinv.attacks.square import Square
+from tfinv.classifier import Classifier
+from tfinv.errors import expected
+
+
+@dataclasses.dataclass(frozen=True)
+class WorstCase(Attack):
+    """Each image against every attack of a set, as far as it withstands them; see `worst_case`.
+
+    Attributes:
+      members: the attacks, or their text form, such as "fgsm,pgd(steps=10)"; this one's eps, norm and targeted replace theirs.
+    """
+
+    NORMS = ("linf", "l2", "l1")
+
+    members: str | tuple[Attack, ...] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.members:
+            raise expected("at least one attack", "none", "Change the argument `members`.")
+        self.replaced()
+
+    def replaced(self) -> list[Attack]:
+        """The members under this threat model.
+
+        Raises:
+          UserError: one of them lacks the norm, or can't be targeted.
+        """
+        model: dict[str, Any] = {"eps": self.eps, "norm": self.norm, "targeted": self.targeted}
+        members = specs.parse_list(self.members) if isinstance(self.members, str) else self.members
+        return [dataclasses.replace(nested.attack(m), **model) for m in members]
+
+    def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
+        """Those of the members."""
+        return [stage for member in self.replaced() for stage in member.stages(classifier)]
+
+    def check_needs(self, classifier: Classifier) -> None:
+        """Every member's."""
+        for member in self.replaced():
+            member.check_needs(classifier)
+
+
+def worst_case(attacks: Sequence[Attack]) -> WorstCase:
+    """The worst case of several attacks with one eps and norm: an image is robust if it withstands all.
+
+    Args:
+      attacks: the cheapest first, since each sees only what the ones before it left.
+
+    Raises:
+      UserError: none, or their threat models differ.
+    """
+    models = {(a.eps, a.norm, a.targeted) for a in attacks}
+    if len(models) != 1:
+        raise expected("attacks of one eps and norm", f"{len(models)} kinds", "Change eps= or norm= of the attacks.")
+    eps, norm, targeted = models.pop()
+    return WorstCase(eps=eps, norm=norm, targeted=targeted, members=tuple(attacks))
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoAttack(Attack):
+    """AutoAttack, standard version (Croce and Hein 2020, section 5): APGD-CE, APGD-T, FAB-T and Square.
+
+    Without parameters but those of size, which only tests should change. With fewer than ten classes APGD-T and FAB-T take all
+    other classes as targets.
+
+    Attributes:
+      steps: of each gradient attack.
+      queries: of Square.
+      n_targets: of APGD-T and FAB-T.
+    """
+
+    TARGETED = False
+    NORMS = ("linf", "l2")
+    PARTS: ClassVar[tuple[str, ...]] = ("APGD-CE", "APGD-T", "FAB-T", "Square")
+
+    steps: int = 100
+    queries: int = 5000
+    n_targets: int = 9
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.members()
+
+    def members(self) -> list[Attack]:
+        """The four attacks."""
+        threat: dict[str, Any] = {"eps": self.eps, "norm": self.norm}
+        return [
+            APGD(**threat, steps=self.steps),
+            APGDT(**threat, steps=self.steps, n_targets=self.n_targets),
+            FAB(**threat, steps=self.steps, n_targets=self.n_targets),
+            Square(**threat, queries=self.queries),
+        ]
+
+    def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
+        """Those of the four attacks."""
+        return [stage for member in self.members() for stage in member.stages(classifier)]

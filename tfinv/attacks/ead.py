@@ -1,0 +1,85 @@
+"""Elastic-net attack: sparse perturbations, small in L1."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfinv import threat
+from tfinv.attacks.base import check_positive
+from tfinv.attacks.penalty import Moved, PenaltyAttack, loss
+from tfinv.attacks.pool import State
+from tfinv.errors import expected
+
+_RULES = ("l1", "en")
+
+
+@dataclasses.dataclass(frozen=True)
+class EAD(PenaltyAttack):
+    """Elastic-net attack to deep neural networks (Chen et al. 2018, algorithm 1: FISTA).
+
+    Minimises c f(x') + |x' - x|_2^2 + beta |x' - x|_1 within the bounds; distances are in units of the bounds' width. See
+    `PenaltyAttack` for f, the search for c, and the other attributes.
+
+    The paper takes 9 runs of 1000 steps from c = .001, and beta from .0001 to .05. A larger beta gives smaller L1 distances here,
+    of which .01 is the paper's compromise. No run ends early, because most pixels return to their originals in its last steps,
+    when the rate has become small and the threshold has not.
+
+    Attributes:
+      beta: weight of L1, and the threshold below which a pixel does not change.
+      rule: "l1" to return the success of the smallest L1 distance, "en" for that of the smallest elastic-net distance.
+    """
+
+    NORMS = ("l1",)
+    VARIABLES = ("current", "slack")
+
+    norm: str = "l1"
+    steps: int = 100
+    abort_early: bool = False
+    beta: float = 1e-2
+    rule: str = "l1"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive(self, "beta")
+        if self.rule not in _RULES:
+            raise expected(f"a rule among {', '.join(_RULES)}", repr(self.rule), "Change the argument `rule`.")
+
+    def begin(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
+        """x and y at the images."""
+        return {"current": images, "slack": images}
+
+    def schedule(self, step: int) -> Sequence[float]:
+        """The rate, which falls as a square root (section 5.1), the momentum k / (k + 3), and beta."""
+        return self.learning_rate * (1 - step / self.steps) ** 0.5, step / (step + 3), self.beta
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Also on the rule."""
+        return (*super().kind, self.rule)
+
+    def make_move(self, classifier: Any) -> Callable[..., Moved]:
+        """One step of FISTA (equations 4 to 7)."""
+        (low, high), sign, rule = classifier.bounds, self.sign, self.rule
+        width = high - low
+
+        def distances(x, image, beta):
+            change = (x - image) / width
+            by_size = threat.norms(change, "l1")
+            return by_size, beta * by_size + tf.square(threat.norms(change, "l2"))
+
+        def move(image, goal, const, confidence, current, slack, rate, momentum, beta):
+            f, slope, zero, _ = loss(classifier, slack, goal, sign, confidence)
+            change = (slack - image) / width
+            stepped = change - rate * (threat.per_example(const, slope) * width * slope + 2.0 * change)
+            shrunk = tf.sign(stepped) * tf.maximum(tf.abs(stepped) - beta, 0.0)
+            new = tf.clip_by_value(image + width * shrunk, low, high)
+            further = tf.clip_by_value(new + momentum * (new - current), low, high)
+            cost = const * f + distances(slack, image, beta)[1]
+            by_size, elastic = distances(new, image, beta)
+            score = by_size if rule == "l1" else elastic
+            return Moved({"current": new, "slack": further}, new, None, cost, score, zero)
+
+        return move

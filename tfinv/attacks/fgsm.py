@@ -1,0 +1,71 @@
+"""Single gradient steps: from the image, or from a random point near it."""
+
+import dataclasses
+
+import numpy as np
+
+from tfinv import random
+from tfinv.attacks.base import Problem
+from tfinv.attacks.gradient import GradientAttack
+from tfinv.errors import expected
+
+
+@dataclasses.dataclass(frozen=True)
+class FGSM(GradientAttack):
+    """Fast gradient sign method (Goodfellow et al. 2015, section 4): x + eps sign(grad), or eps g / |g| for L2."""
+
+    def sizes(self, radius: float) -> np.ndarray:
+        """One step of length eps."""
+        return np.array([radius])
+
+
+@dataclasses.dataclass(frozen=True)
+class RFGSM(FGSM):
+    """R+FGSM (Tramer et al. 2018, section 3.3): x' = x + a sign(N(0, 1)), then a step of eps - a from there.
+
+    Attributes:
+      share: a / eps.
+    """
+
+    NORMS = ("linf",)
+
+    share: float = 0.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.share < 1:
+            raise expected("share between 0 and 1", self.share, "Change the argument `share`.")
+
+    def begin(self, problem: Problem, radius: float) -> np.ndarray:
+        """x'."""
+        drawn = np.sign(random.normal(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy())
+        return problem.clip(problem.images + np.float32(self.share * radius) * drawn)
+
+    def sizes(self, radius: float) -> np.ndarray:
+        """The rest of the budget."""
+        return np.array([(1 - self.share) * radius])
+
+
+@dataclasses.dataclass(frozen=True)
+class NFGSM(FGSM):
+    """N-FGSM (de Jorge et al. 2022, section 4): a step of eps from x + U(-k eps, k eps).
+
+    In training its perturbation may reach (1 + k) eps; here, as an attack, it is projected onto the budget.
+
+    Attributes:
+      noise: k.
+    """
+
+    NORMS = ("linf",)
+
+    noise: float = 2.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.noise < np.inf:
+            raise expected("a positive noise", self.noise, "Change the argument `noise`.")
+
+    def begin(self, problem: Problem, radius: float) -> np.ndarray:
+        """The image with noise, cut to the bounds."""
+        drawn = 2 * random.uniform(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy() - 1
+        return problem.clip(problem.images + np.float32(self.noise * radius) * drawn)

@@ -1,0 +1,17 @@
+"""Attacks named inside the text form of another attack."""
+
+from tfinv import specs
+from tfinv.attacks.base import Attack
+
+
+def attack(given: str | Attack) -> Attack:
+    """The attack itself, or the one of a text form such as `pgd(steps=10)`.
+
+    Raises:
+      UserError: see `specs.build`.
+    """
+    if isinstance(given, Attack):
+        return given
+    from tfinv.attacks import ATTACKS  # of which the attacks that nest are members themselves
+
+    return specs.build(ATTACKS, given)

@@ -1,0 +1,72 @@
+"""Projected gradient descent, and its first form without a random start."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfinv.attacks.base import Attack, Problem, check_positive
+from tfinv.attacks.gradient import GradientAttack, random_begin
+from tfinv.classifier import Classifier
+from tfinv.errors import expected
+
+
+@dataclasses.dataclass(frozen=True)
+class PGD(GradientAttack):
+    """Projected gradient descent (Madry et al. 2018, section 2.1). In L1 its steps are those of SLIDE.
+
+    Attributes:
+      steps: gradient steps a restart.
+      step_size: of one step, in units of the bounds; None is 2.5 eps / steps (Madry's choice).
+      restarts: runs from new random starts, of what is not solved yet.
+      random_start: start at a uniform draw from the budget instead of at the image.
+    """
+
+    NORMS = ("linf", "l2", "l1")
+    WARM = True
+
+    steps: int = 40
+    step_size: float | None = None
+    restarts: int = 1
+    random_start: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive(self, "steps", "restarts")
+        if self.step_size is not None and not 0 < self.step_size < np.inf:
+            raise expected("a positive step_size", self.step_size, "Change the argument `step_size`.")
+        if self.restarts > 1 and not self.random_start:
+            raise expected("random_start=True for several restarts", "random_start=False")
+
+    def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
+        """One a restart."""
+        return [(self, r) for r in range(self.restarts)]
+
+    def sizes(self, radius: float) -> np.ndarray:
+        """The same for every step."""
+        return np.full(self.steps, self.step_size or 2.5 * radius / self.steps)
+
+    def begin(self, problem: Problem, radius: float) -> np.ndarray:
+        """A random point of the ball, or the image."""
+        return random_begin(problem, radius, self.norm) if self.random_start else problem.images
+
+
+@dataclasses.dataclass(frozen=True)
+class BIM(GradientAttack):
+    """Basic iterative method (Kurakin et al. 2017, section 2.2): steps of eps / steps from the image.
+
+    Attributes:
+      steps: gradient steps.
+    """
+
+    NORMS = ("linf", "l2", "l1")
+
+    steps: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive(self, "steps")
+
+    def sizes(self, radius: float) -> np.ndarray:
+        """Together eps."""
+        return np.full(self.steps, radius / self.steps)

@@ -1,0 +1,113 @@
+"""The one step that all attacks along a gradient share, with its options."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfinv import threat
+from tfinv.attacks.losses import LOSSES, margin
+
+# Success by less than this share of the largest logit may be the rounding of one batch size, so the attack goes on.
+ROUNDING = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the graph of a step depends on.
+
+    Attributes:
+      norm: of the budget.
+      loss: key of `LOSSES`.
+      targeted: lower the loss at the goal instead of raising it.
+      momentum: accumulate normalised gradients (Dong et al. 2018, equations 6 and 7).
+      diverse: the gradient is taken at the image shrunk and padded (Xie et al. 2019, section 3.3).
+      kernel: width of the Gaussian that smooths the gradient (Dong et al. 2019, equation 8), or 0 for none.
+    """
+
+    norm: str
+    loss: str
+    targeted: bool
+    momentum: bool = False
+    diverse: bool = False
+    kernel: int = 0
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of the step, as `compiled` takes them."""
+        wanted = ["images", "images", "labels", "flags", "scalar", "scalar"]
+        return (*wanted, *["images", "scalar"] * self.momentum, *["scalar"] * 3 * self.diverse)
+
+
+def solved(logits: tf.Tensor, goals: tf.Tensor, targeted: bool) -> tf.Tensor:
+    """(batch,) bool: success by more than rounding."""
+    ahead = (-1.0 if targeted else 1.0) * margin(logits, goals)
+    return ahead > ROUNDING * tf.reduce_max(tf.abs(logits), axis=1)
+
+
+def make_step(kind: Kind) -> Callable[[Any], Callable]:
+    """Returns what makes, for a classifier, a step (current, image, goal, may_stop, eps, size, ...) -> dictionary.
+
+    `current` in the result has moved, but for examples that are solved and may stop: those are found where they became so.
+    `zero` says where the gradient is exactly zero. With momentum, the step also takes and gives `velocity`, and takes its
+    decay; with diversity, it takes the share that the image is shrunk to, and the shares of the padding above and left of it.
+    """
+    sign, loss = -1.0 if kind.targeted else 1.0, LOSSES[kind.loss]
+
+    def make(classifier):
+        low, high = classifier.bounds
+
+        def step(current, image, goal, may_stop, eps, size, *more):
+            velocity, decay = more[:2] if kind.momentum else (None, None)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(current)
+                seen = _shrink(current, low, *more[-3:]) if kind.diverse else current
+                logits = classifier.gradient_logits(seen)
+                value = sign * tf.reduce_sum(loss(logits, goal))
+            gradient = tape.gradient(value, current)
+            if kind.kernel:
+                gradient = _smooth(gradient, kind.kernel)
+            new = {}
+            if kind.momentum:
+                gradient = decay * velocity + threat.per_example(_inverse_mean_size(gradient), gradient) * gradient
+                new["velocity"] = gradient
+            if kind.norm == "l1":  # where the bounds leave no room, none of the budget should be spent
+                stuck = ((current >= high) & (gradient > 0)) | ((current <= low) & (gradient < 0))
+                gradient = tf.where(stuck, 0.0, gradient)
+            direction = threat.steepest(gradient, kind.norm)
+            moved = image + threat.project(current + size * direction - image, eps, kind.norm)
+            stop = may_stop & solved(logits, goal, kind.targeted)
+            moved = tf.where(threat.per_example(stop, current), current, tf.clip_by_value(moved, low, high))
+            return new | {"current": moved, "solved": stop, "zero": ~tf.reduce_any(direction != 0, axis=[1, 2, 3])}
+
+        return step
+
+    return make
+
+
+def _inverse_mean_size(gradient):
+    """1 / mean |g|: the sum of the paper would leave numbers near the least that float32 has."""
+    return tf.math.divide_no_nan(1.0, tf.reduce_mean(tf.abs(gradient), axis=[1, 2, 3]))
+
+
+def _shrink(images, low, share, top, left):
+    """The images resized to a share of their size, on a ground of the lowest value; one draw for all of a batch."""
+    height, width = images.shape[1], images.shape[2]
+    h = tf.cast(tf.round(share * height), tf.int32)
+    w = tf.cast(tf.round(share * width), tf.int32)
+    small = tf.image.resize(images, [h, w]) - low
+    above = tf.cast(top * tf.cast(height - h + 1, tf.float32), tf.int32)
+    before = tf.cast(left * tf.cast(width - w + 1, tf.float32), tf.int32)
+    placed = tf.pad(small, [[0, 0], [above, height - h - above], [before, width - w - before], [0, 0]])
+    return tf.ensure_shape(placed, images.shape) + low
+
+
+def _smooth(gradient, width):
+    places = np.linspace(-3, 3, width)  # three standard deviations, as in the paper
+    bell = np.exp(-0.5 * places**2)
+    kernel = np.outer(bell, bell) / np.outer(bell, bell).sum()
+    channels = gradient.shape[-1]
+    filters = np.repeat(kernel[:, :, None, None], channels, axis=2).astype(np.float32)
+    return tf.nn.depthwise_conv2d(gradient, filters, [1, 1, 1, 1], "SAME")
