@@ -6,47 +6,65 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from tfinv import attacks, files
-from tfinv.evaluation.robustness import accuracy_row, realised, scale_eps
+from tfinv import attacks
+from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.evaluation.stream import BoundedImages
+from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv_cli import command, finish, flags, victim
+from tfinv_cli.adversarial import AdversarialFiles
+from tfinv_cli.progress import robust_so_far
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin = time.perf_counter()
+    begin, config = time.perf_counter(), command.resolved(values)
     chosen = [(spec, attacks.attack(spec)) for spec in values.attacks]
     classifier, data = victim.load(values)
+    workdir = Workdir(values.workdir, finish.without({"command": "attack", **config}, "workdir", "data_dir"))
     finish.say(f"{classifier}\n{data}")
-    images = classifier.from_unit(data.images)
-    correct = classifier.predict(images, values.batch_size).argmax(1) == data.labels
-    rows = [accuracy_row("model", "none", 0.0, correct, values.seed)]
-    kept = {"labels": data.labels}
-    for spec, attack in chosen:
-        for eps in values.eps:
-            result = scale_eps(attack, eps, classifier)(
-                classifier, images, data.labels, seed=values.seed, batch_size=values.batch_size
-            )
-            found = realised(result, correct, attack.norm)
-            rows.append(accuracy_row("model", spec, eps, ~result.success, values.seed, **found))
-            finish.say(f"{spec} at eps {eps:g}: accuracy {100 * rows[-1]['accuracy']:.2f} %")
-            kept[f"{spec} eps={eps:g}"] = result.images
-    with files.atomic_path(pathlib.Path(values.workdir) / "adversarial.npz") as temporary:
-        np.savez(temporary, **kept)  # type: ignore[arg-type]
-    results = Results("attack", command.resolved(values), rows, [victim.bounds_check(classifier, data)])
-    finish.finish(results, values.workdir, begin)
+    kept = AdversarialFiles(workdir.path / "adversarial", len(data), data.image_shape) if values.save_images else None
+    with robust_so_far(len(data)) as progress:
+        rows = accuracy_curve(
+            classifier,
+            BoundedImages(data, classifier),
+            data.labels,
+            chosen,
+            values.eps,
+            experiment="model",
+            seed=values.seed,
+            batch_size=values.batch_size,
+            curve=values.curve,
+            keep=workdir.arrays,
+            checkpoints=pathlib.Path(workdir.path) / "stages",
+            progress=progress,
+            sink=kept.write if kept else None,
+        )
+    if kept:
+        kept.finish(data.labels)
+    finish.finish(Results("attack", config, rows, [victim.bounds_check(classifier, data)]), values.workdir, begin)
 
 
 COMMAND = command.Command(
     "attack",
     """Attacks a model and keeps the adversarial images.
 
-WORKDIR/adversarial.npz holds an array for each attack and eps, in the model's bounds, and the labels. For a verdict on
-the model use `tfinv evaluate`, which also checks whether the attacks can be believed.
+WORKDIR/adversarial has an .npy file for each attack and eps, (n, height, width, channels) in the model's bounds, and the
+labels. Images are taken a few batches at a time, so any number fits into memory, and a killed run, started again with the
+same --workdir, goes on. For a verdict on the model use `tfinv evaluate`, which also checks whether the attacks can be believed.
 
-  tfinv attack --model=model.keras --dataset=mnist5k --attacks='fgsm,pgd(steps=40,restarts=5)' --eps=8/255 --workdir=runs/a""",
-    (*victim.FLAGS, flags.ATTACKS, flags.EPS, flags.SEED, flags.BATCH_SIZE, flags.WORKDIR),
+  tfinv attack --model=model.keras --dataset=mnist5k --attacks='fgsm,pgd(steps=40,restarts=5)' --eps=8/255 --workdir=runs/a
+  tfinv attack --model=model.keras --dataset=mnist5k --attacks=autoattack --eps=0.1,0.2,0.3 --curve=bisected --workdir=runs/b""",
+    (
+        *victim.FLAGS,
+        flags.ATTACKS,
+        flags.EPS,
+        flags.choice("curve", "bisected", ("bisected", "independent"), flags.CURVE_HELP),
+        flags.switch("save_images", True, "Whether to keep the adversarial images."),
+        flags.GRADIENTS,
+        flags.SEED,
+        flags.BATCH_SIZE,
+        flags.WORKDIR,
+    ),
     _run,
     required=victim.REQUIRED,
 )

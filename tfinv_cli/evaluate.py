@@ -8,44 +8,61 @@ from typing import Any
 from tfinv import attacks
 from tfinv.evaluation.checks import robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.evaluation.stream import BoundedImages
+from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv_cli import command, finish, flags, victim
+from tfinv_cli.progress import robust_so_far
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin = time.perf_counter()
+    begin, config = time.perf_counter(), command.resolved(values)
     chosen = [(spec, attacks.attack(spec)) for spec in values.attacks]
     classifier, data = victim.load(values)
     finish.say(f"{classifier}\n{data}")
-    images = classifier.from_unit(data.images)
+    workdir = Workdir(values.workdir, finish.without({"command": "evaluate", **config}, "workdir", "data_dir"))
+    images = BoundedImages(data, classifier)
     rows, checks = [], [victim.bounds_check(classifier, data)]
     for seed in range(values.seed, values.seed + values.seeds):
         finish.say(f"seed {seed}: {', '.join(values.attacks)} at eps {', '.join(f'{e:g}' for e in values.eps)}")
-        found = accuracy_curve(
-            classifier,
-            images,
-            data.labels,
-            chosen,
-            values.eps,
-            experiment="model",
-            seed=seed,
-            batch_size=values.batch_size,
-        )
+        with robust_so_far(len(data)) as progress:
+            found = accuracy_curve(
+                classifier,
+                images,
+                data.labels,
+                chosen,
+                values.eps,
+                experiment="model",
+                seed=seed,
+                batch_size=values.batch_size,
+                curve=values.curve,
+                keep=workdir.arrays,
+                checkpoints=workdir.path / "stages",
+                progress=progress,
+            )
         rows += found
         if seed == values.seed:
-            checks += robustness_checks(found, classifier, images, data.labels, seed=seed, batch_size=values.batch_size)
-    finish.finish(Results("evaluate", command.resolved(values), rows, checks), values.workdir, begin)
+            few = slice(values.check_images)
+            checks += robustness_checks(
+                found, classifier, images[few], data.labels[few], seed=seed, batch_size=values.batch_size
+            )
+    finish.finish(Results("evaluate", config, rows, checks), values.workdir, begin)
 
 
 COMMAND = command.Command(
     "evaluate",
     """Measures a model's accuracy under attack, with 95 % intervals, and checks whether the attacks can be believed.
 
+A killed run, started again with the same --workdir, goes on.
+
   tfinv evaluate --model=model.keras --dataset=path/to/folders --bounds=0,255 --eps=2/255,4/255,8/255 --workdir=runs/e""",
     (
         *victim.FLAGS,
-        flags.spec_list("attacks", ["fgsm", "pgd", "noise"], "Attacks: fgsm, pgd, noise."),
+        flags.spec_list("attacks", ["fgsm", "pgd", "noise"], flags.ATTACKS_HELP),
         flags.EPS,
+        flags.choice("curve", "independent", ("bisected", "independent"), flags.CURVE_HELP),
+        flags.whole("check_images", 200, "How many images the checks that attack by themselves take.", 1),
+        flags.GRADIENTS,
         flags.SEED,
         flags.SEEDS,
         flags.BATCH_SIZE,

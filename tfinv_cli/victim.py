@@ -28,7 +28,10 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
         allow_unsafe_deserialization=values.allow_unsafe_deserialization,
     )
     data = images(values, values.split, limit=values.limit)
-    classifier.validate(classifier.from_unit(data.images[:1]), data.labels[:1])
+    classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
+    how = getattr(values, "gradients", "plain")
+    if how != "plain":
+        classifier = classifier.accelerated(precision="bfloat16" if how == "bfloat16" else "float32")
     return classifier, data
 
 

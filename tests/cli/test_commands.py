@@ -75,10 +75,45 @@ def test_evaluate_says_when_the_bounds_are_wrong(tmp_path, digits):
 def test_attack_keeps_images_inside_the_budget(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20")
     assert run("attack", *args, "--eps=0.1", "--attacks=pgd(steps=3)", "--workdir", tmp_path) == 0
-    kept = np.load(tmp_path / "adversarial.npz")
+    kept = np.load(tmp_path / "adversarial" / "pgd(steps=3).npy")
     original = np.load(digits / "digits.npz")["x_test"][:20] / np.float32(255)
-    moved = kept["pgd(steps=3) eps=0.1"].astype(float) - original.astype(float)
-    assert 0.09 < np.abs(moved).max() <= 0.1
+    moved = kept.astype(float) - original.astype(float)
+    assert 0.04 < np.abs(moved).max() <= 0.1
+    labels = np.load(tmp_path / "adversarial" / "labels.npy")
+    model = Classifier.from_keras(keras.models.load_model(digits / "model.keras"))
+    row = Results.read(tmp_path).rows[1]
+    assert row["accuracy"] == np.mean(model.predict(kept).argmax(1) == labels)
+    assert sorted(p.name for p in (tmp_path / "adversarial").iterdir()) == ["labels.npy", "pgd(steps=3).npy"]
+
+
+def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
+    args = (
+        "--model",
+        digits / "model.keras",
+        "--dataset",
+        digits / "digits.npz",
+        "--batch_size=5",
+        "--eps=0.05,0.1,0.2",
+    )
+    more = ("attack", *args, "--attacks=fgsm,autoattack(steps=4,queries=200,n_targets=3)", "--curve=independent")
+    assert process(*more, "--workdir", tmp_path / "whole").returncode == 0
+    command = [sys.executable, "-m", "tfinv_cli.main", *map(str, more), "--workdir", str(tmp_path / "killed")]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    stages = tmp_path / "killed" / "stages"
+    while len(list(stages.glob("autoattack*.npz"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (tmp_path / "killed" / "results.json").exists()
+    assert process(*more, "--workdir", tmp_path / "killed").returncode == 0
+
+    def rows(name):
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(tmp_path / name).rows]
+
+    assert rows("killed") == rows("whole")
+    for path in (tmp_path / "whole" / "adversarial").iterdir():
+        np.testing.assert_array_equal(np.load(path), np.load(tmp_path / "killed" / "adversarial" / path.name))
 
 
 def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):

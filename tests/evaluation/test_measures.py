@@ -66,16 +66,10 @@ def test_accuracy_curve(bounds):
     assert rows[1]["mean_distance"] == pytest.approx(0.125 * (bounds[1] - bounds[0]), rel=1e-6)  # of those attacked
     assert rows[1]["zero_gradients"] == 0.0
     assert rows[1]["spec"] == f"fgsm(eps={0.125 * (bounds[1] - bounds[0])})"
+    assert rows[1]["gradient_calls"] == 1.0
+    assert "queries" not in rows[1]
+    assert rows[3]["queries"] >= 1.0
     assert "zero_gradients" not in rows[3]  # noise takes none
-
-
-def test_realised_leaves_out_what_was_wrong_from_the_start():
-    classifier = linear()
-    x = np.full((2, *SHAPE), 0.3, np.float32)
-    result = FGSM(eps=0.1)(classifier, x, np.array([0, 1]))
-    found = robustness.realised(result, np.array([True, False]), "linf")
-    assert found["mean_distance"] == pytest.approx(0.1, rel=1e-6)
-    assert robustness.realised(result, np.array([False, False]), "l2") == {"norm": "l2"}
 
 
 def test_nearest_same_class():

@@ -54,9 +54,12 @@ class Dataset:
     @property
     def images(self) -> np.ndarray:
         """(n, height, width, channels) float32 in [0, 1], computed on each use."""
-        if self.pixels.dtype == np.uint8:
-            return np.divide(self.pixels, np.float32(255), dtype=np.float32)
-        return self.pixels
+        return self.images_at(slice(None))
+
+    def images_at(self, rows: slice | np.ndarray) -> np.ndarray:
+        """The images of some rows, float32 in [0, 1]."""
+        pixels = self.pixels[rows]
+        return np.divide(pixels, np.float32(255), dtype=np.float32) if pixels.dtype == np.uint8 else pixels
 
     @property
     def num_classes(self) -> int:

@@ -1,16 +1,28 @@
-"""Accuracy under attack: rows of kind "accuracy" (see `tfinv.reporting.results`)."""
+"""Accuracy under attack: rows of kind "accuracy" (see `tfinv.reporting.results`), made chunk by chunk of the images."""
 
 import dataclasses
-import time
-from collections.abc import Iterable, Sequence
+import hashlib
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfinv.attacks import Attack, AttackResult
+from tfinv.attacks import Attack
 from tfinv.classifier import Classifier
+from tfinv.errors import expected
+from tfinv.evaluation.curves import MODES, Outcome, attack_at_each
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.specs import show
+
+Arrays = dict[str, np.ndarray]
+# Keeps what a function returns under a name, and returns it without a call when it is asked again.
+Keep = Callable[[str, Callable[[], Arrays]], Arrays]
+Progress = Callable[[int, int, dict[tuple[str, float], float]], None]
+Sink = Callable[[str, np.ndarray, np.ndarray], None]
+
+# Batches in a chunk: enough for the examples that withstand to fill new batches, few enough for the memory.
+_BATCHES = 4
 
 
 def accuracy_row(
@@ -42,7 +54,7 @@ def accuracy_row(
 
 def accuracy_curve(
     classifier: Classifier,
-    images: np.ndarray,
+    images: Any,
     labels: np.ndarray,
     attacks: Iterable[tuple[str, Attack]],
     eps: Sequence[float],
@@ -50,44 +62,81 @@ def accuracy_curve(
     experiment: str,
     seed: int = 0,
     batch_size: int = 256,
+    curve: str = "independent",
+    keep: Keep | None = None,
+    checkpoints: pathlib.Path | None = None,
+    progress: Progress | None = None,
+    sink: Sink | None = None,
 ) -> list[dict[str, Any]]:
     """Accuracy on clean images, then under each attack at each eps.
 
+    The images are taken a few batches at a time, so memory does not grow with their number if `images` makes them on demand.
+
     Args:
       classifier: under test.
-      images: (n, H, W, C) in its bounds.
+      images: (n, H, W, C) in its bounds: an array, or what has a length and gives arrays for slices.
       labels: (n,).
       attacks: names and attacks; their own eps is replaced.
       eps: fractions of the bounds' width; 0 is the clean row, which is always there.
       experiment: the name of the rows.
       seed: of the attacks' draws.
       batch_size: examples in one compiled call.
+      curve: "independent" runs, one an eps, or "bisected", see `curves.attack_at_each`.
+      keep: stores finished chunks, so that a killed run goes on.
+      checkpoints: a folder for the state of the chunk at work.
+      progress: is told the images done, all of them, and the accuracies so far by (name, eps).
+      sink: is given the name of the attack, with its eps if there is one run an eps, the rows, and their adversarial images.
 
     Returns:
       Rows of kind "accuracy".
+
+    Raises:
+      UserError: an unknown `curve`.
     """
-    correct = classifier.predict(images, batch_size).argmax(1) == labels
-    rows = [accuracy_row(experiment, "none", 0.0, correct, seed)]
-    for name, attack in attacks:
-        for fraction in eps:
-            if fraction == 0:
-                continue
-            begin = time.perf_counter()
-            scaled = scale_eps(attack, fraction, classifier)
-            result = scaled(classifier, images, labels, seed=seed, batch_size=batch_size)
-            rows.append(
-                accuracy_row(
-                    experiment,
-                    name,
-                    fraction,
-                    ~result.success,
-                    seed,
-                    spec=show(name.partition("(")[0], scaled),
-                    seconds=round(time.perf_counter() - begin, 2),
-                    **realised(result, correct, attack.norm),
+    if curve not in MODES:
+        raise expected(f"a curve among {', '.join(MODES)}", repr(curve), "Change --curve.")
+    named = list(attacks)
+    budgets = sorted({float(e) for e in eps if e != 0})
+    if len({name for name, _ in named}) < len(named):
+        raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
+    total, size = len(labels), _BATCHES * batch_size
+    correct = np.zeros(total, bool)
+    parts: dict[str, list[Arrays]] = {name: [] for name, _ in named}
+    for begin in range(0, total, size):
+        rows = np.arange(begin, min(begin + size, total))
+        chunk, true = np.asarray(images[begin : begin + size]), labels[begin : begin + size]
+        correct[rows] = classifier.predict(chunk, batch_size).argmax(1) == true
+        for name, attack in named if budgets else ():
+            label = f"{_slug(name)}-{seed}-{begin}"
+
+            def make(name=name, attack=attack, chunk=chunk, true=true, rows=rows, label=label):
+                outcome, adversarial = attack_at_each(
+                    classifier,
+                    chunk,
+                    true,
+                    attack,
+                    [scale_eps(attack, e, classifier).eps for e in budgets],
+                    rows=rows,
+                    seed=seed,
+                    batch_size=batch_size,
+                    mode=curve,
+                    checkpoint=checkpoints and checkpoints / f"{label}.npz",
                 )
-            )
-    return rows
+                if sink:
+                    each = len(adversarial) == len(budgets) > 1
+                    for e, found in zip(budgets, adversarial, strict=False):
+                        sink(f"{name} eps={e:g}" if each else name, rows, found)
+                return vars(outcome)
+
+            parts[name].append(keep(label, make) if keep else make())
+            if progress:
+                progress(rows[-1] + 1, total, _so_far(parts, budgets))
+    found = [accuracy_row(experiment, "none", 0.0, correct, seed)]
+    for name, attack in named if budgets else ():
+        whole = Outcome(**{k: _join([p[k] for p in parts[name]], k) for k in parts[name][0]})
+        for k, fraction in enumerate(budgets):
+            found.append(_row(experiment, name, attack, fraction, whole, k, correct, seed, classifier, curve))
+    return found
 
 
 def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack:
@@ -96,16 +145,42 @@ def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack
     return dataclasses.replace(attack, eps=fraction * (high - low))
 
 
-def realised(result: AttackResult, attacked: np.ndarray, norm: str) -> dict[str, Any]:
-    """What was done to the images that were right from the start: distances in units of the bounds, zero gradients."""
-    if not attacked.any():
-        return {"norm": norm}
-    moved = result.distances[attacked]
-    found: dict[str, Any] = {
-        "norm": norm,
-        "max_distance": float(moved.max()),
-        "mean_distance": float(moved.mean()),
+def _row(experiment, name, attack, fraction, found, k, correct, seed, classifier, curve):
+    more: dict[str, Any] = {
+        "spec": show(name.partition("(")[0], scale_eps(attack, fraction, classifier)),
+        "norm": attack.norm,
+        "seconds": round(float(found.seconds[k]), 2),
     }
-    if result.gradient_calls.any():
-        found["zero_gradients"] = float(result.zero_gradients[attacked].mean())
-    return found
+    if attack.MINIMAL:
+        more["minimal"] = True
+    elif curve != "independent":
+        more["curve"] = curve
+    attacked = correct & np.isfinite(found.distances[k])
+    if attacked.any():
+        moved = found.distances[k, attacked]
+        more |= {"max_distance": float(moved.max()), "mean_distance": float(moved.mean())}
+        for cost in ("gradient_calls", "queries"):
+            spent = float(getattr(found, cost)[k, attacked].mean())
+            more |= {cost: spent} if spent else {}
+        if attack.NEEDS == "gradients":
+            more["zero_gradients"] = float(found.zero_gradients[k, attacked].mean())
+    return accuracy_row(experiment, name, fraction, ~found.success[k], seed, **more)
+
+
+def _join(arrays, name):
+    return np.sum(arrays, axis=0) if name == "seconds" else np.concatenate(arrays, axis=1)
+
+
+def _so_far(parts, budgets):
+    return {
+        (name, e): 1.0 - float(np.concatenate([p["success"][k] for p in chunks]).mean())
+        for name, chunks in parts.items()
+        if chunks
+        for k, e in enumerate(budgets)
+    }
+
+
+def _slug(name):
+    """A file name for an attack's text form."""
+    plain = "".join(c if c.isalnum() or c in "-_.=" else "-" for c in name)[:60].strip("-")
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,148 @@
+"""Which images withstand an attack at which eps: one run a budget, or as few runs as the order of the budgets allows."""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfinv import threat
+from tfinv.attacks import Attack
+from tfinv.classifier import Classifier
+
+MODES = ("independent", "bisected")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an attack did to n images at m budgets.
+
+    Attributes:
+      success: (m, n) bool.
+      distances: (m, n) float64, realised, in units of the bounds; NaN where an image was not attacked at a budget.
+      gradient_calls: (m, n).
+      queries: (m, n).
+      zero_gradients: (m, n) bool.
+      seconds: (m,) of each budget's runs.
+    """
+
+    success: np.ndarray
+    distances: np.ndarray
+    gradient_calls: np.ndarray
+    queries: np.ndarray
+    zero_gradients: np.ndarray
+    seconds: np.ndarray
+
+    @classmethod
+    def empty(cls, m: int, n: int) -> "Outcome":
+        """Nothing attacked yet."""
+        counts = np.zeros((2, m, n), np.int64)
+        flags = np.zeros((2, m, n), bool)
+        return cls(flags[0], np.full((m, n), np.nan), counts[0], counts[1], flags[1], np.zeros(m))
+
+
+def attack_at_each(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    attack: Attack,
+    eps: Sequence[float],
+    *,
+    rows: np.ndarray,
+    seed: int = 0,
+    batch_size: int = 256,
+    mode: str = "independent",
+    checkpoint: pathlib.Path | None = None,
+) -> tuple[Outcome, np.ndarray]:
+    """Attacks the images at every eps.
+
+    An attack for the smallest perturbation runs once, at the largest eps. Any other runs once an eps if they are "independent".
+    "bisected" looks for each image's own threshold: what succeeds at one eps does so at each larger one, whose ball holds the
+    smaller, and what fails at one is taken to fail at each smaller one, which could only hide a success that a wider search
+    missed. So each of m budgets is tried for some images only, and each image about log2(m + 1) times, from where the last
+    run ended. The accuracies are still upper bounds of the robust accuracy.
+
+    Args:
+      classifier: under test.
+      images: (n, H, W, C) in its bounds.
+      labels: (n,).
+      attack: its own eps is replaced.
+      eps: m budgets in units of the bounds.
+      rows: (n,) places in the data set.
+      seed: of the attack's draws.
+      batch_size: examples in one compiled call.
+      mode: "independent" or "bisected".
+      checkpoint: where an unfinished run keeps its state; removed when it is done.
+
+    Returns:
+      The outcome, and (k, n, H, W, C) adversarial images: one set for each eps (k = m) if independent, else the ones found at
+      each image's smallest successful eps (k = 1).
+    """
+    m, n = len(eps), len(images)
+    found = Outcome.empty(m, n)
+    options: dict[str, Any] = {"seed": seed, "batch_size": batch_size}
+
+    def run(k: int, chosen: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        begin = time.perf_counter()
+        path = checkpoint and checkpoint.with_name(f"{checkpoint.stem}-{k}-{len(chosen)}.npz")
+        attacking = dataclasses.replace(attack, eps=eps[k])
+        kept = path if path and len(attacking.stages(classifier)) > 1 else None
+        result = attacking(
+            classifier, images[chosen], labels[chosen], rows=rows[chosen], start=start, checkpoint=kept, **options
+        )
+        if kept:
+            kept.unlink(missing_ok=True)
+        found.seconds[k] += time.perf_counter() - begin
+        for name in ("success", "distances", "gradient_calls", "queries", "zero_gradients"):
+            getattr(found, name)[k, chosen] = getattr(result, name)
+        return result.images
+
+    everyone = np.arange(n)
+    if attack.MINIMAL:
+        top = int(np.argmax(eps))
+        best = run(top, everyone)
+        for k in range(m):
+            if k != top:
+                for name in ("distances", "zero_gradients"):
+                    getattr(found, name)[k] = getattr(found, name)[top]
+                near = found.distances[top] <= eps[k]
+                found.success[k] = found.success[top] & near
+                found.distances[k] = np.where(near, found.distances[top], 0.0)
+        return found, best[None]
+    if mode == "independent":
+        return found, np.stack([run(k, everyone) for k in range(m)])
+    return found, _bisect(found, images, eps, attack.norm, run)[None]
+
+
+def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:
+    """Fills the outcome and returns each image's adversarial at its smallest successful eps, or its last attempt."""
+    order = np.argsort(eps, kind="stable")
+    radii = np.asarray(eps)[order]
+    m, n = found.success.shape
+    failed, solved = np.full(n, -1), np.full(n, m)  # places in `order`
+    best = images.copy()
+    latest = images.copy()
+    while True:
+        middle = (failed + solved) // 2
+        pending = solved - failed > 1
+        if not pending.any():
+            break
+        for place in np.unique(middle[pending]):
+            chosen = np.flatnonzero(pending & (middle == place))
+            k = order[place]
+            first = not np.isfinite(found.distances[:, chosen]).any()
+            moved = run(k, chosen, None if first else latest[chosen])
+            latest[chosen] = moved
+            hit = found.success[k, chosen]
+            best[chosen[hit]] = moved[hit]
+            failed[chosen[~hit]] = place
+            # What succeeded may lie well inside its budget, and then it settles smaller ones too.
+            moved_by = threat.distances(moved[hit], images[chosen[hit]], norm)
+            solved[chosen[hit]] = np.minimum(place, np.searchsorted(radii, moved_by))
+    untried = solved == m
+    best[untried] = latest[untried]
+    for place, k in enumerate(order):
+        found.success[k] = solved <= place
+    return best

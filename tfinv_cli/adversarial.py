@@ -1,0 +1,45 @@
+"""Adversarial images as .npy files that grow a chunk at a time, and have their name only when they are whole."""
+
+import pathlib
+
+import numpy as np
+
+from tfinv import files
+
+_UNFINISHED = ".unfinished.npy"
+
+
+class AdversarialFiles:
+    """A folder of one array an attack.
+
+    Args:
+      folder: made when the first images come.
+      count: images in the end.
+      shape: (H, W, C) of one.
+    """
+
+    def __init__(self, folder: pathlib.Path, count: int, shape: tuple[int, int, int]):
+        self._folder, self._shape = folder, (count, *shape)
+
+    def write(self, name: str, rows: np.ndarray, images: np.ndarray) -> None:
+        """Stores images at their rows.
+
+        Raises:
+          UserError: the folder cannot be written to.
+        """
+        path = self._folder / f"{name.replace('/', '-')}{_UNFINISHED}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            mode = "r+" if path.exists() else "w+"
+            array = np.lib.format.open_memmap(path, mode=mode, dtype=np.float32, shape=self._shape)
+            array[rows] = images
+            array.flush()
+        except OSError as error:
+            raise files.unwritable(path, error) from error
+
+    def finish(self, labels: np.ndarray) -> None:
+        """Gives the files their names, and stores the labels beside them."""
+        for path in self._folder.glob(f"*{_UNFINISHED}"):
+            path.replace(path.with_name(path.name.removesuffix(_UNFINISHED) + ".npy"))
+        with files.atomic_path(self._folder / "labels.npy") as temporary:
+            np.save(temporary, labels)
