@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# The peers of the benchmark stay out of the environment of the tests.
+BENCH := .venv-bench
 
-.PHONY: demo test lint docs format clean
+.PHONY: demo test lint docs format bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/tfinv reproduce demo --workdir=runs/demo
@@ -23,10 +25,19 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Times; needs an idle machine, and TFINV_DATA_DIR for all of MNIST and CIFAR-10.
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks.attacks --workdir=runs/bench --output=docs/results/attacks.md
+
+$(BENCH)/.installed: setup.cfg setup.py pyproject.toml constraints.txt benchmarks/requirements.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt -e .
+	touch $@
+
 $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv build dist docs/_build runs *.egg-info
+	rm -rf .venv $(BENCH) build dist docs/_build runs *.egg-info

@@ -1,0 +1,54 @@
+"""This library's L-inf PGD behind the peers' signature, plain and with the levers; and the raw gradient of the same model."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.settings import Run, Settings
+from tfinv import Classifier
+from tfinv.attacks import PGD
+
+PLAIN, FOLDED, BFLOAT16 = "tfinv", "tfinv, folded", "tfinv, folded, bfloat16"
+RAW = "raw gradient"
+
+
+def pgd(classifier: Classifier) -> Run:
+    """PGD on a classifier, plain or accelerated, with the defaults of the library."""
+
+    def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
+        attack = PGD(eps=settings.eps, steps=settings.steps, step_size=settings.step_size, restarts=settings.restarts)
+        result = attack(classifier, images, labels, seed=seed, batch_size=settings.batch_size)
+        return result.images, int(result.gradient_calls.sum())
+
+    return run
+
+
+OURS: dict[str, Callable[[keras.Model], Run]] = {
+    PLAIN: lambda model: pgd(Classifier.from_keras(model)),
+    FOLDED: lambda model: pgd(Classifier.from_keras(model).accelerated()),
+    BFLOAT16: lambda model: pgd(Classifier.from_keras(model).accelerated(precision="bfloat16")),
+}
+
+
+def raw(model: keras.Model) -> Run:
+    """The gradient of the cross-entropy with respect to the images, compiled, as often as PGD needs it; nothing is attacked."""
+
+    @tf.function
+    def gradient(x, y):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(x, training=False)))
+        return tape.gradient(loss, x)
+
+    def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
+        for start in range(0, len(images), settings.batch_size):
+            chosen = slice(start, start + settings.batch_size)
+            x, y = tf.constant(images[chosen]), tf.constant(labels[chosen])
+            for _ in range(settings.steps * settings.restarts):
+                last = gradient(x, y)
+            last.numpy()
+        return images, len(images) * settings.steps * settings.restarts
+
+    return run

@@ -1,0 +1,131 @@
+"""The other libraries' L-inf PGD, each set up as its documentation tells a user of TensorFlow 2, behind one signature.
+
+A peer takes a Keras model that gives logits and makes a `Run`, so that what a library compiles once is compiled once. Where a
+library runs the model eagerly, there is a second entry that hands it the model as a `tf.function`, which its documentation does
+not mention but its interface allows; it is the better of the two that the page compares with.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.settings import Run, Settings
+
+
+def foolbox(model: keras.Model, compiled: bool = False) -> Run:
+    """Foolbox: `TensorFlowModel` and `LinfPGD`, its own `repeat` for the restarts, batches in a loop as in its examples."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no PyTorch
+        import foolbox as fb
+    victim = fb.TensorFlowModel(_callable(model, compiled), bounds=(0, 1))
+
+    def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
+        tf.random.set_seed(seed)
+        attack: Any = fb.attacks.LinfPGD(abs_stepsize=settings.step_size, steps=settings.steps, random_start=True)
+        if settings.restarts > 1:
+            attack = attack.repeat(settings.restarts)
+        found = [attack(victim, x, y, epsilons=settings.eps)[1].numpy() for x, y in _batches(images, labels, settings)]
+        return np.concatenate(found), _gradients(images, settings)
+
+    return run
+
+
+def art(model: keras.Model, compiled: bool = False) -> Run:
+    """ART: `TensorFlowV2Classifier` and the attack made for it, which runs on tensors; restarts and batches are its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from art.attacks.evasion import ProjectedGradientDescentTensorFlowV2
+        from art.estimators.classification import TensorFlowV2Classifier
+    victim = TensorFlowV2Classifier(
+        _callable(model, compiled),
+        nb_classes=model.output_shape[-1],
+        input_shape=model.input_shape[1:],
+        loss_object=keras.losses.CategoricalCrossentropy(from_logits=True),
+        clip_values=(0.0, 1.0),
+    )
+
+    def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
+        np.random.seed(seed)  # the library draws from the global generator
+        attack = ProjectedGradientDescentTensorFlowV2(
+            victim,
+            norm=np.inf,
+            eps=settings.eps,
+            eps_step=settings.step_size,
+            max_iter=settings.steps,
+            num_random_init=settings.restarts,
+            batch_size=settings.batch_size,
+            verbose=False,
+        )
+        return np.asarray(attack.generate(images, labels)), _gradients(images, settings)
+
+    return run
+
+
+def cleverhans(model: keras.Model) -> Run:
+    """CleverHans: `projected_gradient_descent`, which compiles the gradient itself.
+
+    It has no restarts: they are a loop that keeps, for each image, the first result that the model gets wrong.
+    """
+    from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
+
+    predict = _callable(model, compiled=True)
+
+    def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
+        tf.random.set_seed(seed)
+        found = []
+        for x, y in _batches(images, labels, settings):
+            best, solved = x, tf.zeros(len(x), tf.bool)
+            for restart in range(settings.restarts):
+                new = projected_gradient_descent(
+                    model,
+                    x,
+                    settings.eps,
+                    settings.step_size,
+                    settings.steps,
+                    np.inf,
+                    clip_min=0.0,
+                    clip_max=1.0,
+                    y=y,
+                    rand_init=True,
+                )
+                best = tf.where(solved[:, None, None, None], best, new)
+                if restart + 1 < settings.restarts:
+                    solved |= tf.argmax(predict(best), 1) != y
+            found.append(best.numpy())
+        return np.concatenate(found), _gradients(images, settings)
+
+    return run
+
+
+PEERS: dict[str, Callable[[keras.Model], Run]] = {
+    "Foolbox": foolbox,
+    "Foolbox, tf.function": lambda model: foolbox(model, compiled=True),
+    "ART": art,
+    "ART, tf.function": lambda model: art(model, compiled=True),
+    "CleverHans": cleverhans,
+}
+
+
+def _callable(model: keras.Model, compiled: bool) -> Callable:
+    if not compiled:
+        return model
+
+    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
+    def infer(x):
+        return model(x, training=False)
+
+    return lambda x, training=False: infer(x)  # ART says training=False
+
+
+def _batches(images: np.ndarray, labels: np.ndarray, settings: Settings):
+    for start in range(0, len(images), settings.batch_size):
+        chosen = slice(start, start + settings.batch_size)
+        yield tf.constant(images[chosen]), tf.constant(labels[chosen])
+
+
+def _gradients(images: np.ndarray, settings: Settings) -> int:
+    return len(images) * settings.steps * settings.restarts

@@ -1,0 +1,108 @@
+"""Image-steps a second: gradient steps, times images, over the whole time of the attack, from NumPy images to NumPy images."""
+
+import functools
+import statistics
+from typing import Any
+
+import numpy as np
+
+from benchmarks import timing
+from benchmarks.nets import NETS, Zoo
+from benchmarks.ours import BFLOAT16, FOLDED, OURS, PLAIN, RAW, raw
+from benchmarks.peers import PEERS
+from benchmarks.settings import Run, Scale, Settings
+from tfinv import Classifier
+
+TITLE = "Image-steps a second"
+# Nothing is solved at this radius, so that nobody stops early.
+_EPS = 1e-5
+_LIBRARIES = ("Foolbox", "ART", "CleverHans")
+
+
+def measure(zoo: Zoo, scale: Scale, seed: int) -> dict[str, Any]:
+    """For each network and contestant, the rates of all repetitions."""
+    return {name: _measure_net(zoo, name, scale, seed) for name in NETS}
+
+
+def _measure_net(zoo: Zoo, name: str, scale: Scale, seed: int) -> dict[str, Any]:
+    model = zoo.model(name)
+    net = NETS[name]
+    settings = Settings(_EPS, scale.rate_steps, _EPS / 10, 1, net.batch_size)
+    images, labels = _sure(zoo, name, Classifier.from_keras(model), scale.rate_batches * net.batch_size)
+    makers = {RAW: raw, **OURS, **PEERS}
+    runs: dict[str, Run] = {contestant: make(model) for contestant, make in makers.items()}
+    for run in runs.values():  # compiles
+        run(images, labels, Settings(_EPS, 2, _EPS / 10, 1, net.batch_size), seed)
+    found = timing.interleaved(
+        {k: functools.partial(run, images, labels, settings, seed) for k, run in runs.items()},
+        scale.rate_repetitions,
+        lambda line: print(f"  {name}: {line}", flush=True),
+    )
+    due = len(images) * settings.steps
+    rates = {}
+    for contestant, (seconds, returned) in found.items():
+        for _, gradients in returned:
+            if gradients != due:
+                raise RuntimeError(f"{contestant} took {gradients} gradients where {due} were due")
+        rates[contestant] = [due / s for s in seconds]
+    return {"images": len(images), "steps": settings.steps, "batch_size": net.batch_size, "rates": rates}
+
+
+def _sure(zoo: Zoo, name: str, classifier: Classifier, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images whose label the network is surest of: wrong ones cost us nothing, and would flatter us."""
+    data = zoo.test(name).take(max(4000, 4 * count))
+    logits = classifier.predict(data.images)
+    of_label = logits[np.arange(len(data)), data.labels]
+    logits[np.arange(len(data)), data.labels] = -np.inf
+    surest = np.sort(np.argsort(logits.max(1) - of_label)[:count])
+    return data.images[surest], data.labels[surest]
+
+
+def faster(rates: dict[str, list[float]], library: str) -> str:
+    """Which entry of a library is the faster one."""
+    entries = [k for k in rates if k == library or k.startswith(f"{library},")]
+    return max(entries, key=lambda k: statistics.median(rates[k]))
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """A table a network."""
+    parts = [
+        "Gradient steps times images, over the attack's whole time from NumPy images to NumPy images: random start, projection "
+        "and the predictions before and after included. L-inf PGD, one restart, at an eps of 1e-5, where nothing is solved, on "
+        "test images that the network is sure of, so that every contestant takes every step (checked for ours by its own count). "
+        "Each has compiled before. The raw gradient is a `tf.function` of the input gradient of the cross-entropy, called in a "
+        "Python loop. Where a library runs the model eagerly it has a second row, with the model wrapped in a `tf.function`; "
+        "ratios are to the faster of the two. Median (least-most); ratios are taken within each repetition."
+    ]
+    for name, net in found.items():
+        rates = net["rates"]
+        peers = {library: faster(rates, library) for library in _LIBRARIES}
+        header = ["", "image-steps/s", "over raw", *(f"over {library}" for library in _LIBRARIES)]
+        rows = []
+        for contestant, values in rates.items():
+            below = [rates[RAW], *(rates[peers[library]] for library in _LIBRARIES)]
+            cells = [timing.spread(timing.ratios(values, b), ".2f") for b in below]
+            rows.append([contestant, timing.spread(values), *cells])
+        caption = f"{NETS[name].title}; {net['images']} images, batch {net['batch_size']}, {net['steps']} steps:"
+        parts.append(f"{caption}\n\n{timing.table(header, rows)}")
+    return "\n\n".join(parts)
+
+
+def claims(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """What the table must show: the claim, what was measured, whether it holds."""
+    listed = []
+    for name, net in found.items():
+        rates = net["rates"]
+
+        def claim(what, contestant, other, least, rates=rates, name=name):
+            ratio = statistics.median(timing.ratios(rates[contestant], rates[other]))
+            listed.append((f"{NETS[name].title}: {what} >= {least:g}", f"{ratio:.2f}", ratio >= least))
+
+        claim("plain over raw gradient", PLAIN, RAW, 0.97)
+        if name == "resnet":
+            claim("folded over raw gradient", FOLDED, RAW, 1.05)
+        claim("folded and bfloat16 over raw gradient", BFLOAT16, RAW, 1.6)
+        for library in ("Foolbox", "ART"):
+            claim(f"plain over {library}", PLAIN, faster(rates, library), 2)
+            claim(f"with the levers over {library}", BFLOAT16, faster(rates, library), 3)
+    return listed
