@@ -56,10 +56,10 @@ def steepest(gradient: tf.Tensor, norm: str) -> tf.Tensor:
     and the direction is 0. Entries that are not a number count as zero, and infinite ones, which half precision makes, as the
     largest number.
     """
-    gradient = tf.where(tf.math.is_nan(gradient), tf.zeros_like(gradient), gradient)
-    gradient = tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
+    gradient = tf.where(tf.math.is_nan(gradient), tf.zeros((), gradient.dtype), gradient)
     if norm == "linf":
         return tf.sign(gradient)
+    gradient = tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
     if norm == "l1":
         size = tf.abs(tf.reshape(gradient, [tf.shape(gradient)[0], -1]))
         most = tf.maximum(1, tf.cast(_SPARSITY * tf.cast(tf.shape(size)[1], tf.float32), tf.int32))

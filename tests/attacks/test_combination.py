@@ -123,7 +123,10 @@ def test_sets_that_make_no_sense_are_refused():
     with pytest.raises(UserError, match="targeted=False"):
         AutoAttack(targeted=True)
     black = Classifier.from_predict(
-        lambda x: np.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1), input_shape=SHAPE, num_classes=2, outputs="logits"
+        lambda x: np.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1),
+        input_shape=SHAPE,
+        num_classes=2,
+        outputs="logits",
     )
     with pytest.raises(UserError, match="gradients"):
         worst_case([Square(), PGD()])(black, *levels(4))

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import tfinv
-from tfinv import attacks, threat
+from tfinv import attacks
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.checkpoint import Checkpoint, State
 from tfinv.attacks.losses import margin
-from tfinv.classifier import Classifier
+from tfinv.classifier import Classifier, run_in_batches
 from tfinv.errors import expected
 
 # So that the rounds of one run draw from different seeds.
@@ -240,7 +240,7 @@ class Attack:
 
     def _margins(self, classifier, images, goals, batch_size):
         """(n,) above 0 where the float32 prediction is a success: what counts in the end, whatever computed the gradients."""
-        logits = classifier.predict(images, batch_size)
+        logits = run_in_batches(classifier.compiled_logits, images, batch_size)
         found = self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy()
         # Where the two largest logits are equal, the prediction is the first of them.
         hit = (logits.argmax(1) == goals) == self.targeted

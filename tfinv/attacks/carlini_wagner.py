@@ -34,7 +34,7 @@ class CarliniWagner(PenaltyAttack):
     VARIABLES = ("modifier", "first", "second")
 
     norm: str = "l2"
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
 
     def begin(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
         """w at the images, and Adam's moments at zero."""

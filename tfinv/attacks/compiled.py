@@ -33,6 +33,7 @@ def compiled(classifier: Classifier, kind: Hashable, make: Callable[[Any], Calla
             "draws": tf.TensorSpec((None, None), tf.float32),
             "changes": tf.TensorSpec((None, None, *classifier.input_shape), tf.float32),
             "scalar": tf.TensorSpec((), tf.float32),
+            "flag": tf.TensorSpec((), tf.bool),
             "count": tf.TensorSpec((), tf.int32),
         }
         kinds[kind] = tf.function(make(weakref.proxy(classifier)), input_signature=[specs[a] for a in arguments])

@@ -29,10 +29,10 @@ class FMN(Attack):
     until the image is misclassified for the first time; from then on it shrinks while it is, and grows while it is not. The
     nearest misclassified image seen is moved back towards the original as far as it stays so.
 
-    Three departures from the paper make the distances smaller and need no tuning to bounds and sizes. A step's length is a share
+    Some departures from the paper make the distances smaller and need no tuning to bounds and sizes. A step's length is a share
     of the ball's radius, in the attack's own norm (the paper: a fixed L2 length for all norms, of the sign-less gradient). Pixels
     that the bounds stop count neither in the gradient nor in the distance to the boundary. Before the first success the ball grows
-    with every step, so that a boundary that bends away is reached as well.
+    with every step, so that a boundary that bends away is reached as well; where the gradient vanishes, it shrinks.
 
     Attributes:
       eps: largest distance that counts. If finite, the ball gets no larger, and an example is done with as soon as something
@@ -144,19 +144,21 @@ def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
             free = tf.where(stopped, 0.0, gradient)
             to_boundary = size + tf.math.divide_no_nan(tf.abs(ahead), threat.norms(free, _DUAL[norm]))
             # The bounds may keep what is in the ball from its surface, and must not keep the ball from growing.
-            grown = (1.0 + gamma) * tf.where(tf.math.is_finite(distance), radius, tf.minimum(radius, 2.0 * size))
-            seeking = tf.where(tf.math.is_finite(distance), grown, tf.maximum(grown, to_boundary))
-            radius = tf.where(hit, tf.minimum((1.0 - gamma) * radius, distance), tf.minimum(seeking, largest))
+            seeking = tf.maximum(to_boundary, (1.0 + gamma) * tf.minimum(radius, 2.0 * size))
+            grown = tf.where(tf.math.is_finite(distance), (1.0 + gamma) * radius, seeking)
+            flat = ~tf.reduce_any(gradient != 0, axis=[1, 2, 3])
+            missed = tf.where(flat, (1.0 - gamma) * size, tf.minimum(grown, largest))
+            radius = tf.where(hit, tf.minimum((1.0 - gamma) * radius, distance), missed)
 
             moved = current - image + threat.per_example(alpha * radius, free) * _direction(free, norm)
-            flat = tf.reshape(moved, [tf.shape(moved)[0], -1])
-            moved = image + tf.reshape(threat.project(flat, radius[:, None], norm), tf.shape(moved))
+            rows = tf.reshape(moved, [tf.shape(moved)[0], -1])
+            moved = image + tf.reshape(threat.project(rows, radius[:, None], norm), tf.shape(moved))
             return {
                 "current": tf.clip_by_value(moved, low, high),
                 "radius": radius,
                 "best": best,
                 "distance": distance,
-                "zero": ~tf.reduce_any(gradient != 0, axis=[1, 2, 3]),
+                "zero": flat,
             }
 
         return step

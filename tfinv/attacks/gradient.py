@@ -12,7 +12,7 @@ from tfinv.attacks.base import Attack, Found, Problem
 from tfinv.attacks.compiled import compiled
 from tfinv.attacks.losses import LOSSES
 from tfinv.attacks.pool import State, advance, phases
-from tfinv.attacks.steps import Kind, make_step, solved
+from tfinv.attacks.steps import Kind, limits, make_step, solved
 from tfinv.errors import expected
 
 
@@ -81,14 +81,15 @@ class GradientAttack(Attack):
             first = done == 0
 
             def run(current, image, goal, may_stop, more=more, first=first, velocity=None, **_):
+                kept = {}
+                one, two = limits(image, eps, classifier.bounds, self.norm)
                 for i, (size, extra) in enumerate(more):
+                    beginning = first and i == 0
                     moving = () if velocity is None else (velocity, self.decay)  # type: ignore[attr-defined]
-                    new = step(current, image, goal, may_stop, eps, size, *moving, *extra)
+                    new = step(current, one, two, goal, may_stop, eps, size, beginning, *moving, *extra)
                     current, velocity = new["current"], new.get("velocity")
-                    if first and i == 0:
-                        zero_at_start = new["zero"]
-                kept = {"current": current, "solved": new["solved"]}
-                kept |= {"zero": zero_at_start} if first else {}
+                    kept |= {"zero": new["zero"]} if beginning else {}
+                kept |= {"current": current, "solved": new["solved"]}
                 return kept | ({} if velocity is None else {"velocity": velocity})
 
             advance(state, rows, problem.batch_size, run)

@@ -37,7 +37,7 @@ class Kind:
     @property
     def arguments(self) -> tuple[str, ...]:
         """Of the step, as `compiled` takes them."""
-        wanted = ["images", "images", "labels", "flags", "scalar", "scalar"]
+        wanted = ["images", "images", "images", "labels", "flags", "scalar", "scalar", "flag"]
         return (*wanted, *["images", "scalar"] * self.momentum, *["scalar"] * 3 * self.diverse)
 
 
@@ -48,18 +48,20 @@ def solved(logits: tf.Tensor, goals: tf.Tensor, targeted: bool) -> tf.Tensor:
 
 
 def make_step(kind: Kind) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, a step (current, image, goal, may_stop, eps, size, ...) -> dictionary.
+    """Returns what makes, for a classifier, a step (current, one, two, goal, may_stop, eps, size, first, ...) -> dictionary.
 
+    `one` and `two` are the least and the largest images of the budget in L-inf, see `limits`, and otherwise both the image.
     `current` in the result has moved, but for examples that are solved and may stop: those are found where they became so.
-    `zero` says where the gradient is exactly zero. With momentum, the step also takes and gives `velocity`, and takes its
-    decay; with diversity, it takes the share that the image is shrunk to, and the shares of the padding above and left of it.
+    `zero` says where the gradient is exactly zero, if this is the first step. With momentum, the step also takes and gives
+    `velocity`, and takes its decay; with diversity, it takes the share that the image is shrunk to, and the shares of the
+    padding above and left of it.
     """
     sign, loss = -1.0 if kind.targeted else 1.0, LOSSES[kind.loss]
 
     def make(classifier):
         low, high = classifier.bounds
 
-        def step(current, image, goal, may_stop, eps, size, *more):
+        def step(current, one, two, goal, may_stop, eps, size, first, *more):
             velocity, decay = more[:2] if kind.momentum else (None, None)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(current)
@@ -77,14 +79,27 @@ def make_step(kind: Kind) -> Callable[[Any], Callable]:
                 stuck = ((current >= high) & (gradient > 0)) | ((current <= low) & (gradient < 0))
                 gradient = tf.where(stuck, 0.0, gradient)
             direction = threat.steepest(gradient, kind.norm)
-            moved = image + threat.project(current + size * direction - image, eps, kind.norm)
             stop = may_stop & solved(logits, goal, kind.targeted)
-            moved = tf.where(threat.per_example(stop, current), current, tf.clip_by_value(moved, low, high))
-            return new | {"current": moved, "solved": stop, "zero": ~tf.reduce_any(direction != 0, axis=[1, 2, 3])}
+            # A step of length zero leaves a point of the budget where it is, exactly in L-inf.
+            moved = current + threat.per_example(tf.where(stop, 0.0, size), current) * direction
+            if kind.norm == "linf":
+                moved = tf.maximum(tf.minimum(moved, two), one)
+            else:
+                moved = tf.clip_by_value(one + threat.project(moved - one, eps, kind.norm), low, high)
+                moved = tf.where(threat.per_example(stop, current), current, moved)
+            zero = tf.cond(first, lambda: ~tf.reduce_any(direction != 0, axis=[1, 2, 3]), lambda: tf.zeros_like(stop))
+            return new | {"current": moved, "solved": stop, "zero": zero}
 
         return step
 
     return make
+
+
+def limits(image: tf.Tensor, eps: float, bounds: tuple[float, float], norm: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a step takes as `one` and `two`: computed once for many steps."""
+    if norm != "linf":
+        return image, image
+    return tf.maximum(image - eps, bounds[0]), tf.minimum(image + eps, bounds[1])
 
 
 def _inverse_mean_size(gradient):

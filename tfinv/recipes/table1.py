@@ -9,8 +9,9 @@ from tfinv.attacks import FGSM, PGD, Attack, Noise
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check, merge
-from tfinv.evaluation.checks import accuracy_falls, perturbation_uses_budget, robustness_checks
+from tfinv.evaluation.checks import robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
+from tfinv.evaluation.row_checks import accuracy_falls, perturbation_uses_budget
 from tfinv.recipes.artefact import GreyLevelFGSM
 from tfinv.recipes.poster import EXPERIMENTS, Defence, train_experiment
 from tfinv.recipes.workdir import Workdir
