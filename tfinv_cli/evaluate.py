@@ -1,12 +1,13 @@
 """`tfinv evaluate`."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from tfinv import attacks
-from tfinv.evaluation.checks import robustness_checks
+from tfinv.evaluation.checks import THOROUGH, robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.workdir import Workdir
@@ -42,9 +43,9 @@ def _run(values: Any, _: list[str]) -> None:
             )
         rows += found
         if seed == values.seed:
-            few = slice(values.check_images)
+            effort = dataclasses.replace(THOROUGH, images=values.check_images)
             checks += robustness_checks(
-                found, classifier, images[few], data.labels[few], seed=seed, batch_size=values.batch_size
+                found, classifier, images, data.labels, seed=seed, batch_size=values.batch_size, effort=effort
             )
     finish.finish(Results("evaluate", config, rows, checks), values.workdir, begin)
 

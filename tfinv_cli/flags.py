@@ -130,7 +130,10 @@ UNSAFE = switch(
     "allow_unsafe_deserialization", False, "Load a model file even if it can run code. Only for files you trust."
 )
 EPS = numbers("eps", [0.05, 0.1, 0.25], "Budgets, as fractions of the bounds' width.")
-ATTACKS_HELP = "Attacks, with arguments in parentheses: autoattack, pgd(steps=40,restarts=5,norm=l2), ...; docs/attacks.md has them all."
+ATTACKS_HELP = (
+    "Attacks, with arguments in parentheses, such as autoattack or pgd(steps=40,restarts=5,norm=l2); docs/attacks.md "
+    "has them all."
+)
 ATTACKS = spec_list("attacks", ["fgsm", "pgd(steps=40)"], ATTACKS_HELP)
 CURVE_HELP = (
     "How a curve over several eps is made: bisected looks for each image's own threshold, in a third of the time; "

@@ -81,7 +81,7 @@ class GradientAttack(Attack):
             first = done == 0
 
             def run(current, image, goal, may_stop, more=more, first=first, velocity=None, **_):
-                kept = {}
+                kept: dict[str, tf.Tensor] = {}
                 one, two = limits(image, eps, classifier.bounds, self.norm)
                 for i, (size, extra) in enumerate(more):
                     beginning = first and i == 0

@@ -47,3 +47,8 @@ def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
             evidence = f"{len(failed) or 'none'} of {len(members)} failed; {evidence}"
         merged.append(Check(rule, not failed if judged else None, evidence, members[0][1].advice))
     return merged
+
+
+def percent(share: float) -> str:
+    """A share as the evidence writes it."""
+    return f"{100 * share:.2f} %"

@@ -1,0 +1,195 @@
+"""The rules of a sound evaluation that other attacks hold, on what the strongest white-box attack of the rows left standing.
+
+Sources: Carlini et al. 2019, section 5; Athalye et al. 2018, section 3.1.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from tfinv import attacks
+from tfinv.attacks import FMN, Attack, Noise, Square
+from tfinv.attacks.losses import margin
+from tfinv.errors import UserError
+from tfinv.evaluation.attack_checks import Sample
+from tfinv.evaluation.check import Check, percent
+from tfinv.evaluation.row_checks import Row, is_white_box
+from tfinv.specs import show
+
+_POINT = 0.01  # of accuracy: what another attack may find without a word
+_SATURATED = 17.0  # float32 softmax is exactly 1 beyond a margin of about 16.7
+_SATURATING = ("cross_entropy", "probability", "label_smoothing")
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What the strongest white-box attack of the rows left standing of a sample.
+
+    Attributes:
+      sample: the images that withstand.
+      attack: that attack, at one eps.
+      name: its name.
+      share: the eps, as a fraction of the bounds' width.
+      tried: how many images it was tried on.
+    """
+
+    sample: Sample
+    attack: Attack
+    name: str
+    share: float
+    tried: int
+
+
+def left_standing(rows: Sequence[Row], sample: Sample) -> Standing | None:
+    """Repeats the strongest white-box attack of the rows on a sample, at the eps where most is in doubt.
+
+    One of several steps, if there is one, since a single step may be luckier. The eps is that at which it halves the accuracy, or
+    comes nearest to that; the largest of several.
+
+    Returns:
+      None if no such attack is among the rows, or the classifier has no gradients.
+    """
+    clean = next((r["accuracy"] for r in rows if r["attack"] == "none"), 1.0)
+    best: dict[tuple[float, str], tuple[Row, Attack]] = {}
+    for row, attack in [(r, a) for r in rows if is_white_box(r) and (a := _rebuilt(r))]:
+        key = (row["eps"], attack.norm)
+        if key not in best or _weakness(row, attack) < _weakness(*best[key]):
+            best[key] = row, attack
+    if not best or not sample.classifier.differentiable:
+        return None
+    row, attack = min(best.values(), key=lambda item: (abs(item[0]["accuracy"] - clean / 2), -item[0]["eps"]))
+    stands = sample.take(np.flatnonzero(sample.withstands(attack)))
+    return Standing(stands, attack, row["attack"], row["eps"], len(sample.labels))
+
+
+def more_steps_change_nothing(standing: Standing | None) -> Check:
+    """Twice the steps, and one more restart, must find hardly anything new."""
+
+    def challenger(attack):
+        fields = vars(attack)
+        if "steps" not in fields:
+            return None
+        more = {"steps": 2 * fields["steps"]}
+        if "restarts" in fields and fields.get("random_start", True):
+            more["restarts"] = fields["restarts"] + 1
+        return dataclasses.replace(attack, **more)
+
+    return _finds_nothing_new(
+        "more-steps-change-nothing",
+        standing,
+        challenger,
+        "The attack stopped before it was done. Double its steps and restarts until the accuracy changes no more, and quote that.",
+    )
+
+
+def losses_agree(standing: Standing | None) -> Check:
+    """The same attack with another loss must find hardly anything new.
+
+    A loss of probabilities loses its gradient where softmax rounds to 1: the accuracy under it then tells the scale of the logits.
+    The other loss is the soft margin, which no scale changes, or log-odds where it is the attack's own.
+    """
+    own, note = getattr(standing and standing.attack, "loss", None), ""
+    other: Any = {"loss": "log_odds" if own == "soft_margin" else "soft_margin"}
+    if standing and own in _SATURATING and len(standing.sample.labels):
+        rounded = float(np.mean(_leads(standing.sample) > _SATURATED))
+        note = f". {own} saturates: at {percent(rounded)} of the images left the probability is rounded to 1"
+    return _finds_nothing_new(
+        "losses-agree",
+        standing,
+        lambda attack: dataclasses.replace(attack, **other) if own else None,
+        "The loss, and not the model, withstood. Take one that does not saturate (soft_margin, log_odds, dlr), or "
+        "several: autoattack, or the lowest of pgd(loss=soft_margin) and pgd(loss=log_odds).",
+        note,
+    )
+
+
+def noise_finds_nothing_new(standing: Standing | None, draws: int = 50) -> Check:
+    """Many random draws must find hardly anything that the white-box attack left standing."""
+    return _finds_nothing_new(
+        "noise-finds-nothing-new",
+        standing,
+        lambda attack: _same_threat(attack, Noise, draws=draws),
+        "Chance finds what the attack did not, so the gradient does not lead to what is near. Look for quantised, random or "
+        "non-differentiable steps in the model, and quote no figure of this attack.",
+    )
+
+
+def black_box_finds_nothing_new(standing: Standing | None, queries: int = 200) -> Check:
+    """Square, which asks for scores only, must find hardly anything that the white-box attack left standing."""
+    return _finds_nothing_new(
+        "black-box-finds-nothing-new",
+        standing,
+        lambda attack: _same_threat(attack, Square, queries=queries),
+        "An attack that never sees a gradient does better than one that does, so the gradient misleads. Quote no figure of the "
+        "white-box attack: run square with its full number of queries, or autoattack, and look for what masks the gradient.",
+    )
+
+
+def minimal_attack_finds_nothing_nearer(standing: Standing | None, steps: int = 100) -> Check:
+    """An attack for the smallest perturbation must hardly find one within eps where the other attack found none."""
+    return _finds_nothing_new(
+        "minimal-attack-finds-nothing-nearer",
+        standing,
+        lambda attack: _same_threat(attack, FMN, steps=steps) if steps else None,
+        "There are adversarial images inside the budget that the attack of the rows misses. Quote the lower accuracy, and try more "
+        "steps, restarts and another loss.",
+    )
+
+
+def _finds_nothing_new(
+    name: str,
+    standing: Standing | None,
+    challenger: Callable[[Attack], Attack | None],
+    advice: str,
+    note: str = "",
+) -> Check:
+    """Whether an attack finds, beyond chance at 1 %, more than a point of the sample among what another left standing."""
+    if standing is None:
+        return Check(name, None, "not run: no attack that follows the gradient is among the rows", advice)
+    left, n = len(standing.sample.labels), standing.tried
+    attack = challenger(standing.attack)
+    where = f"that {standing.name} left standing at eps {standing.share:g}"
+    if attack is None:
+        return Check(name, None, f"not run for {standing.name}", advice)
+    if not left:
+        return Check(name, None, f"not run: there are no images {where}", advice)
+    found = int(np.sum(~standing.sample.withstands(attack, apart=1)))
+    return Check(
+        name,
+        bool(stats.binomtest(found, n, _POINT, alternative="greater").pvalue >= 0.01),
+        f"{_shown(attack)} finds {found} of the {left} images {where}: of {n} tried, {percent(left / n)} stood, and now "
+        f"{percent((left - found) / n)}{note}",
+        advice,
+    )
+
+
+def _weakness(row, attack):
+    return not hasattr(attack, "steps"), row["accuracy"]
+
+
+def _rebuilt(row):
+    """The attack of a row, from its text form; None if it has none."""
+    try:
+        return attacks.attack(row["spec"])
+    except (KeyError, UserError):
+        return None
+
+
+def _same_threat(attack, cls, **parameters):
+    """Another attack of the same eps and norm; None if it lacks the norm."""
+    return cls(eps=attack.eps, norm=attack.norm, **parameters) if attack.norm in cls.NORMS else None
+
+
+def _shown(attack):
+    """The text form without the threat model, which is that of the row."""
+    name = next((name for name, cls in attacks.ATTACKS.items() if cls is type(attack)), type(attack).__name__.lower())
+    return show(name, dataclasses.replace(attack, eps=type(attack).eps, norm=type(attack).norm))
+
+
+def _leads(sample):
+    """(n,) by how much the logit of the label is ahead of the others."""
+    return -margin(tf.constant(sample.classifier.predict(sample.images, sample.batch_size)), sample.labels).numpy()
