@@ -23,9 +23,9 @@ class EAD(PenaltyAttack):
     Minimises c f(x') + |x' - x|_2^2 + beta |x' - x|_1 within the bounds; distances are in units of the bounds' width. See
     `PenaltyAttack` for f, the search for c, and the other attributes.
 
-    The paper takes 9 runs of 1000 steps from c = .001, and beta from .0001 to .05. A larger beta gives smaller L1 distances here,
-    of which .01 is the paper's compromise. No run ends early, because most pixels return to their originals in its last steps,
-    when the rate has become small and the threshold has not.
+    The paper takes 9 runs of 1000 steps from c = .001, and mostly beta = .001. In runs as short as here beta = .01 gives much
+    smaller L1 distances: by a third on a convolutional net for MNIST. No run ends early, because most pixels return to their
+    originals in its last steps, when the rate has become small and the threshold has not.
 
     Attributes:
       beta: weight of L1, and the threshold below which a pixel does not change.
@@ -52,7 +52,7 @@ class EAD(PenaltyAttack):
         return {"current": images, "slack": images}
 
     def schedule(self, step: int) -> Sequence[float]:
-        """The rate, which falls as a square root (section 5.1), the momentum k / (k + 3), and beta."""
+        """The rate, which falls as a square root to 0, the momentum k / (k + 3), and beta."""
         return self.learning_rate * (1 - step / self.steps) ** 0.5, step / (step + 3), self.beta
 
     @property

@@ -30,7 +30,7 @@ class FMN(Attack):
     nearest misclassified image seen is moved back towards the original as far as it stays so.
 
     Some departures from the paper make the distances smaller and need no tuning to bounds and sizes. A step's length is a share
-    of the ball's radius, in the attack's own norm (the paper: a fixed L2 length for all norms, of the sign-less gradient). Pixels
+    of the ball's radius, in the attack's own norm (the paper: a given L2 length, along the plain gradient, for all norms). Pixels
     that the bounds stop count neither in the gradient nor in the distance to the boundary. Before the first success the ball grows
     with every step, so that a boundary that bends away is reached as well; where the gradient vanishes, it shrinks.
 
