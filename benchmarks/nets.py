@@ -36,13 +36,13 @@ class Net:
     data: tuple[str, str]
     batch_size: int
     eps: float
-    attack_images: int = 1000
-    attack_repetitions: int = 3
+    attack_images: int = 512
+    attack_repetitions: int = 2
 
 
 NETS = {
     "cnn": Net("conv net, 28x28x1", cnn, ("mnist", "mnist5k"), 256, 0.12),
-    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 1 / 255, 256, 1),
+    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 0.75 / 255, 128, 1),
 }
 
 

@@ -53,11 +53,11 @@ class Scale:
     epochs: int = 3
     rate_batches: int = 1
     rate_steps: int = 100
-    rate_repetitions: int = 4
+    rate_repetitions: int = 3
     attack_images: int = 1000
     attack_steps: int = 40
     attack_restarts: int = 5
-    attack_repetitions: int = 3
+    attack_repetitions: int = 2
     memory_images: tuple[int, int] = (1000, 10_000)
     memory_steps: int = 3
     curve_images: int = 10_000

@@ -36,5 +36,13 @@ def compiled(classifier: Classifier, kind: Hashable, make: Callable[[Any], Calla
             "flag": tf.TensorSpec((), tf.bool),
             "count": tf.TensorSpec((), tf.int32),
         }
-        kinds[kind] = tf.function(make(weakref.proxy(classifier)), input_signature=[specs[a] for a in arguments])
+        function = tf.function(make(weakref.proxy(classifier)), input_signature=[specs[a] for a in arguments])
+        types = [specs[a].dtype for a in arguments]
+        # Called directly, it is spared the search for a matching trace, which took longer than the step's own arithmetic.
+        concrete = function.get_concrete_function()
+
+        def call(*values: Any) -> Any:
+            return concrete(*(tf.convert_to_tensor(v, t) for v, t in zip(values, types, strict=True)))
+
+        kinds[kind] = call
     return kinds[kind]

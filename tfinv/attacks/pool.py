@@ -49,7 +49,7 @@ def advance(state: State, rows: np.ndarray, batch_size: int, fn: Callable[..., d
             state[name][part] = value.numpy()[: len(part)]
 
 
-def phases(steps: int, longest: int = 16) -> Iterator[int]:
+def phases(steps: int, longest: int = 32) -> Iterator[int]:
     """How many steps to take before looking again: few at first, when many are solved, then more."""
     length, left = 2, steps
     while left:
