@@ -67,6 +67,7 @@ def follows_gradients(name):
     return of(name).NEEDS == "gradients"
 
 
+MORE = {"steps", "draws", "queries", "restarts"}
 CASES = [(name, norm) for name in SETTINGS for norm in of(name).NORMS]
 ALL = pytest.mark.parametrize("name", SETTINGS)
 EACH = pytest.mark.parametrize(("name", "norm"), CASES, ids=map("-".join, CASES))
@@ -274,7 +275,7 @@ def test_an_infinite_budget_is_all_of_the_bounds(name, norm):
     if name == "pgd" or of(name).MINIMAL:
         assert result.success.all()
     if not of(name).MINIMAL:
-        assert result.distances.max() > 0.4 * 255
+        assert result.distances.max() > 0.3 * 255
 
 
 @EACH
@@ -325,19 +326,26 @@ def test_an_attack_does_not_keep_the_classifier_alive(name):
     assert gone() is None
 
 
+BAD = {
+    "eps": (-1, math.nan, "0.1", None),
+    "norm": ("l0", None),
+    "loss": ("hinge",),
+    "steps": (0, 1.5),
+    "restarts": (0,),
+    "step_size": (0, math.inf),
+    "draws": (0, 1.5),
+    "queries": (0,),
+    "n_targets": (0,),
+}
+
+
 @ALL
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [("eps", -1), ("eps", math.nan), ("eps", "0.1"), ("eps", None), ("norm", "l0"), ("norm", None)]
-    + [("loss", "hinge"), ("steps", 0), ("steps", 1.5), ("restarts", 0), ("step_size", 0), ("step_size", math.inf)]
-    + [("draws", 0), ("draws", 1.5)],
-)
-def test_bad_arguments_are_named(name, argument, value):
-    cls = attacks.ATTACKS[name]
-    if argument not in cls.__dataclass_fields__:
-        pytest.skip(f"{name} has no {argument}")
-    with pytest.raises(UserError, match=rf"Expected .*{argument}"):
-        cls(**{argument: value} if argument == "norm" else {"norm": cls.NORMS[0], argument: value})
+def test_bad_arguments_are_named(name):
+    cls = of(name)
+    for argument in BAD.keys() & cls.__dataclass_fields__.keys():
+        for value in BAD[argument]:
+            with pytest.raises(UserError, match=rf"Expected .*{argument}"):
+                cls(**SETTINGS[name] | {"norm": cls.NORMS[0], argument: value})
 
 
 def test_restarts_need_random_starts():
@@ -422,11 +430,9 @@ def test_the_scale_of_the_logits_changes_nothing(name, norm):
         assert robust[0] < 0.98  # so there was something to lose
 
 
-@EACH
+@pytest.mark.parametrize(("name", "norm"), [case for case in CASES if MORE & SETTINGS[case[0]].keys()])
 def test_more_steps_are_no_weaker(name, norm):
-    few = {"steps", "draws", "queries", "restarts"} & set(SETTINGS[name])
-    if not few:
-        pytest.skip(f"{name} takes one step")
+    few = MORE & SETTINGS[name].keys()
     classifier = scaled(1.0)
     x = np.random.default_rng(2).uniform(size=(150, *SHAPE)).astype(np.float32)
     y = classifier.predict(x).argmax(1)

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports a name that SciPy has moved
     import foolbox
 
-COUNT, BATCH = 400, 200
+COUNT, BATCH, SEEDS = 800, 200, 2
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,10 @@ def robust(classifier, images, labels):
     return np.mean(classifier.predict(images).argmax(1) == labels)
 
 
-def theirs(attack, victim, eps):
+def theirs(attack, victim, eps, seed, count):
     model, classifier, x, y = victim
+    x, y = x[:count], y[:count]
+    tf.random.set_seed(seed)
     wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
     found = []
     for i in range(0, len(x), BATCH):
@@ -47,9 +49,9 @@ def theirs(attack, victim, eps):
     return robust(classifier, np.clip(images, 0, 1), y)
 
 
-def ours(attack, victim):
+def ours(attack, victim, seed, count):
     _, classifier, x, y = victim
-    return robust(classifier, attack(classifier, x, y, seed=0, batch_size=BATCH).images, y)
+    return robust(classifier, attack(classifier, x[:count], y[:count], seed=seed, batch_size=BATCH).images, y[:count])
 
 
 SAME = {
@@ -90,7 +92,13 @@ SAME = {
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_at_equal_settings_no_more_is_left_standing(name, victim):
     make, other, budgets = SAME[name]
+    # What draws is compared over seeds; what takes thousands of gradients an image, on fewer images.
+    seeds, count = (
+        (range(SEEDS) if name.startswith("pgd") else range(1)),
+        {"cw": 100, "fmn": 300, "deepfool": 300}.get(name, COUNT),
+    )
     for eps in budgets:
-        mine, reference = ours(make(eps), victim), theirs(other(), victim, eps)
+        mine = np.mean([ours(make(eps), victim, seed, count) for seed in seeds])
+        reference = np.mean([theirs(other(), victim, eps, seed, count) for seed in seeds])
         assert mine <= reference + 0.005, f"{name} at {eps}: ours {mine}, theirs {reference}"
         assert mine < 1.0

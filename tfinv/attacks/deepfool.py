@@ -11,11 +11,13 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.base import Attack, Found, Problem, check_positive
 from tfinv.attacks.compiled import compiled
-from tfinv.attacks.hyperplane import finite, project
+from tfinv.attacks.hyperplane import finite
 from tfinv.attacks.pool import advance, phases
 from tfinv.attacks.steps import solved
 from tfinv.errors import expected
 
+# How far each step goes beyond the boundary, as a share of the width of the bounds.
+_BEYOND = 1e-5
 _DUAL = {"linf": "l1", "l2": "l2"}
 
 
@@ -24,12 +26,13 @@ class DeepFool(Attack):
     """DeepFool (Moosavi-Dezfooli et al. 2016, algorithm 2; section 3.3 for L-inf).
 
     Each step goes to the boundary that is nearest if all are linear, and a little beyond, until the image is misclassified.
-    Within the bounds, which the paper does not have, it is the smallest step there.
+    The steps add up outside the bounds, which the paper does not have, and the image is their sum cut to the bounds: pixels that
+    are stopped there go on counting, and the others take over step by step.
 
     Attributes:
       eps: largest distance that counts.
       steps: at most.
-      overshoot: share of each step that it goes too far.
+      overshoot: share of the sum of all steps that it goes too far.
       candidates: classes with the largest logits at the current image, whose boundaries are looked at, the label's own one
         included; a gradient each.
     """
@@ -54,10 +57,14 @@ class DeepFool(Attack):
         classifier, n = problem.classifier, len(problem.images)
         others = min(self.candidates, classifier.num_classes) - 1
         make = _make_step(self.norm, others)
-        step = compiled(classifier, ("deepfool", self.norm, others), make, "images", "labels", "scalar")
+        step = compiled(
+            classifier, ("deepfool", self.norm, others), make, "images", "images", "images", "labels", "scalar"
+        )
         overshoot = tf.constant(self.overshoot, tf.float32)
         state = {
             "current": problem.images.copy(),
+            "total": np.zeros_like(problem.images),
+            "image": problem.images,
             "label": problem.goals,
             "done": np.zeros(n, bool),
             "zero": np.zeros(n, bool),
@@ -65,10 +72,10 @@ class DeepFool(Attack):
         calls, rows, done = np.zeros(n, np.int64), np.arange(n), 0
         for length in phases(self.steps):
 
-            def run(current, label, zero, length=length, first=done == 0, **_):
+            def run(current, total, image, label, zero, length=length, first=done == 0, **_):
                 for i in range(length):
-                    new = step(current, label, overshoot)
-                    current = new["current"]
+                    new = step(current, total, image, label, overshoot)
+                    current, total = new["current"], new["total"]
                     zero = new["zero"] if first and i == 0 else zero
                 return new | {"zero": zero}
 
@@ -85,7 +92,7 @@ class DeepFool(Attack):
 
 
 def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, a step (current, label, overshoot) -> dictionary.
+    """Returns what makes, for a classifier, a step (current, total, image, label, overshoot) -> dictionary.
 
     `current` in the result has moved, but where it was misclassified already. `done` says where it was, or where nothing moves,
     and `zero` where all gradients are exactly zero.
@@ -94,7 +101,7 @@ def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
     def make(classifier):
         low, high = classifier.bounds
 
-        def step(current, label, overshoot):
+        def step(current, total, image, label, overshoot):
             with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
                 tape.watch(current)
                 traced = classifier.gradient_logits(current)
@@ -106,13 +113,17 @@ def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
             dual = tf.stack([threat.norms(g, _DUAL[norm]) for g in tf.unstack(gradients, axis=1)], axis=1)
             away = tf.where(dual > 0, tf.abs(behind) / dual, np.inf)
             nearest = tf.argmin(away, axis=1)
-            normal, value = (tf.gather(x, nearest, batch_dims=1) for x in (gradients, behind))
-            move = project(current, normal, value, low, high, norm)
-            moved = tf.clip_by_value(current + (1.0 + overshoot) * move, low, high)
+            normal = tf.gather(gradients, nearest, batch_dims=1)
+            # To just beyond the boundary, so that rounding does not leave it there.
+            length = tf.where(dual > 0, tf.abs(behind) / dual + _BEYOND * (high - low), 0.0)
+            length = tf.gather(length, nearest, batch_dims=1)
+            total += threat.per_example(length, current) * threat.steepest(normal, norm)
+            moved = tf.clip_by_value(image + (1.0 + overshoot) * total, low, high)
             hit = solved(logits, label, targeted=False)
             moved = tf.where(threat.per_example(hit, current), current, moved)
             return {
                 "current": moved,
+                "total": total,
                 "done": ~tf.reduce_any(moved != current, axis=[1, 2, 3]),
                 "zero": ~tf.reduce_any(gradients != 0, axis=[1, 2, 3, 4]),
             }
