@@ -37,12 +37,12 @@ class Net:
     batch_size: int
     eps: float
     attack_images: int = 512
-    attack_repetitions: int = 2
+    attack_repetitions: int = 1
 
 
 NETS = {
     "cnn": Net("conv net, 28x28x1", cnn, ("mnist", "mnist5k"), 256, 0.12),
-    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 0.75 / 255, 128, 1),
+    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 0.75 / 255, 96, 1),
 }
 
 

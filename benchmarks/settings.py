@@ -52,16 +52,16 @@ class Scale:
     train_images: int = 60_000
     epochs: int = 3
     rate_batches: int = 1
-    rate_steps: int = 100
-    rate_repetitions: int = 3
+    rate_steps: int = 80
+    rate_repetitions: int = 2
     attack_images: int = 1000
     attack_steps: int = 40
     attack_restarts: int = 5
-    attack_repetitions: int = 2
+    attack_repetitions: int = 1
     memory_images: tuple[int, int] = (1000, 10_000)
-    memory_steps: int = 3
+    memory_steps: int = 1
     curve_images: int = 10_000
-    curve_steps: int = 10
+    curve_steps: int = 5
 
 
 FULL = Scale()
