@@ -12,7 +12,7 @@ import shlex
 import sys
 from types import ModuleType
 
-from benchmarks import autoattack, machine, memory, rates, seconds, timing, traces
+from benchmarks import autoattack, losses, machine, memory, rates, seconds, timing, traces
 from benchmarks.nets import Zoo
 from benchmarks.settings import FULL, QUICK
 from tfinv import files
@@ -24,6 +24,7 @@ TABLES: dict[str, ModuleType] = {
     "memory": memory,
     "traces": traces,
     "autoattack": autoattack,
+    "losses": losses,
 }
 
 

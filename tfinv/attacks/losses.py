@@ -25,8 +25,8 @@ def soft_margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """s log sum_{j != y} exp(z_j / s) - z_y with s = (max z - mean z) / 16, which is not differentiated. Scale-free.
 
     `margin` with a soft maximum, so that the classes close behind the likeliest count too: cross-entropy does that, but only
-    at its own scale of the logits. The default of the attacks along a gradient: on the nets of docs/results/attacks.md PGD
-    with it leaves fewer images standing than with `margin`, `cross_entropy` or `dlr`. With two classes it is `margin`.
+    at its own scale of the logits. The default of the attacks along a gradient; docs/results/attacks.md compares the losses.
+    With two classes it is `margin`.
     """
     own, others = _own_and_others(logits, labels)
     spread = tf.reduce_max(logits, axis=1) - tf.reduce_mean(logits, axis=1)
