@@ -13,11 +13,11 @@ ROOT = pathlib.Path(__file__).parent.parent
 ORDER = """
 tfinv._quiet tfinv.version
 tfinv.errors
-tfinv.files tfinv.specs tfinv.random tfinv.threat tfinv.layers tfinv.validation tfinv.graphs
-tfinv.features tfinv.heads tfinv.fast_ops tfinv.folding
+tfinv.files tfinv.specs tfinv.random tfinv.pool tfinv.threat tfinv.layers tfinv.validation tfinv.graphs
+tfinv.features tfinv.heads tfinv.fast_ops tfinv.folding tfinv.prediction
 tfinv.acceleration tfinv.saved_model
 tfinv.classifier
-tfinv.probing tfinv.importing
+tfinv.compiled tfinv.probing tfinv.importing
 tfinv
 tfinv.models
 tfinv.datasets

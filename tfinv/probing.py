@@ -4,7 +4,8 @@ import numpy as np
 from scipy import stats
 
 from tfinv import validation
-from tfinv.classifier import Classifier, run_in_batches
+from tfinv.classifier import Classifier
+from tfinv.prediction import run_in_batches
 
 _USUAL = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 

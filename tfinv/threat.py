@@ -48,18 +48,26 @@ def norms(x: tf.Tensor, norm: str) -> tf.Tensor:
     return tf.reduce_sum(tf.abs(flat), axis=1) if norm == "l1" else tf.norm(flat, axis=1)
 
 
+def finite(gradient: tf.Tensor) -> tf.Tensor:
+    """The gradient with zeros for what is not a number, and the largest number for infinity, which half precision makes."""
+    gradient = _without_nan(gradient)
+    return tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
+
+
+def _without_nan(gradient):
+    return tf.where(tf.math.is_nan(gradient), tf.zeros((), gradient.dtype), gradient)
+
+
 def steepest(gradient: tf.Tensor, norm: str) -> tf.Tensor:
     """The direction of norm 1 along which a linear function with this gradient rises most.
 
     L-inf: sign(g). L2: g / |g|. L1: the signs of the hundredth of the entries that are largest, over their number (Tramer and
     Boneh 2019, section 5: the one largest alone would need a step a pixel). Where the gradient is exactly zero there is none,
-    and the direction is 0. Entries that are not a number count as zero, and infinite ones, which half precision makes, as the
-    largest number.
+    and the direction is 0. Of entries that are no finite numbers, see `finite`.
     """
-    gradient = tf.where(tf.math.is_nan(gradient), tf.zeros((), gradient.dtype), gradient)
-    if norm == "linf":
-        return tf.sign(gradient)
-    gradient = tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
+    if norm == "linf":  # whose signs need no cut
+        return tf.sign(_without_nan(gradient))
+    gradient = finite(gradient)
     if norm == "l1":
         size = tf.abs(tf.reshape(gradient, [tf.shape(gradient)[0], -1]))
         most = tf.maximum(1, tf.cast(_SPARSITY * tf.cast(tf.shape(size)[1], tf.float32), tf.int32))

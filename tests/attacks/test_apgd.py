@@ -1,12 +1,14 @@
 """Auto-PGD: its schedule, its optimum on linear models, and what its step size and momentum do."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfinv.attacks import APGD, APGDT, PGD
 from tfinv.attacks.apgd import _halve, checkpoints, ranked_targets
-from tfinv.attacks.base import Problem
+from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 
 SHAPE, SIZE = (2, 3, 1), 6
@@ -122,3 +124,26 @@ def test_it_may_start_from_given_images():
     one, two = (attack(classifier, x, y, start=x, seed=seed).images for seed in (0, 1))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, attack(classifier, x, y).images)
+
+
+@pytest.mark.parametrize("attack", [APGD(eps=0.2, steps=20), APGDT(eps=0.2, steps=20, n_targets=1)])
+def test_without_an_early_stop_it_takes_all_steps_and_ends_at_its_best(attack):
+    classifier = linear([0.1, 0, -9])
+    x, y = np.full((3, *SHAPE), 0.5, np.float32), np.zeros(3, int)
+    short, whole = (dataclasses.replace(attack, early_stop=e)(classifier, x, y) for e in (True, False))
+    assert short.success.all()
+    assert (short.gradient_calls < 21).all()
+    np.testing.assert_array_equal(whole.gradient_calls, 21)
+    margins = np.diff(classifier.predict(whole.images)[:, :2])[:, 0]
+    np.testing.assert_allclose(margins, 0.2 * np.abs(WEIGHTS[:, 0]).sum() - 0.1, rtol=1e-3)
+
+
+def test_a_first_gradient_that_is_not_a_number_counts_as_zero():
+    def fn(x):
+        z = tf.reduce_sum(x, [1, 2, 3])
+        # The root's slope at 0 is infinite, and times zero not a number.
+        return tf.stack([tf.ones_like(z), tf.sqrt(tf.maximum(0 * z, 0.0))], 1)
+
+    classifier = Classifier.from_callable(fn, input_shape=SHAPE, num_classes=2, outputs="logits")
+    x, y = np.full((2, *SHAPE), 0.5, np.float32), np.zeros(2, int)
+    assert APGD(eps=0.1, steps=3)(classifier, x, y).zero_gradients.all()

@@ -5,34 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from linear_model import BOUNDS, SHAPE, SIZE, WEIGHTS, function, linear, middle
 from tfinv.attacks import EAD, FMN, CarliniWagner
 from tfinv.attacks.penalty import _next_const
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
-SHAPE, SIZE = (2, 3, 1), 6
-WEIGHTS = np.float32([0.5, -1, 2, -0.25, 0.125, -3])
 DUAL = np.linalg.norm(WEIGHTS)
-BOUNDS = pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
 # EAD shares the search, which is tested for both.
 BOTH = pytest.mark.parametrize("cls", [CarliniWagner, EAD])
-
-
-def function(fn, classes=2, **options):
-    return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", **options)
-
-
-def linear(offset, bounds=(0.0, 1.0), scale=1.0):
-    """Logits (0, w (x - middle) + offset): the margin of class 0 is the second."""
-    matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
-    middle = sum(bounds) / 2
-    return function(
-        lambda x: scale * (tf.reshape(x - middle, [-1, SIZE]) @ matrix + np.float32([0, offset])), bounds=bounds
-    )
-
-
-def middle(bounds=(0.0, 1.0), n=2):
-    return np.full((n, *SHAPE), sum(bounds) / 2, np.float32)
 
 
 def margins(classifier, images):
@@ -43,7 +24,7 @@ def margins(classifier, images):
 @BOUNDS
 def test_the_distance_on_a_linear_model(bounds):
     width = bounds[1] - bounds[0]
-    result = CarliniWagner()(linear(-0.6 * width, bounds), middle(bounds), np.zeros(2, int))
+    result = CarliniWagner()(linear(-0.6 * width, bounds), middle(bounds, n=2), np.zeros(2, int))
     assert result.success.all()
     np.testing.assert_allclose(result.distances, 0.6 * width / DUAL, rtol=5e-3)
     assert (result.distances > 0.6 * width / DUAL).all()
@@ -88,7 +69,7 @@ def test_the_start_is_the_image():
 
 @BOTH
 def test_confidence_is_the_margin_of_what_is_found(cls):
-    x, y, classifier = middle(), np.zeros(2, int), linear(-0.6)
+    x, y, classifier = middle(n=2), np.zeros(2, int), linear(-0.6)
     plain, sure = cls()(classifier, x, y), cls(confidence=0.4)(classifier, x, y)
     assert (margins(classifier, plain.images) < 1e-3).all()
     np.testing.assert_allclose(margins(classifier, sure.images), 0.4, atol=1e-3)
@@ -104,7 +85,7 @@ def test_the_search_for_c():
 @BOTH
 def test_more_runs_find_a_c_that_is_large_enough_and_then_a_smaller_one(cls):
     """The image is on a slope so flat that c has to be above 2 |w| / .6."""
-    x, y, classifier = middle(), np.zeros(2, int), linear(-0.6, scale=1e-3)
+    x, y, classifier = middle(n=2), np.zeros(2, int), linear(-0.6, scale=1e-3)
     runs = {r: cls(binary_search_steps=r, initial_const=1e-3)(classifier, x, y) for r in (1, 4, 9)}
     assert not runs[1].success.any()
     np.testing.assert_array_equal(runs[1].images, x)
@@ -125,7 +106,7 @@ def test_the_scale_of_the_logits_hardly_counts(cls, scale):
 
 @BOTH
 def test_what_no_image_fools_is_returned_unchanged(cls):
-    x = middle()
+    x = middle(n=2)
     result = cls()(linear(-9.0), x, np.zeros(2, int))
     assert not result.success.any()
     assert not result.zero_gradients.any()
@@ -160,7 +141,7 @@ def test_targeted_reaches_its_class_and_no_other(cls):
 
 @BOTH
 def test_a_finite_eps_ends_it_after_the_run_that_finds_something_within(cls):
-    x, y, classifier = middle(), np.zeros(2, int), linear(-0.6)
+    x, y, classifier = middle(n=2), np.zeros(2, int), linear(-0.6)
     steps = cls().steps
     whole = cls(abort_early=False)(classifier, x, y)
     np.testing.assert_array_equal(whole.gradient_calls, 9 * steps)
@@ -174,7 +155,7 @@ def test_a_finite_eps_ends_it_after_the_run_that_finds_something_within(cls):
 
 
 def test_runs_that_stall_end_early():
-    x, y, classifier = middle(), np.zeros(2, int), linear(-0.6)
+    x, y, classifier = middle(n=2), np.zeros(2, int), linear(-0.6)
     early, whole = (CarliniWagner(abort_early=a)(classifier, x, y) for a in (True, False))
     assert (early.gradient_calls < 0.7 * whole.gradient_calls).all()
     np.testing.assert_allclose(early.distances, whole.distances, rtol=1e-3)

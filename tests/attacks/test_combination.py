@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import APGD, APGDT, FAB, FGSM, PGD, Attack, AutoAttack, Square, WorstCase, attack, worst_case
-from tfinv.attacks.base import Found
+from tfinv.attacks.problem import Found
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfinv.attacks.base import Problem
 from tfinv.attacks.crossing import approach
+from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 
 SHAPE = (1, 2, 1)

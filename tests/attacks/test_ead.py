@@ -4,27 +4,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import linear_model
+from linear_model import BOUNDS, SHAPE, WEIGHTS
 from tfinv import threat
 from tfinv.attacks import EAD, FMN, CarliniWagner
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
-SHAPE, SIZE = (2, 3, 1), 6
-WEIGHTS = np.float32([0.5, -1, 2, -0.25, 0.125, -3])
-BOUNDS = pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
-
 
 def linear(offset, bounds=(0.0, 1.0)):
     """Logits (0, w (x - middle) + offset) in units of the width."""
-    matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
     width = bounds[1] - bounds[0]
-    return Classifier.from_callable(
-        lambda x: tf.reshape((x - sum(bounds) / 2) / width, [-1, SIZE]) @ matrix + np.float32([0, offset]),
-        input_shape=SHAPE,
-        num_classes=2,
-        bounds=bounds,
-        outputs="logits",
-    )
+    return linear_model.linear(offset * width, bounds, 1 / width)
 
 
 def shrink(z, beta):

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Problem
 from tfinv.attacks.fab import FAB
 from tfinv.attacks.hyperplane import project
 from tfinv.attacks.pgd import PGD
+from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 

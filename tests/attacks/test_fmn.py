@@ -6,32 +6,13 @@ import pytest
 import scipy.optimize
 import tensorflow as tf
 
+from linear_model import BOUNDS, SHAPE, SIZE, WEIGHTS, function, linear, middle
 from tfinv import threat
 from tfinv.attacks import FMN, PGD
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
-SHAPE, SIZE = (2, 3, 1), 6
-WEIGHTS = np.float32([0.5, -1, 2, -0.25, 0.125, -3])
 NORM = pytest.mark.parametrize("norm", threat.NORMS)
-BOUNDS = pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
-
-
-def function(fn, classes=2, **options):
-    return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", **options)
-
-
-def linear(offset, bounds=(0.0, 1.0), scale=1.0):
-    """Logits (0, w (x - middle) + offset): the margin of class 0 is the second."""
-    matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
-    middle = sum(bounds) / 2
-    return function(
-        lambda x: scale * (tf.reshape(x - middle, [-1, SIZE]) @ matrix + np.float32([0, offset])), bounds=bounds
-    )
-
-
-def middle(bounds=(0.0, 1.0), n=3):
-    return np.full((n, *SHAPE), sum(bounds) / 2, np.float32)
 
 
 def of_pixel(margin, value=0.5):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import BIM, DIFGSM, MIFGSM, TIFGSM
-from tfinv.attacks.base import Problem
+from tfinv.attacks.problem import Problem
 from tfinv.attacks.steps import _shrink, _smooth
 from tfinv.classifier import Classifier
 

@@ -121,3 +121,10 @@ def test_other_mistakes_are_named():
         Transfer(attack="nothing")
     with pytest.raises(UserError, match="gradients for MIFGSM"):
         Transfer(surrogate=labels_of(linear(W)))(linear(W), X, np.zeros(4, int))
+
+
+@pytest.mark.parametrize("inner", ["pgd(steps=5)", "worst_case(members='pgd(steps=5),apgd(steps=10)')"])
+def test_members_of_a_combination_go_on_beyond_the_surrogate_as_well(inner):
+    """The victim's boundary lies three times as far as the surrogate's."""
+    eps, y = 1.1 * 0.5 / np.abs(W).sum(), np.zeros(4, int)
+    assert Transfer(eps=eps, surrogate=linear(W, -0.5 / 3), attack=inner)(linear(W), X, y).success.all()

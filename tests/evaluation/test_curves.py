@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfinv.attacks import FGSM, PGD, Attack
-from tfinv.attacks.base import Found
+from tfinv.attacks import FGSM, FMN, PGD, Attack, HopSkipJump
+from tfinv.attacks.problem import Found
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
@@ -93,6 +93,20 @@ def test_a_minimal_attack_runs_once_for_all_budgets():
     assert all(r["minimal"] for r in rows[1:])
     accuracies = [r["accuracy"] for r in rows]
     assert accuracies == sorted(accuracies, reverse=True)
+
+
+@pytest.mark.parametrize("attack", [FMN(), HopSkipJump(norm="linf", queries=400)])
+def test_the_largest_budget_does_not_end_the_search_for_the_smallest_perturbation(attack):
+    classifier, (x, y) = grey(), levels()
+    eps = (0.05, 0.45)
+    found, images = attack_at_each(classifier, x, y, attack, eps, rows=np.arange(len(x)))
+    distance = np.abs(x[:, 0, 0, 0] - 0.5)
+    for k, e in enumerate(eps):
+        assert found.success[k, distance < 0.9 * e].all()
+        assert not found.success[k, distance > e].any()
+    beyond = distance > eps[1]
+    assert beyond.any()
+    np.testing.assert_array_equal(images[0, beyond], x[beyond])
 
 
 def test_chunks_change_nothing_and_finished_ones_are_not_run_again(tmp_path):

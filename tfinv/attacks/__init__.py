@@ -4,7 +4,7 @@ from typing import Any
 
 from tfinv import specs
 from tfinv.attacks.apgd import APGD, APGDT
-from tfinv.attacks.base import Attack, AttackResult
+from tfinv.attacks.base import Attack
 from tfinv.attacks.boundary import Boundary
 from tfinv.attacks.carlini_wagner import CarliniWagner
 from tfinv.attacks.combination import AutoAttack, WorstCase, worst_case
@@ -18,6 +18,7 @@ from tfinv.attacks.losses import LOSSES
 from tfinv.attacks.momentum import DIFGSM, MIFGSM, TIFGSM
 from tfinv.attacks.noise import Noise
 from tfinv.attacks.pgd import BIM, PGD
+from tfinv.attacks.problem import AttackResult
 from tfinv.attacks.square import Square
 from tfinv.attacks.transfer import Transfer
 

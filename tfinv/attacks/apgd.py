@@ -9,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fields import check_positive
 from tfinv.attacks.gradient import GradientAttack, random_begin
 from tfinv.attacks.losses import LOSSES, targeted_dlr
-from tfinv.attacks.pool import State, advance
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
 from tfinv.classifier import Classifier
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance
 
 _MOMENTUM = 0.75
 _RISES = 0.75  # rho: the share of steps that must raise the loss for the step size to stay
@@ -88,7 +90,8 @@ class APGD(GradientAttack):
         step = compiled(classifier, kind, make, *_MOVING.values(), *_FIXED.values(), "scalar", "scalar")
         radius = self.radius(classifier)
         own = problem.start is None or problem.round > 0
-        state = _begin(problem, random_begin(problem, radius, self.norm) if own else problem.start, self.aims(problem))
+        begin = random_begin(problem, radius, self.norm) if own else problem.start
+        state = _begin(problem, begin, self.aims(problem), self.early_stop)
         state["size"] += np.float32(2 * radius)
         rows, calls, last, zero = np.arange(n), np.zeros(n, np.int64), 0, np.zeros(n, bool)
         checks = checkpoints(self.steps)
@@ -107,7 +110,7 @@ class APGD(GradientAttack):
             advance(part, rows, problem.batch_size, run)
             calls[rows] += len(momenta)
             if look == 0:
-                zero = np.logical_not(state["gradient"].any(axis=(1, 2, 3)))
+                zero = np.logical_not(np.nan_to_num(state["gradient"]).any(axis=(1, 2, 3)))
                 state["rises"][:] = 0
             claimed = rows[state["solved"][rows]]
             if not classifier.exact_gradients and len(claimed):
@@ -174,7 +177,7 @@ def checkpoints(steps: int) -> list[int]:
     return ends
 
 
-def _begin(problem, begin, aims) -> State:
+def _begin(problem, begin, aims, may_stop) -> State:
     n = len(problem.images)
     begin = np.array(begin, np.float32)
     lowest = np.full(n, -np.inf, np.float32)
@@ -192,7 +195,7 @@ def _begin(problem, begin, aims) -> State:
         "label": problem.labels,
         "aim": aims,
         "goal": problem.goals,
-        "may_stop": np.ones(n, bool),
+        "may_stop": np.full(n, may_stop),
         "size": np.zeros(n, np.float32),
         "halved": np.ones(n, bool),
         "checked_value": lowest.copy(),
@@ -243,7 +246,7 @@ def _make_step(norm: str, targeted: bool, value_of: Callable) -> Callable[[Any],
                 values,
                 tf.where(better, values, best_value),
                 rises + tf.cast(values > value, tf.float32),
-                done | (may_stop & solved(logits, goal, targeted)),
+                done | (may_stop & solved(logits, goal, targeted, classifier.exact_gradients)),
             )
 
         return step

@@ -1,8 +1,7 @@
-"""What every attack shares: its result, its rounds, and the verification of what it returns."""
+"""The call that every attack shares: its rounds, and the verification of what they find."""
 
 import dataclasses
 import math
-import numbers
 import pathlib
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,88 +12,13 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.checkpoint import Checkpoint, State
 from tfinv.attacks.losses import margin
-from tfinv.classifier import Classifier, run_in_batches
+from tfinv.attacks.problem import AttackResult, Found, Problem
+from tfinv.classifier import Classifier
 from tfinv.errors import expected
+from tfinv.prediction import run_in_batches
 
 # So that the rounds of one run draw from different seeds.
 _APART = 1_000_003
-
-
-@dataclasses.dataclass(frozen=True)
-class AttackResult:
-    """What an attack found; n examples.
-
-    Attributes:
-      images: (n, H, W, C) float32, inside the budget and the bounds exactly. Rows that were wrong from the start are unchanged.
-      success: (n,) bool: the float32 prediction on `images` is wrong (targeted: is the target).
-      distances: (n,) float64, realised distance from the original in the attack's norm.
-      gradient_calls: (n,) gradients taken of each example.
-      queries: (n,) predictions asked of each example by an attack without gradients.
-      zero_gradients: (n,) bool: the first gradient was exactly zero, or not a number, in every pixel.
-    """
-
-    images: np.ndarray
-    success: np.ndarray
-    distances: np.ndarray
-    gradient_calls: np.ndarray
-    queries: np.ndarray
-    zero_gradients: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What one round of an attack is given: n images that still withstand.
-
-    Attributes:
-      classifier: the victim.
-      images: (n, H, W, C), all still classified as their label (targeted: not yet as their target).
-      labels: (n,) true classes.
-      goals: (n,) the labels to leave, or the targets to reach if the attack is targeted.
-      rows: (n,) places in the data set, which seed the draws.
-      seed: of the draws.
-      batch_size: examples in one compiled call, at most.
-      round: number of the round.
-      start: (n, H, W, C) images to start from, within the budget unless the attack is minimal; None for the attack's own start.
-    """
-
-    classifier: Classifier
-    images: np.ndarray
-    labels: np.ndarray
-    goals: np.ndarray
-    rows: np.ndarray
-    seed: int
-    batch_size: int
-    round: int = 0
-    start: np.ndarray | None = None
-
-    def clip(self, images: np.ndarray) -> np.ndarray:
-        """Images cut to the bounds, float32."""
-        low, high = self.classifier.bounds
-        return np.clip(images, np.float32(low), np.float32(high))
-
-    def take(self, chosen: np.ndarray) -> "Problem":
-        """The problem of some of the rows."""
-        start = None if self.start is None else self.start[chosen]
-        parts = {name: getattr(self, name)[chosen] for name in ("images", "labels", "goals", "rows")}
-        return dataclasses.replace(self, start=start, **parts)
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What one round found; n examples, as in its `Problem`.
-
-    Attributes:
-      images: (n, H, W, C), in the budget up to rounding. What is not, as an attack for the smallest perturbation may return, is
-        taken for a failure.
-      gradient_calls: (n,) or a number for all.
-      queries: (n,) or a number for all.
-      zero_gradients: (n,) bool, or None for none.
-    """
-
-    images: np.ndarray
-    gradient_calls: np.ndarray | int = 0
-    queries: np.ndarray | int = 0
-    zero_gradients: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,8 +165,8 @@ class Attack:
     def _margins(self, classifier, images, goals, batch_size):
         """(n,) above 0 where the float32 prediction is a success: what counts in the end, whatever computed the gradients."""
         logits = run_in_batches(classifier.compiled_logits, images, batch_size)
-        found = self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy()
-        # Where the two largest logits are equal, the prediction is the first of them.
+        found = np.nan_to_num(self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy())
+        # Where the two largest logits are equal, or one is not a number, the prediction is the first of them.
         hit = (logits.argmax(1) == goals) == self.targeted
         return np.where(hit, np.maximum(found, np.finfo(np.float32).tiny), np.minimum(found, 0.0))
 
@@ -279,16 +203,3 @@ class Attack:
 def _fresh(images, margins):
     n = len(images)
     return State(images.copy(), margins, np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, bool))
-
-
-def check_positive(attack: Attack, *names: str) -> None:
-    """Raises UserError unless the named fields are finite numbers above 0, and whole if their default is."""
-    for field in dataclasses.fields(attack):
-        if field.name not in names:
-            continue
-        value = getattr(attack, field.name)
-        whole = field.type is int
-        if whole and (not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1):
-            raise expected(f"{field.name} of at least 1", value, f"Change the argument `{field.name}`.")
-        if not whole and not (isinstance(value, numbers.Real) and 0 < float(value) < math.inf):
-            raise expected(f"a positive {field.name}", value, f"Change the argument `{field.name}`.")

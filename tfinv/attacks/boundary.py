@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Problem, check_positive
-from tfinv.attacks.compiled import compiled
 from tfinv.attacks.decision import DecisionAttack, hit
-from tfinv.attacks.pool import State, advance, phases
+from tfinv.attacks.fields import check_positive
+from tfinv.attacks.problem import Problem
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance, phases
 
 _TOGETHER = 8  # steps drawn in one call
 _CHECK = 5  # steps from one look at both candidates to the next
@@ -21,7 +22,7 @@ _STREAM = 2**20  # of the draws, apart from those of the start
 
 @dataclasses.dataclass(frozen=True)
 class Boundary(DecisionAttack):
-    """Boundary attack (Brendel et al. 2018, algorithm 1 and section 2.3).
+    """Boundary attack (Brendel et al. 2018, "Decision-based adversarial attacks").
 
     Each step goes along the sphere around the image in a random direction, then towards the image; it is taken if it is
     misclassified. Both sizes are relative to the distance. Every fifth step also asks about the point on the sphere: its rate

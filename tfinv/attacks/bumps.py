@@ -1,4 +1,4 @@
-"""The bumps of the L2 Square attack (Andriushchenko et al. 2020, section 3.2 and figure 3)."""
+"""The bumps of the L2 Square attack (Andriushchenko et al. 2020)."""
 
 import math
 

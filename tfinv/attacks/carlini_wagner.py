@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfinv import threat
 from tfinv.attacks.penalty import Moved, PenaltyAttack, loss
-from tfinv.attacks.pool import State
+from tfinv.pool import State
 
 # Adam's constants (Kingma and Ba 2015).
 _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8
@@ -19,7 +19,7 @@ _INSIDE = 0.999999
 
 @dataclasses.dataclass(frozen=True)
 class CarliniWagner(PenaltyAttack):
-    """Carlini and Wagner's L2 attack (2017, sections V and VI-A).
+    """Carlini and Wagner's L2 attack (2017, "Towards evaluating the robustness of neural networks").
 
     Minimises c f(x') + |x' - x|^2 over w, where x' = (tanh w + 1) / 2 in units of the bounds, with Adam. See `PenaltyAttack` for f,
     the search for c, and the attributes.

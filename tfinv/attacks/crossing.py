@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Problem
-from tfinv.attacks.compiled import compiled
 from tfinv.attacks.losses import margin
-from tfinv.attacks.pool import advance
+from tfinv.attacks.problem import Problem
 from tfinv.attacks.steps import ROUNDING
+from tfinv.compiled import compiled
+from tfinv.pool import advance
 
 
 def approach(

@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
-from tfinv.attacks.pool import State, advance
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fields import check_positive
+from tfinv.attacks.problem import Found, Problem
+from tfinv.compiled import compiled
 from tfinv.errors import expected
+from tfinv.pool import State, advance
 
 _TRIES = 100  # draws of noise for a start, at most
 _SHARES = (1.0, 0.75, 0.5)  # of the noise in its blend with the image
@@ -168,7 +170,7 @@ class DecisionAttack(Attack):
 
 
 def blend(image: tf.Tensor, far: tf.Tensor, share: tf.Tensor, norm: str) -> tf.Tensor:
-    """The images at a share of the distance to others (Chen et al. 2020, section IV-B).
+    """The images at a share of the distance to others (Chen et al. 2020, HopSkipJumpAttack).
 
     Args:
       image: (b, H, W, C).

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
-from tfinv.attacks.hyperplane import finite
-from tfinv.attacks.pool import advance, phases
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fields import check_number, check_positive
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
-from tfinv.errors import expected
+from tfinv.compiled import compiled
+from tfinv.pool import advance, phases
 
 # How far each step goes beyond the boundary, as a share of the width of the bounds.
 _BEYOND = 1e-5
@@ -23,7 +23,7 @@ _DUAL = {"linf": "l1", "l2": "l2"}
 
 @dataclasses.dataclass(frozen=True)
 class DeepFool(Attack):
-    """DeepFool (Moosavi-Dezfooli et al. 2016, algorithm 2; section 3.3 for L-inf).
+    """DeepFool (Moosavi-Dezfooli et al. 2016), for several classes, in L2 and L-inf.
 
     Each step goes to the boundary that is nearest if all are linear, and a little beyond, until the image is misclassified.
     The steps add up outside the bounds, which the paper does not have, and the image is their sum cut to the bounds: pixels that
@@ -49,8 +49,7 @@ class DeepFool(Attack):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "steps", "overshoot", "candidates")
-        if self.candidates < 2:
-            raise expected("candidates of at least 2", self.candidates, "Change the argument `candidates`.")
+        check_number(self, "of at least 2", lambda x: x >= 2, "candidates")
 
     def perturb(self, problem: Problem) -> Found:
         """One run of all steps; the images that withstand it are the originals again."""
@@ -108,7 +107,7 @@ def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
                 logits = tf.stop_gradient(traced) if classifier.exact_gradients else classifier.logits(current)
                 rivals = _rivals(logits, label, others)
                 parts = tf.unstack(_behind(traced, rivals, label), axis=1)
-            gradients = finite(tf.stack([tape.gradient(part, current) for part in parts], axis=1))
+            gradients = threat.finite(tf.stack([tape.gradient(part, current) for part in parts], axis=1))
             behind = _behind(logits, rivals, label)
             dual = tf.stack([threat.norms(g, _DUAL[norm]) for g in tf.unstack(gradients, axis=1)], axis=1)
             away = tf.where(dual > 0, tf.abs(behind) / dual, np.inf)

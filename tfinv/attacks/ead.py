@@ -8,17 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import check_positive
+from tfinv.attacks.fields import check_positive
 from tfinv.attacks.penalty import Moved, PenaltyAttack, loss
-from tfinv.attacks.pool import State
 from tfinv.errors import expected
+from tfinv.pool import State
 
 _RULES = ("l1", "en")
 
 
 @dataclasses.dataclass(frozen=True)
 class EAD(PenaltyAttack):
-    """Elastic-net attack to deep neural networks (Chen et al. 2018, algorithm 1: FISTA).
+    """Elastic-net attack to deep neural networks (Chen et al. 2018), by FISTA.
 
     Minimises c f(x') + |x' - x|_2^2 + beta |x' - x|_1 within the bounds; distances are in units of the bounds' width. See
     `PenaltyAttack` for f, the search for c, and the other attributes.
@@ -61,7 +61,7 @@ class EAD(PenaltyAttack):
         return (*super().kind, self.rule)
 
     def make_move(self, classifier: Any) -> Callable[..., Moved]:
-        """One step of FISTA (equations 4 to 7)."""
+        """One step of FISTA."""
         (low, high), sign, rule = classifier.bounds, self.sign, self.rule
         width = high - low
 

@@ -10,23 +10,24 @@ import tensorflow as tf
 
 from tfinv import random, threat
 from tfinv.attacks.apgd import ranked_targets
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.base import Attack
 from tfinv.attacks.crossing import approach
-from tfinv.attacks.hyperplane import finite, project
-from tfinv.attacks.pool import State, advance, phases
+from tfinv.attacks.fields import check_number, check_positive
+from tfinv.attacks.hyperplane import project
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
 from tfinv.classifier import Classifier
-from tfinv.errors import expected
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance, phases
 
 
 @dataclasses.dataclass(frozen=True)
 class FAB(Attack):
     """FAB-T (Croce and Hein 2020, "Minimally distorted adversarial examples with a fast adaptive boundary attack").
 
-    Algorithm 1, with the class whose boundary it moves to fixed, as in AutoAttack: one after the other those with the largest
-    logits at the image. Any misclassification counts. With a finite eps an example is done with as soon as something within eps
-    is found; with none, all classes and restarts are tried, and the smallest perturbation is returned.
+    The paper's algorithm, with the class whose boundary it moves to fixed, as in AutoAttack: one after the other those with the
+    largest logits at the image. Any misclassification counts. With a finite eps an example is done with as soon as something
+    within eps is found; with none, all classes and restarts are tried, and the smallest perturbation is returned.
 
     Attributes:
       eps: largest distance that counts; infinity for the smallest that can be found.
@@ -54,9 +55,7 @@ class FAB(Attack):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "steps", "n_targets", "restarts", "eta")
-        for name in ("alpha_max", "beta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise expected(f"{name} from 0 to 1", getattr(self, name), f"Change the argument `{name}`.")
+        check_number(self, "from 0 to 1", lambda x: 0 <= x <= 1, "alpha_max", "beta")
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
         """One a class and restart; a single one that has them all if eps is infinite, as any success would end it."""
@@ -132,7 +131,7 @@ _ARGUMENTS = ("images", "images", "labels", "labels", "images", "numbers", "scal
 
 
 def _make_step(norm: str) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, one step of algorithm 1.
+    """Returns what makes, for a classifier, one step.
 
     Of the result, `best` at `distance` is the nearest misclassified image seen, `still` says where nothing moves any more, and
     `zero` where the gradient is exactly zero.
@@ -151,7 +150,7 @@ def _make_step(norm: str) -> Callable[[Any], Callable]:
                 tape.watch(current)
                 logits = classifier.gradient_logits(current)
                 ahead = _ahead(logits, target, label)
-            gradient = finite(tape.gradient(ahead, current))
+            gradient = threat.finite(tape.gradient(ahead, current))
             if not classifier.exact_gradients:
                 logits = classifier.logits(current)
             # Not in the paper: what is left of a misclassified image after the step back may still be misclassified.

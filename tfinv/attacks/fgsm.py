@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from tfinv import random
-from tfinv.attacks.base import Problem
+from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.gradient import GradientAttack
-from tfinv.errors import expected
+from tfinv.attacks.problem import Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +33,7 @@ class RFGSM(FGSM):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.share < 1:
-            raise expected("share between 0 and 1", self.share, "Change the argument `share`.")
+        check_number(self, "between 0 and 1", lambda x: 0 < x < 1, "share")
 
     def begin(self, problem: Problem, radius: float) -> np.ndarray:
         """x'."""
@@ -62,8 +61,7 @@ class NFGSM(FGSM):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.noise < np.inf:
-            raise expected("a positive noise", self.noise, "Change the argument `noise`.")
+        check_positive(self, "noise")
 
     def begin(self, problem: Problem, radius: float) -> np.ndarray:
         """The image with noise, cut to the bounds."""

@@ -9,21 +9,21 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.base import Attack
 from tfinv.attacks.crossing import approach
-from tfinv.attacks.hyperplane import finite
+from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.pool import State, advance, phases
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
-from tfinv.errors import expected
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance, phases
 
 _DUAL = {"linf": "l1", "l2": "l2", "l1": "linf"}
 
 
 @dataclasses.dataclass(frozen=True)
 class FMN(Attack):
-    """Fast minimum-norm attack (Pintor et al. 2021, algorithm 1).
+    """FMN (Pintor et al. 2021, "Fast minimum-norm adversarial attacks through adaptive norm constraints").
 
     Steps along the gradient of the margin within a ball around the image. The ball reaches as far as the linearised boundary
     until the image is misclassified for the first time; from then on it shrinks while it is, and grows while it is not. The
@@ -58,9 +58,7 @@ class FMN(Attack):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "steps", "alpha_init", "alpha_final", "gamma_init", "gamma_final")
-        for name in ("gamma_init", "gamma_final"):
-            if getattr(self, name) >= 1:
-                raise expected(f"{name} below 1", getattr(self, name), f"Change the argument `{name}`.")
+        check_number(self, "below 1", lambda x: x < 1, "gamma_init", "gamma_final")
 
     def perturb(self, problem: Problem) -> Found:
         """One run of all steps; the images that withstand it are the originals again."""
@@ -116,7 +114,7 @@ def _annealed(first: float, last: float, steps: int) -> np.ndarray:
 
 
 def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, one step of algorithm 1.
+    """Returns what makes, for a classifier, one step.
 
     Of the result, `current` has moved within `radius`, `best` at `distance` is the nearest success seen, and `zero` says where the
     gradient is exactly zero.
@@ -131,7 +129,7 @@ def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
                 tape.watch(current)
                 logits = classifier.gradient_logits(current)
                 ahead = sign * margin(logits, goal)
-            gradient = finite(tape.gradient(ahead, current))
+            gradient = threat.finite(tape.gradient(ahead, current))
             if not classifier.exact_gradients:
                 logits = classifier.logits(current)
                 ahead = sign * margin(logits, goal)

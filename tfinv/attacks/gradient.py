@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Attack, Found, Problem
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.base import Attack
 from tfinv.attacks.losses import LOSSES
-from tfinv.attacks.pool import State, advance, phases
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import Kind, limits, make_step, solved
+from tfinv.compiled import compiled
 from tfinv.errors import expected
+from tfinv.pool import State, advance, phases
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +105,10 @@ class GradientAttack(Attack):
         return Found(state["current"], calls, zero_gradients=state["zero"])
 
     def verify(self, problem: Problem, state: State, claimed: np.ndarray) -> np.ndarray:
-        """Those of the claimed rows that float32 confirms; the others may not stop again before the end."""
+        """Those of the claimed rows that float32 confirms; the others may not stop before the next look."""
         logits = problem.classifier.predict(state["current"][claimed], problem.batch_size)
         right = solved(tf.constant(logits), tf.constant(problem.goals[claimed]), self.targeted).numpy()
+        state["may_stop"][:] = self.early_stop
         state["may_stop"][claimed[~right]] = False
         state["solved"][claimed[~right]] = False
         return claimed[right]

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Problem, check_positive
-from tfinv.attacks.compiled import compiled
 from tfinv.attacks.decision import DecisionAttack, hit
-from tfinv.attacks.pool import State, advance
+from tfinv.attacks.fields import check_positive
+from tfinv.attacks.problem import Problem
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance
 
 _TOGETHER = 8  # draws of one example in one call
 _LONGEST = 20  # halvings of a step
@@ -24,10 +25,10 @@ _COARSEST, _FINEST = 1e-4, 1e-6  # tolerances of the bisection, as shares of the
 
 @dataclasses.dataclass(frozen=True)
 class HopSkipJump(DecisionAttack):
-    """HopSkipJumpAttack (Chen et al. 2020, algorithm 2).
+    """HopSkipJumpAttack (Chen et al. 2020).
 
-    Each round estimates the gradient at a point of the boundary from the decisions at points around it (equation 16), goes along
-    it by a step that is halved until it is misclassified (equation 13), and bisects back to the boundary.
+    Each round estimates the gradient at a point of the boundary from the decisions at points around it, goes along it by a step
+    that is halved until it is misclassified, and bisects back to the boundary.
 
     Attributes:
       evaluations: decisions in the first estimate of a direction; the t-th has sqrt(t) times as many.
@@ -45,7 +46,7 @@ class HopSkipJump(DecisionAttack):
         """Rounds until the queries are spent."""
         classifier, n = problem.classifier, len(problem.images)
         pixels = math.prod(classifier.input_shape)
-        # theta = d^(-3/2), or d^-2 in L-inf (section V-A).
+        # theta = d^(-3/2), or d^-2 in L-inf (the paper).
         tolerance = min(max(pixels ** (-2.0 if self.norm == "linf" else -1.5), _FINEST), _COARSEST)
         halvings = math.ceil(-math.log2(tolerance))
         state |= {
@@ -79,7 +80,7 @@ class HopSkipJump(DecisionAttack):
         least = _LEAST_SIZE * (high - low) * math.sqrt(pixels)
 
         def point(current, distance, goal, place, allowed, queries, **_):
-            size = tf.maximum(distance / pixels, least)  # delta_t of section V-A, which is distance / d in both norms
+            size = tf.maximum(distance / pixels, least)  # the paper's delta_t, which is distance / d in both norms
             if number == 1:
                 size = tf.fill(tf.shape(distance), tf.constant(_FIRST_SIZE * (high - low), tf.float32))
             sums = (tf.zeros_like(distance), tf.zeros_like(current), tf.zeros_like(current))

@@ -8,6 +8,8 @@ are used up one after the other.
 
 import tensorflow as tf
 
+from tfinv import threat
+
 # Stands for infinity, where a product of infinity and zero would not be a number.
 _FAR = 1e30
 
@@ -29,7 +31,7 @@ def project(points: tf.Tensor, normal: tf.Tensor, value: tf.Tensor, low: float, 
     """
     shape, batch = tf.shape(points), tf.shape(points)[0]
     points, normal = (tf.reshape(x, [batch, -1]) for x in (points, normal))
-    normal = finite(normal)
+    normal = threat.finite(normal)
     # Scaled by the largest entry first: squares of entries below 1e-19 would underflow to zero.
     largest = tf.reduce_max(tf.abs(normal), axis=1)
     normal = tf.math.divide_no_nan(normal, largest[:, None])
@@ -39,12 +41,6 @@ def project(points: tf.Tensor, normal: tf.Tensor, value: tf.Tensor, low: float, 
     room = tf.where(way > 0, high - points, tf.where(way < 0, points - low, 0.0))
     lengths = _LENGTHS[norm](tf.abs(normal), tf.maximum(room, 0.0), missing)
     return tf.reshape(tf.where(missing[:, None] > 0, way * lengths, 0.0), shape)
-
-
-def finite(gradient: tf.Tensor) -> tf.Tensor:
-    """The gradient with zeros for what is not a number, and the largest number for infinity, which half precision makes."""
-    gradient = tf.where(tf.math.is_nan(gradient), tf.zeros_like(gradient), gradient)
-    return tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
 
 
 def _linf(slope, room, missing):

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tfinv.attacks.base import Problem, check_positive
+from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.pgd import BIM
+from tfinv.attacks.problem import Problem
 from tfinv.attacks.steps import Kind
 from tfinv.errors import expected
 
@@ -24,8 +25,7 @@ class MIFGSM(BIM):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.decay < np.inf:
-            raise expected("decay of at least 0", self.decay, "Change the argument `decay`.")
+        check_number(self, "of at least 0", lambda x: x >= 0, "decay")
 
     @property
     def kind(self) -> Kind:
@@ -50,9 +50,7 @@ class DIFGSM(MIFGSM):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("probability", "smallest"):
-            if not 0 < getattr(self, name) <= 1:
-                raise expected(f"{name} above 0, at most 1", getattr(self, name), f"Change the argument `{name}`.")
+        check_number(self, "above 0, at most 1", lambda x: 0 < x <= 1, "probability", "smallest")
 
     @property
     def kind(self) -> Kind:

@@ -7,8 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random, threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fields import check_positive
 from tfinv.attacks.losses import margin
+from tfinv.attacks.problem import Found, Problem
 
 
 @dataclasses.dataclass(frozen=True)

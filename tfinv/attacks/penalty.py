@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import threat
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.base import Attack
 from tfinv.attacks.crossing import approach
-from tfinv.attacks.hyperplane import finite
+from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.pool import State, advance
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import ROUNDING
-from tfinv.errors import expected
+from tfinv.compiled import compiled
+from tfinv.pool import State, advance
 
 # From here on no larger c is tried (Carlini and Wagner's code), which float32 could not add to a distance anyway.
 _LARGEST_CONST = 1e10
@@ -82,8 +82,7 @@ class PenaltyAttack(Attack):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "steps", "learning_rate", "binary_search_steps", "initial_const")
-        if not 0 <= self.confidence < math.inf:
-            raise expected("confidence of at least 0", self.confidence, "Change the argument `confidence`.")
+        check_number(self, "of at least 0", lambda x: x >= 0, "confidence")
 
     def begin(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
         """The variables at these images."""
@@ -197,6 +196,6 @@ def loss(classifier: Any, x: tf.Tensor, goal: tf.Tensor, sign: float, confidence
         tape.watch(x)
         logits = classifier.gradient_logits(x)
         ahead = sign * margin(logits, goal)
-    gradient = finite(tape.gradient(ahead, x))
+    gradient = threat.finite(tape.gradient(ahead, x))
     slope = tf.where(threat.per_example(ahead <= confidence, x), -gradient, 0.0)
     return tf.maximum(-ahead, -confidence), slope, ~tf.reduce_any(gradient != 0, axis=[1, 2, 3]), logits

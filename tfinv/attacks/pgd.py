@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfinv.attacks.base import Attack, Problem, check_positive
+from tfinv.attacks.base import Attack
+from tfinv.attacks.fields import check_positive
 from tfinv.attacks.gradient import GradientAttack, random_begin
+from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 

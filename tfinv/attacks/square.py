@@ -10,15 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random
-from tfinv.attacks.base import Attack, Found, Problem, check_positive
+from tfinv.attacks.base import Attack
 from tfinv.attacks.bumps import bump, grid_of_bumps
-from tfinv.attacks.compiled import compiled
+from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.pool import advance, phases
+from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
-from tfinv.errors import expected
+from tfinv.compiled import compiled
+from tfinv.pool import advance, phases
 
-# The share of pixels is halved after these of 10,000 queries (section 3, and 500, which only the authors' code has).
+# The share of pixels is halved after these of 10,000 queries (the paper, and 500, which only the authors' code has).
 _HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 _LOOK = 64  # queries between two looks at the host, at most
@@ -26,7 +27,7 @@ _LOOK = 64  # queries between two looks at the host, at most
 
 @dataclasses.dataclass(frozen=True)
 class Square(Attack):
-    """Random search over squares (Andriushchenko et al. 2020, algorithms 1 to 3), on the margin.
+    """Square attack (Andriushchenko et al. 2020): random search over squares, on the margin.
 
     It starts at vertical stripes (L-inf) or at a grid of bumps (L2). Each query changes one square at a random place, and is
     kept if the margin rises. An example that is misclassified takes no more queries.
@@ -44,8 +45,7 @@ class Square(Attack):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "queries")
-        if not 0 < self.p_init <= 1:
-            raise expected("p_init above 0, at most 1", self.p_init, "Change the argument `p_init`.")
+        check_number(self, "above 0, at most 1", lambda x: 0 < x <= 1, "p_init")
 
     def side(self, query: int, height: int, width: int) -> int:
         """The side of the square of a query, 1 for the first after the start."""
@@ -105,7 +105,7 @@ class Square(Attack):
         return Found(state["best"], queries=state["queries"])
 
     def _begin(self, image, places, eps, problem):
-        """Stripes (section 3.1, initialisation) or a grid of bumps (section 3.2), cut to the bounds."""
+        """Stripes or a grid of bumps, cut to the bounds."""
         height, width, channels = problem.classifier.input_shape
         if self.norm == "linf":
             moved = _signs(random.uniform(problem.seed, 0, places, (1, width, channels)))
@@ -149,12 +149,12 @@ def _make_search(norm: str, targeted: bool) -> Callable[[Any], Callable]:
             return i, j, (i >= 0) & (i < side) & (j >= 0) & (j < side)
 
         def square(best, image, draws, eps, side):
-            """Algorithm 2: all of the square moves to the edge of the ball, each channel to one of its two ends."""
+            """L-inf: all of the square moves to the edge of the ball, each channel to one of its two ends."""
             inside = places(draws, side)[2][..., None]
             return tf.where(inside, image + eps * _signs(draws[:, 5:])[:, None, None, :], best)
 
         def bumps(best, image, draws, eps, side):
-            """Algorithm 3: the norm in a second square, and what is left of the budget, go into a bump in the first one."""
+            """L2: the norm in a second square, and what is left of the budget, go into a bump in the first one."""
             i, j, first = places(draws, side)
             second = places(draws[:, 2:], side)[2]
             upright = (draws[:, 4] < 0.5)[:, None, None]

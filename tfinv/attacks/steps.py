@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.losses import LOSSES, margin
 
-# Success by less than this share of the largest logit may be the rounding of one batch size, so the attack goes on.
-ROUNDING = 1e-5
+# Success by less than this share of the largest logit may be rounding, so the attack goes on: in float32 that of one batch
+# size, in half precision that of bfloat16, where a row that stops too soon loses the rest of its steps.
+ROUNDING, HALF_ROUNDING = 1e-5, 2.0**-8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Kind:
         return (*wanted, *["images", "scalar"] * self.momentum, *["scalar"] * 3 * self.diverse)
 
 
-def solved(logits: tf.Tensor, goals: tf.Tensor, targeted: bool) -> tf.Tensor:
-    """(batch,) bool: success by more than rounding."""
+def solved(logits: tf.Tensor, goals: tf.Tensor, targeted: bool, exact: bool = True) -> tf.Tensor:
+    """(batch,) bool: success by more than rounding; `exact` says whether the logits were computed in float32."""
     ahead = (-1.0 if targeted else 1.0) * margin(logits, goals)
-    return ahead > ROUNDING * tf.reduce_max(tf.abs(logits), axis=1)
+    return ahead > (ROUNDING if exact else HALF_ROUNDING) * tf.reduce_max(tf.abs(logits), axis=1)
 
 
 def make_step(kind: Kind) -> Callable[[Any], Callable]:
@@ -73,13 +74,14 @@ def make_step(kind: Kind) -> Callable[[Any], Callable]:
                 gradient = _smooth(gradient, kind.kernel)
             new = {}
             if kind.momentum:
+                gradient = threat.finite(gradient)  # one that is no number would stay in the velocity
                 gradient = decay * velocity + threat.per_example(_inverse_mean_size(gradient), gradient) * gradient
                 new["velocity"] = gradient
             if kind.norm == "l1":  # where the bounds leave no room, none of the budget should be spent
                 stuck = ((current >= high) & (gradient > 0)) | ((current <= low) & (gradient < 0))
                 gradient = tf.where(stuck, 0.0, gradient)
             direction = threat.steepest(gradient, kind.norm)
-            stop = may_stop & solved(logits, goal, kind.targeted)
+            stop = may_stop & solved(logits, goal, kind.targeted, classifier.exact_gradients)
             # A step of length zero leaves a point of the budget where it is, exactly in L-inf.
             moved = current + threat.per_example(tf.where(stop, 0.0, size), current) * direction
             if kind.norm == "linf":

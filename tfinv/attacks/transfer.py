@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from tfinv import importing, specs, threat
-from tfinv.attacks.base import Attack, Found, Problem
+from tfinv.attacks import nested
+from tfinv.attacks.base import Attack
+from tfinv.attacks.problem import Found, Problem
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 
@@ -43,8 +46,6 @@ class Transfer(Attack):
     @property
     def inner(self) -> Attack:
         """The attack on the surrogate."""
-        from tfinv.attacks import ATTACKS
-
         name, given = specs.parse(self.attack)
         if name == "transfer" or set(given) & set(_SHARED):
             raise expected(
@@ -53,17 +54,21 @@ class Transfer(Attack):
                 "Change the argument `attack`, and give those to transfer itself.",
             )
         shared = {field: getattr(self, field) for field in _SHARED}
-        return specs.build(ATTACKS, self.attack, **shared, early_stop=False)
+        return nested.attack(self.attack, **shared, early_stop=False)
 
     def perturb(self, problem: Problem) -> Found:
         """Each round of the inner attack on what the victim still withstands."""
         inner, surrogate, victim = self.inner, self._model(problem.classifier), problem.classifier
+        combined = not hasattr(inner, "early_stop")  # then its members have to be told
+        persistent: dict[str, Any] = {"early_stop": False}
         n = len(problem.images)
         images, queries, rows = problem.images.copy(), np.zeros(n, np.int64), np.arange(n)
         for number, (member, round_number) in enumerate(inner.stages(surrogate)):
             part = dataclasses.replace(
                 problem.take(rows), classifier=surrogate, round=round_number, seed=problem.seed + number
             )
+            if combined and hasattr(member, "early_stop"):
+                member = dataclasses.replace(member, **persistent)
             found = member.perturb(part)
             budget = threat.Budget(self.eps, self.norm)
             images[rows] = member.within(found.images, part.images, budget, victim.bounds)

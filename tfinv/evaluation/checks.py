@@ -24,7 +24,9 @@ class Effort:
       images: how many are attacked, spread evenly over all.
       steps: of PGD at half the range.
       queries: of Square, an image.
-      draws: of random noise, an image.
+      draws: of random noise, an image. The 10,000 that are usual would take a small convolutional network minutes for a few
+        hundred images (it makes some 12,000 predictions a second on two cores), and on the few images that fit into 20 seconds
+        a finding of 1 % could not be told from chance.
       minimal_steps: of the attack for the smallest perturbation; 0 leaves it out.
     """
 

@@ -1,6 +1,8 @@
 """Which images withstand an attack at which eps: one run a budget, or as few runs as the order of the budgets allows."""
 
 import dataclasses
+import itertools
+import math
 import pathlib
 import time
 from collections.abc import Sequence
@@ -58,11 +60,11 @@ def attack_at_each(
 ) -> tuple[Outcome, np.ndarray]:
     """Attacks the images at every eps.
 
-    An attack for the smallest perturbation runs once, at the largest eps. Any other runs once an eps if they are "independent".
-    "bisected" looks for each image's own threshold: what succeeds at one eps does so at each larger one, whose ball holds the
-    smaller, and what fails at one is taken to fail at each smaller one, which could only hide a success that a wider search
-    missed. So each of m budgets is tried for some images only, and each image about log2(m + 1) times, from where the last
-    run ended. The accuracies are still upper bounds of the robust accuracy.
+    An attack for the smallest perturbation runs once, without a limit if there are several eps. Any other runs once an eps if
+    they are "independent". "bisected" looks for each image's own threshold: what succeeds at one eps does so at each larger one,
+    whose ball holds the smaller, and what fails at one is taken to fail at each smaller one, which could only hide a success that
+    a wider search missed. So each of m budgets is tried for some images only, and each image about log2(m + 1) times, from where
+    the last run ended. The accuracies are still upper bounds of the robust accuracy.
 
     Args:
       classifier: under test.
@@ -83,11 +85,12 @@ def attack_at_each(
     m, n = len(eps), len(images)
     found = Outcome.empty(m, n)
     options: dict[str, Any] = {"seed": seed, "batch_size": batch_size}
+    numbers = itertools.count()  # of the runs, which a killed evaluation repeats in the same order
 
-    def run(k: int, chosen: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    def run(k: int, chosen: np.ndarray, start: np.ndarray | None = None, limit: float | None = None) -> np.ndarray:
         begin = time.perf_counter()
-        path = checkpoint and checkpoint.with_name(f"{checkpoint.stem}-{k}-{len(chosen)}.npz")
-        attacking = dataclasses.replace(attack, eps=eps[k])
+        path = checkpoint and checkpoint.with_name(f"{checkpoint.stem}-{next(numbers)}.npz")
+        attacking = dataclasses.replace(attack, eps=eps[k] if limit is None else limit)
         kept = path if path and len(attacking.stages(classifier)) > 1 else None
         result = attacking(
             classifier, images[chosen], labels[chosen], rows=rows[chosen], start=start, checkpoint=kept, **options
@@ -102,14 +105,14 @@ def attack_at_each(
     everyone = np.arange(n)
     if attack.MINIMAL:
         top = int(np.argmax(eps))
-        best = run(top, everyone)
+        # A limit would end the search at the first success within it, which tells nothing of smaller budgets.
+        best = run(top, everyone, limit=math.inf if m > 1 else None)
+        success, distances = found.success[top].copy(), found.distances[top].copy()
         for k in range(m):
-            if k != top:
-                for name in ("distances", "zero_gradients"):
-                    getattr(found, name)[k] = getattr(found, name)[top]
-                near = found.distances[top] <= eps[k]
-                found.success[k] = found.success[top] & near
-                found.distances[k] = np.where(near, found.distances[top], 0.0)
+            near = distances <= eps[k]
+            found.success[k], found.distances[k] = success & near, np.where(near, distances, 0.0)
+            found.zero_gradients[k] = found.zero_gradients[top]
+        best[~found.success[top]] = images[~found.success[top]]
         return found, best[None]
     if mode == "independent":
         return found, np.stack([run(k, everyone) for k in range(m)])

@@ -53,8 +53,8 @@ def pgd_at_least_fgsm(rows: Sequence[Row]) -> Check:
     """An iterative attack must not be weaker than a single step."""
     return _stronger(
         rows,
-        lambda row: family(row) == "pgd",
-        lambda row: family(row) == "fgsm",
+        _is("pgd"),
+        _is("fgsm"),
         "pgd-at-least-fgsm",
         "A single step is one of PGD's options. When it does better, the gradient misleads beyond the first step, or PGD's step "
         "size is wrong: try more steps, a smaller step and restarts.",
@@ -65,8 +65,8 @@ def noise_weaker_than_fgsm(rows: Sequence[Row]) -> Check:
     """Random noise must not be stronger than a gradient step."""
     return _stronger(
         rows,
-        lambda row: family(row) == "fgsm",
-        lambda row: family(row) == "noise",
+        _is("fgsm"),
+        _is("noise"),
         "noise-weaker-than-fgsm",
         "Noise knows nothing of the model. When it beats FGSM, the gradient is no guide: look for masked or shattered gradients.",
     )
@@ -159,6 +159,10 @@ def _stronger(rows, strong, weak, name, advice):
         if one["accuracy"] > other["accuracy"] and _significant(one, other):
             problems.append(judged[-1])
     return Check(name, None if not judged else not problems, "; ".join(problems or judged) or "not run", advice)
+
+
+def _is(name):
+    return lambda row: family(row) == name
 
 
 def _significant(a, b):

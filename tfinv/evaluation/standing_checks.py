@@ -112,7 +112,7 @@ def noise_finds_nothing_new(standing: Standing | None, draws: int = 50) -> Check
     return _finds_nothing_new(
         "noise-finds-nothing-new",
         standing,
-        lambda attack: _same_threat(attack, Noise, draws=draws),
+        _same_threat(Noise, draws=draws),
         "Chance finds what the attack did not, so the gradient does not lead to what is near. Look for quantised, random or "
         "non-differentiable steps in the model, and quote no figure of this attack.",
     )
@@ -123,7 +123,7 @@ def black_box_finds_nothing_new(standing: Standing | None, queries: int = 200) -
     return _finds_nothing_new(
         "black-box-finds-nothing-new",
         standing,
-        lambda attack: _same_threat(attack, Square, queries=queries),
+        _same_threat(Square, queries=queries),
         "An attack that never sees a gradient does better than one that does, so the gradient misleads. Quote no figure of the "
         "white-box attack: run square with its full number of queries, or autoattack, and look for what masks the gradient.",
     )
@@ -134,7 +134,7 @@ def minimal_attack_finds_nothing_nearer(standing: Standing | None, steps: int = 
     return _finds_nothing_new(
         "minimal-attack-finds-nothing-nearer",
         standing,
-        lambda attack: _same_threat(attack, FMN, steps=steps) if steps else None,
+        _same_threat(FMN, steps=steps) if steps else lambda _: None,
         "There are adversarial images inside the budget that the attack of the rows misses. Quote the lower accuracy, and try more "
         "steps, restarts and another loss.",
     )
@@ -179,9 +179,9 @@ def _rebuilt(row):
         return None
 
 
-def _same_threat(attack, cls, **parameters):
-    """Another attack of the same eps and norm; None if it lacks the norm."""
-    return cls(eps=attack.eps, norm=attack.norm, **parameters) if attack.norm in cls.NORMS else None
+def _same_threat(cls, **parameters):
+    """What makes another attack of an attack's eps and norm; None if it lacks the norm."""
+    return lambda a: cls(eps=a.eps, norm=a.norm, **parameters) if a.norm in cls.NORMS else None
 
 
 def _shown(attack):

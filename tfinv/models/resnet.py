@@ -52,17 +52,12 @@ def resnet18(
     batch_norm: bool = True,
     preactivation: bool = False,
 ) -> keras.Model:
-    """ResNet-18 of He et al. 2016a, table 1, with the CIFAR stem: one 3x3 convolution of stride 1, and no pooling.
+    """ResNet-18 of He et al. 2016a with the CIFAR stem: one 3x3 convolution of stride 1, and no pooling.
+
+    Takes and gives what `resnet` does, but for `width`, and an encoding of (8 width,).
 
     Args:
-      input_shape: (H, W, C) of images in [0, 1], 28 to 224 pixels.
-      num_classes: number of logits.
       width: channels of the first of the four stages; each has twice as many as the one before.
-      batch_norm: whether to normalise; if not, convolutions have biases.
-      preactivation: normalise and activate before each convolution (He et al. 2016b, figure 1b).
-
-    Returns:
-      A model from images to logits; the encoding is the average over the last stage's pixels, (8 width,).
     """
     widths = tuple(width * 2**stage for stage in range(4))
     return _network(input_shape, num_classes, widths, 2, batch_norm, preactivation, "resnet18")

@@ -1,0 +1,151 @@
+"""What the tests of every attack share: small settings of each, and one classifier of every kind."""
+
+import functools
+import math
+import pathlib
+import tempfile
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import tfinv
+from tfinv import attacks
+from tfinv.classifier import Classifier
+
+SHAPE, CLASSES, COUNT = (6, 6, 1), 3, 13
+WRONG = [0, 7, 12]  # rows whose label is not what the model says
+
+# A new attack must be added here, small enough to be quick.
+SETTINGS = {
+    "fgsm": {},
+    "rfgsm": {},
+    "nfgsm": {},
+    "bim": {"steps": 5},
+    "pgd": {"steps": 11, "restarts": 2},
+    "mifgsm": {"steps": 5},
+    "difgsm": {"steps": 5, "smallest": 0.5, "probability": 0.9},
+    "tifgsm": {"steps": 5, "kernel": 3},
+    "noise": {"draws": 3},
+    "apgd": {"steps": 10},
+    "apgdt": {"steps": 8},
+    "fab": {"steps": 8},
+    "deepfool": {},
+    "cw": {"steps": 50, "binary_search_steps": 8, "learning_rate": 0.2},
+    "ead": {"steps": 20, "binary_search_steps": 4},
+    "fmn": {"steps": 12},
+    "autoattack": {"steps": 6, "queries": 40},
+    "worst_case": {"members": "bim(steps=3),pgd(steps=5)"},
+    "square": {"queries": 30},
+    "hopskipjump": {"queries": 120, "evaluations": 20},
+    "boundary": {"queries": 400},
+    "transfer": {"attack": "mifgsm(steps=5)"},
+}
+DRAWLESS = {"fab", "deepfool", "cw", "ead", "fmn", "fgsm", "bim", "mifgsm", "tifgsm", "transfer"}
+KINDS = {
+    "logits": (0, 1),
+    "softmax": (0, 255),
+    "batch norm": (-1, 1),
+    "mixed_bfloat16": (0, 255),
+    "h5": (0, 1),
+    "saved model": (0, 1),
+    "callable": (-1, 1),
+}
+
+
+def of(name):
+    return attacks.ATTACKS[name]
+
+
+def follows_gradients(name):
+    return of(name).NEEDS == "gradients"
+
+
+MORE = {"steps", "draws", "queries", "restarts"}
+CASES = [(name, norm) for name in SETTINGS for norm in of(name).NORMS]
+ALL = pytest.mark.parametrize("name", SETTINGS)
+EACH = pytest.mark.parametrize(("name", "norm"), CASES, ids=map("-".join, CASES))
+KIND = pytest.mark.parametrize("kind", KINDS)
+BATCHED = pytest.mark.parametrize("kind", ["softmax", "batch norm"])  # what a batch could mix up
+
+
+@functools.cache
+def victim(kind):
+    """A classifier, its model, images in its bounds, and labels that are wrong in the rows of WRONG."""
+    low, high = bounds = KINDS[kind]
+    keras.utils.set_random_seed(2)
+    layers = [
+        keras.Input(SHAPE),
+        keras.layers.Rescaling(1 / (high - low), offset=-low / (high - low)),
+        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES, kernel_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=5)),
+    ]
+    if kind == "batch norm":
+        layers[3:3] = [keras.layers.BatchNormalization(momentum=0.1), keras.layers.Dropout(0.5)]
+    if kind == "softmax":
+        layers += [keras.layers.Softmax()]
+    if kind == "mixed_bfloat16":
+        keras.mixed_precision.set_global_policy(kind)
+        try:
+            layers[1:] = [layer.__class__.from_config(_without_type(layer)) for layer in layers[1:]]
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+    model = keras.Sequential(layers)
+    if kind == "batch norm":
+        model(np.random.default_rng(3).uniform(low, high, (50, *SHAPE)), training=True)
+    if kind in ("h5", "saved model"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / ("model.h5" if kind == "h5" else "model")
+            _save(model, path)
+            classifier = tfinv.load_classifier(path, bounds)
+    elif kind == "callable":
+        classifier = Classifier.from_callable(
+            lambda x: model(x, training=False), input_shape=SHAPE, num_classes=CLASSES, bounds=bounds, outputs="logits"
+        )
+    else:
+        classifier = Classifier.from_keras(model, bounds)
+    x = classifier.from_unit(np.random.default_rng(1).uniform(size=(COUNT, *SHAPE)))
+    x[1, :3], x[1, 3:] = low, high
+    y = classifier.predict(x).argmax(1)
+    y[WRONG] = (y[WRONG] + 1) % CLASSES
+    return classifier, model, x, y
+
+
+def _save(model, path):
+    if path.suffix:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras calls the format old, which is why there are so many such files
+            model.save(path)
+    else:
+        model.export(path, verbose=False)
+
+
+def _without_type(layer):
+    return {k: v for k, v in layer.get_config().items() if k not in ("dtype", "name")}
+
+
+def make(name, classifier, share, norm=None, **more):
+    norm = norm or of(name).NORMS[0]
+    low, high = classifier.bounds
+    scale = {"linf": 1.0, "l2": math.sqrt(math.prod(SHAPE)), "l1": math.prod(SHAPE)}[norm]
+    if name == "transfer":
+        more = {"surrogate": classifier} | more
+    return of(name)(**{"eps": share * (high - low) * scale, "norm": norm} | SETTINGS[name] | more)
+
+
+def beginnings(name, classifier, targets):
+    """What a targeted attack on labels starts from: an image of each target."""
+    if not (of(name).MINIMAL and of(name).NEEDS == "labels"):
+        return {}
+    drawn = np.random.default_rng(8).uniform(size=(2000, *SHAPE)) ** np.linspace(0.1, 5, 2000).reshape(-1, 1, 1, 1)
+    drawn = classifier.from_unit(drawn)
+    predicted = classifier.predict(drawn).argmax(1)
+    return {"start": drawn[[np.flatnonzero(predicted == target)[0] for target in targets]]}
+
+
+@functools.cache
+def attacked(name, norm, kind, batch_size=256, seed=1):
+    classifier, _, x, y = victim(kind)
+    return make(name, classifier, 0.07, norm)(classifier, x, y, seed=seed, batch_size=batch_size)
