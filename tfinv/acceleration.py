@@ -52,8 +52,9 @@ def copy_for_gradients(
 ) -> GradientCopy | None:
     """Makes the copy with the weights of now, so later training does not show in it.
 
-    Layers that are not Keras's own, and calls of them, stay as they are and are shared with the model. The last dense layer
-    and the preprocessing of images are never in half precision: they cost little, and what follows depends on their digits.
+    Layers that are not Keras's own, and calls of them, stay as they are and are shared with the model. The last dense layer,
+    the preprocessing of images and the first convolution are never in half precision: they cost little, and what follows depends
+    on their digits. In bfloat16 an image near 1 has steps of 1/256, which is more than a small eps.
 
     Args:
       parts: the graphs from images to logits, each applied to the output of the one before.
@@ -90,7 +91,7 @@ def _verified(
     copier = _Copier(fold, precision)
     x = tf.constant(images)
     try:
-        functions = [copier.graph(graph, last=graph is parts[-1]) for graph in parts]
+        functions = [copier.graph(graph, graph is parts[0], graph is parts[-1]) for graph in parts]
 
         def call(x: tf.Tensor) -> tf.Tensor:
             for function in functions:
@@ -117,13 +118,14 @@ class _Copier:
     def __init__(self, fold: bool, precision: str | None):
         self.fold, self.precision = fold, precision
         self.done: set[str] = set()
-        self.copies: dict[tuple[int, int, bool], Any] = {}
+        self.copies: dict[tuple[int, int, bool, bool], Any] = {}
 
-    def graph(self, graph: graphs.Graph, last: bool) -> graphs.Function:
-        """A function from the graph's input to its output; `last` if its output are the logits."""
+    def graph(self, graph: graphs.Graph, first: bool, last: bool) -> graphs.Function:
+        """A function from the graph's input to its output; `first` if that is an image, `last` if its output are the logits."""
         nodes = [node for node in _distinct(graph) if node.output is not graph.input]
         folds = _foldable(graph, nodes) if self.fold else {}
         folded = {id(norm) for norm in folds.values()}
+        first_call = next((node.call for node in nodes if _looks_first(node)), None) if first else None
         last_call = _before_ignored(graph.output).call if last else None
         steps = []
         for node in nodes:
@@ -131,7 +133,8 @@ class _Copier:
                 steps.append((node.call, None))
                 continue
             norm = folds.get(id(node.call))
-            steps.append((node.call, self.operation(node, norm and norm.operation, node.call is last_call)))
+            ends = node.call is first_call, node.call is last_call
+            steps.append((node.call, self.operation(node, norm and norm.operation, *ends)))
         if folded:
             self.done.add(_FOLDED)
 
@@ -150,25 +153,25 @@ class _Copier:
 
         return run
 
-    def operation(self, node: graphs.Node, norm: Any, last: bool) -> Any:
+    def operation(self, node: graphs.Node, norm: Any, first: bool, last: bool) -> Any:
         """What to call in place of an operation, with the batch norm behind it if that is to be folded."""
-        key = (id(node.operation), id(norm), last)
+        key = (id(node.operation), id(norm), first, last)
         if key not in self.copies:
-            self.copies[key] = self._copy(node, norm, last)
+            self.copies[key] = self._copy(node, norm, first, last)
         return self.copies[key]
 
-    def _copy(self, node: graphs.Node, norm: Any, last: bool) -> Any:
+    def _copy(self, node: graphs.Node, norm: Any, first: bool, last: bool) -> Any:
         layer = node.operation
         if self.fold and _is_channel_norm(node):
             self.done.add(_FOLDED)
             return _alone(fast_ops.scale_and_shift(*folding.scale_and_shift(layer)))
-        if _is_plain_model(node):
+        if graphs.is_plain_model(node):
             inside = graphs.Graph(layer.inputs[0], layer.outputs[0])
-            return _alone(self.graph(inside, last))
+            return _alone(self.graph(inside, first, last))
         if not isinstance(layer, keras.Layer):
             return layer
         dense_last = last and type(layer) is keras.layers.Dense
-        precision = "float32" if self.precision and dense_last else self.precision
+        precision = "float32" if self.precision and (first or dense_last) else self.precision
         if not folding.is_known(layer) or not (precision or layer.weights):
             return folding.in_inference(layer, bool(self.precision))
         copy = folding.rebuild(layer, precision, norm)
@@ -178,6 +181,11 @@ class _Copier:
             self.done.add(_REARRANGED)
             return _alone(fast_ops.one_channel_convolution(copy))
         return folding.in_inference(copy, False)
+
+
+def _looks_first(node: graphs.Node) -> bool:
+    """Whether it convolves what it is given, or is a model that may."""
+    return type(node.operation) is keras.layers.Conv2D or graphs.is_plain_model(node)
 
 
 def _distinct(graph: graphs.Graph) -> list[graphs.Node]:
@@ -221,14 +229,6 @@ def _is_channel_norm(node: graphs.Node) -> bool:
     if type(layer) is not keras.layers.BatchNormalization or len(node.parents) != 1:
         return False
     return layer.axis in (-1, len(node.parents[0].shape) - 1)
-
-
-def _is_plain_model(node: graphs.Node) -> bool:
-    """Whether a nested model is its graph: a subclass may do something else."""
-    model = node.operation
-    if not isinstance(model, keras.Model) or not type(model).__module__.startswith("keras."):
-        return False
-    return len(node.parents) == len(keras.tree.flatten(model.inputs)) == len(keras.tree.flatten(model.outputs)) == 1
 
 
 def _computes_in_half(graph: graphs.Graph) -> bool:
