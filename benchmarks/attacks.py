@@ -12,7 +12,7 @@ import shlex
 import sys
 from types import ModuleType
 
-from benchmarks import autoattack, losses, machine, memory, rates, seconds, timing, traces
+from benchmarks import autoattack, losses, machine, memory, precision, rates, seconds, timing, traces
 from benchmarks.nets import Zoo
 from benchmarks.settings import FULL, QUICK
 from tfinv import files
@@ -21,6 +21,7 @@ from tfinv.recipes.workdir import Workdir
 TABLES: dict[str, ModuleType] = {
     "rates": rates,
     "seconds": seconds,
+    "precision": precision,
     "memory": memory,
     "traces": traces,
     "autoattack": autoattack,

@@ -8,15 +8,13 @@ from benchmarks import timing
 from benchmarks.nets import NETS, Zoo
 from benchmarks.settings import Scale
 from tfinv import Classifier
-from tfinv.attacks import PGD
+from tfinv.attacks import PGD, AutoAttack
 
 TITLE = "AutoAttack"
 
 
 def measure(zoo: Zoo, scale: Scale, seed: int) -> dict[str, Any]:
     """Times AutoAttack with bfloat16 gradients, compiled before, and PGD-100 with 10 restarts at the same eps."""
-    from tfinv.attacks import AutoAttack
-
     net = NETS["cnn"]
     data = zoo.test("cnn").take(scale.attack_images)
     classifier = Classifier.from_keras(zoo.model("cnn"))

@@ -29,6 +29,7 @@ class Net:
       eps: where PGD leaves the trained network a middling robust accuracy.
       attack_images: at most so many in the table of seconds, where the slowest peer decides how long it takes.
       attack_repetitions: at most so many, likewise.
+      precision_images: at most so many in the table of half precision.
     """
 
     title: str
@@ -38,11 +39,12 @@ class Net:
     eps: float
     attack_images: int = 512
     attack_repetitions: int = 1
+    precision_images: int = 2000
 
 
 NETS = {
     "cnn": Net("conv net, 28x28x1", cnn, ("mnist", "mnist5k"), 256, 0.12),
-    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 0.75 / 255, 96, 1),
+    "resnet": Net("ResNet-20, 32x32x3", resnet, ("cifar10", "cifar10"), 128, 0.75 / 255, 96, 1, 500),
 }
 
 

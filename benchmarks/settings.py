@@ -43,6 +43,7 @@ class Scale:
       attack_steps: steps of its PGD.
       attack_restarts: of the same.
       attack_repetitions: measurements of each contestant.
+      precision_images: in the table of half precision.
       memory_images: the two numbers of images whose peaks are compared.
       memory_steps: PGD steps, on which memory should not depend.
       curve_images: images of the eps curve.
@@ -53,11 +54,12 @@ class Scale:
     epochs: int = 3
     rate_batches: int = 1
     rate_steps: int = 80
-    rate_repetitions: int = 2
+    rate_repetitions: int = 3
     attack_images: int = 1000
     attack_steps: int = 40
     attack_restarts: int = 5
     attack_repetitions: int = 1
+    precision_images: int = 10_000
     memory_images: tuple[int, int] = (1000, 10_000)
     memory_steps: int = 1
     curve_images: int = 10_000
@@ -65,4 +67,4 @@ class Scale:
 
 
 FULL = Scale()
-QUICK = Scale(6000, 2, 1, 4, 2, 40, 5, 2, 1, (1100, 2200), 2, 600, 2)
+QUICK = Scale(6000, 2, 1, 4, 2, 40, 5, 2, 1, 40, (1100, 2200), 2, 600, 2)
