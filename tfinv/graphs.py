@@ -78,6 +78,14 @@ def nodes_by_level(graph: Graph) -> list[Node]:
     return [nodes[key] for key in sorted(nodes, key=lambda key: levels[key])]
 
 
+def is_plain_model(node: Node) -> bool:
+    """Whether the operation is a nested model of one input and one output that is its graph: a subclass may do something else."""
+    model = node.operation
+    if not isinstance(model, keras.Model) or not type(model).__module__.startswith("keras."):
+        return False
+    return len(node.parents) == len(keras.tree.flatten(model.inputs)) == len(keras.tree.flatten(model.outputs)) == 1
+
+
 def view(graph: Graph, tensor: KerasTensor) -> Function:
     """The function from the graph's input to one of its tensors, in inference mode and with the same weights."""
     if tensor is graph.input:

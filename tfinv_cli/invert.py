@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tfinv import files, inversion, models
-from tfinv.evaluation.evaluators import train_evaluators
-from tfinv.evaluation.inversion_checks import attack_converged, evaluators_are_accurate
+from tfinv import files, inversion
+from tfinv.errors import UserError
+from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
+from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
+from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import TrainingSet, measure, nearest_pixels
+from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.figures import Neighbours, neighbour_grid
 from tfinv_cli import command, finish, flags, victim
@@ -21,9 +24,10 @@ from tfinv_cli.command import UsageError
 def _run(values: Any, _: list[str]) -> None:
     begin = time.perf_counter()
     methods = [(spec, inversion.method(spec, start=values.start)) for spec in values.methods]
-    unknown = sorted(set(values.evaluators) - set(models.MODELS))
-    if unknown:
-        raise UsageError(f"Expected --evaluators among {', '.join(models.MODELS)}. Received: {', '.join(unknown)}.")
+    try:
+        check_evaluators(values.evaluators)
+    except UserError as error:
+        raise UsageError(str(error)) from error
     classifier, data = victim.load(values)
     train = victim.images(values, "train")
     labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
@@ -38,15 +42,20 @@ def _run(values: Any, _: list[str]) -> None:
     )
     accuracies = {k: c.accuracy(data.images, data.labels) for k, c in judges.items()}
     against = TrainingSet.make(train.images, train.labels, judges)
+    known = inversion.Knowledge(images=data.images, source=f"held-out images of {data.name}")
     rows, figures, kept = [], [], {"labels": np.repeat(labels, values.samples)}
+    given = {"average image": known.require("average", "invert")[None]}
+    for reference in measure_references(labels, against, data, seed=values.seed):
+        rows += reference.rows()
     for i, (spec, method) in enumerate(methods):
         finish.say(f"{spec}: {len(labels)} classes x {values.samples}")
-        average = classifier.from_unit(train.images.mean(0))
-        found = inversion.invert(classifier, labels, method, samples=values.samples, average=average, seed=values.seed)
+        found = inversion.invert(classifier, labels, method, samples=values.samples, knowledge=known, seed=values.seed)
         shown = classifier.to_unit(found.images)
         also = {"confidence": found.confidence, "steps": found.steps}
-        keys = {"experiment": "model", "method": spec, "budget": _budget(method), "seed": values.seed}
-        rows += measure(shown, found.labels, against, also, **keys)
+        keys: dict[str, Any] = {"experiment": "model", "method": spec, "budget": _budget(method), "seed": values.seed}
+        given[f"starts of {spec}"] = starts = classifier.to_unit(found.starts)
+        rows += measure(shown, found.labels, against, also, knowledge=found.knowledge, **keys).rows()
+        rows += measure_start(starts, found.labels, against, of=spec, seed=values.seed).rows()
         kept[spec] = found.images
         near = nearest_pixels(shown, found.labels, against)
         cells = [Neighbours(a, [train.images[j]], [f"no. {j}"]) for a, j in zip(shown, near.indices, strict=True)]
@@ -57,8 +66,14 @@ def _run(values: Any, _: list[str]) -> None:
         figures.append(Figure(f"reconstructions-{i}", f"Reconstructions: {spec}", caption, str(path)))
     with files.atomic_path(folder / "reconstructions.npz") as temporary:
         np.savez(temporary, **kept)  # type: ignore[arg-type]
-    checks = [victim.bounds_check(classifier, data), evaluators_are_accurate(accuracies), attack_converged(rows)]
-    finish.finish(Results("invert", command.resolved(values), rows, checks, figures), folder, begin)
+    checks = [
+        victim.bounds_check(classifier, data),
+        evaluators_are_accurate(accuracies),
+        attack_converged(rows),
+        convince_others(rows, train.num_classes),
+        no_training_data_used(given, train),
+    ]
+    finish.finish(Results("invert", command.resolved(values), with_scale(rows), checks, figures), folder, begin)
 
 
 def _budget(method: inversion.Inversion) -> str:
@@ -71,8 +86,9 @@ COMMAND = command.Command(
     "invert",
     """Reconstructs what a model's classes look like, and measures how much that gives away.
 
---dataset is what the model was trained on: its training split gives the attacker's average image, trains the
-evaluators, and holds the nearest images. WORKDIR/reconstructions.npz holds the reconstructions in the model's bounds.
+--dataset is what the model was trained on: its training split trains the evaluators and holds the nearest images;
+--split, which the model should not have seen, is what the attacker may have.
+WORKDIR/reconstructions.npz holds the reconstructions in the model's bounds.
 
   tfinv invert --model=model.keras --dataset=mnist5k --methods='miface,gradient(steps=300)' --workdir=runs/i""",
     (
@@ -81,7 +97,9 @@ evaluators, and holds the nearest images. WORKDIR/reconstructions.npz holds the 
         flags.LABELS,
         flags.choice("start", "average", inversion.STARTS, "Where a method starts that does not say so itself."),
         flags.whole("samples", 1, "Reconstructions a class; they differ with --start=noise only.", 1),
-        flags.spec_list("evaluators", ["mlp", "softmax"], "Architectures of the evaluators; not the model's own."),
+        flags.spec_list(
+            "evaluators", ["mlp", "softmax"], "Evaluators: architectures, not the model's own, such as mlp."
+        ),
         flags.epochs(10),
         flags.SEED,
         flags.BATCH_SIZE,

@@ -12,7 +12,7 @@ from tfinv.recipes.poster import EXPERIMENTS, Defence
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
-from tfinv_cli import command, finish, settings, victim
+from tfinv_cli import command, compared, finish, settings, victim
 
 WHAT = tuple(settings.DEFAULTS)
 
@@ -28,11 +28,9 @@ def _run(values: Any, rest: list[str]) -> None:
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
-    common: dict[str, Any] = {
-        "defence": Defence(**{k: config[k] for k in settings.DEFENCE}),
-        "progress": finish.say,
-        "verbose": 1 if sys.stdout.isatty() else 0,
-    }
+    common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
+    if what != "inversion":
+        common["defence"] = Defence(**{k: config[k] for k in settings.DEFENCE})
     attacked: dict[str, Any] = {k: config[k] for k in ("eps", "pgd_steps", "attack_limit") if k in config}
     inverted: dict[str, Any] = {
         k: config[k] for k in ("evaluator_epochs", "steps", "most_steps", "labels") if k in config
@@ -46,6 +44,8 @@ def _run(values: Any, rest: list[str]) -> None:
         rows, checks, figures = demo(
             train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
         )
+    elif what == "inversion":
+        rows, checks, figures = compared.compared(config, train, test, workdir, values.data_dir, seeds, **common)
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
@@ -61,9 +61,10 @@ COMMAND = command.Command(
     "reproduce",
     """Runs a published experiment from data to report. A killed run, started again with the same --workdir, goes on.
 
-  demo     the poster's models on 5,000 embedded digits: trained, attacked, inverted; a few minutes
-  table1   the poster's Table 1 on MNIST, beside an honest evaluation and the artefact that explains it
-  faces    the poster's inversion experiment, on AT&T faces or with --dataset=mnist on MNIST
+  demo       the poster's models on 5,000 embedded digits: trained, attacked, inverted; a few minutes
+  table1     the poster's Table 1 on MNIST, beside an honest evaluation and the artefact that explains it
+  faces      the poster's inversion experiment, on AT&T faces or with --dataset=mnist on MNIST
+  inversion  defences against inversions with every kind of knowledge, on MNIST or with --dataset=att_faces
 
 Flags that are not given take the experiment's own values, which the report lists.
 
@@ -71,7 +72,7 @@ Flags that are not given take the experiment's own values, which the report list
   tfinv reproduce faces --dataset=mnist --workdir=runs/mnist""",
     settings.FLAGS,
     _run,
-    arguments="demo|table1|faces",
+    arguments="demo|table1|faces|inversion",
     required=("workdir",),
 )
 

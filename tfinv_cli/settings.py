@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from tfinv import models
+from tfinv.recipes.defended import Schedule
 from tfinv.recipes.poster import Defence
 from tfinv.recipes.table1 import EPS
 from tfinv.training.destruction import BOUNDS
@@ -17,6 +18,9 @@ _COMMON = _DEFENCE | {"image_size": None, "train_limit": None, "limit": None, "s
 _ATTACKS = {"eps": list(EPS), "pgd_steps": 20, "attack_limit": 2000}
 _INVERSIONS = {"labels": None, "evaluator_epochs": 5, "steps": 300, "most_steps": 2000}
 
+# Every defence against none; `positive` is no defence, and `adversarial` one against attacks.
+COMPARED = ("none", "reversal", "shuffled", "nls", "mid", "bido", "atat", "rounding", "dp_sgd")
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "demo": _COMMON
     | _ATTACKS
@@ -26,6 +30,22 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "faces": _COMMON | _INVERSIONS | {"dataset": "att_faces", "seeds": 1},
 }
 DEFAULTS["demo"] |= {"attack_limit": 500, "most_steps": 500}
+DEFAULTS["inversion"] = _INVERSIONS | {
+    "dataset": "mnist",
+    "auxiliary": None,
+    "auxiliary_limit": 5000,
+    "defenses": list(COMPARED),
+    "evaluators": ["mlp", "softmax", "cnn+adversarial"],
+    "samples": 2,
+    "decoder_images": 2000,
+    "decoder_epochs": 15,
+    "image_size": None,
+    "train_limit": None,
+    "limit": 1000,
+    "seed": 0,
+    "seeds": 3,
+    **dataclasses.asdict(Schedule()),
+}
 
 # What a data set needs that differs from the experiment's own.
 _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
@@ -38,6 +58,19 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
         "evaluator_epochs": 40,
         "steps": 200,
         "most_steps": 600,
+    },
+    ("inversion", "mnist"): {"train_limit": 5000, "epochs": 6, "evaluator_epochs": 8, "steps": 200, "most_steps": 500},
+    ("inversion", "att_faces"): {
+        "auxiliary": "fer2013",
+        "auxiliary_limit": 2000,
+        "image_size": [56, 46],
+        "epochs": 40,
+        "batch_size": 28,
+        "evaluator_epochs": 40,
+        "steps": 200,
+        "most_steps": 400,
+        "samples": 1,
+        "decoder_images": None,
     },
     ("faces", "mnist"): {"train_limit": 20000, "epochs": 5, "evaluator_epochs": 8, "steps": 200, "most_steps": 1000},
 }
@@ -64,6 +97,17 @@ FLAGS = (
     flags.whole("pgd_steps", None, "steps of PGD.", 1),
     flags.whole("attack_limit", None, "attack the first so many test images.", 1),
     flags.LABELS,
+    flags.text(
+        "auxiliary", None, "Data set that the attackers have; otherwise the end of --dataset's own training split."
+    ),
+    flags.whole("auxiliary_limit", None, "How many images the attackers have.", 1),
+    flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
+    flags.spec_list(
+        "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
+    ),
+    flags.whole("samples", None, "Reconstructions a class, where the start is drawn.", 1),
+    flags.whole("decoder_images", None, "Training images of the fresh decoders.", 1),
+    flags.whole("decoder_epochs", None, "Epochs of the fresh decoders, at most.", 1),
     flags.whole("evaluator_epochs", None, "training of the evaluators.", 1),
     flags.whole("steps", None, "inversion steps of the equal budget.", 1),
     flags.whole("most_steps", None, "inversion steps at most, until convergence.", 1),

@@ -6,59 +6,52 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfinv import models
-from tfinv.recipes.poster import EXPERIMENTS, Defence, train_experiment
+from tfinv.recipes.defended import Schedule, train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
-from tfinv.training.destruction import BOUNDS
+from tfinv.training import defences
 from tfinv_cli import command, finish, flags, victim
 
-DEFAULT = Defence()
-DEFENCE_FLAGS = (
-    flags.real("learning_rate", DEFAULT.learning_rate, "Of Adam at the start; it falls to zero along a cosine."),
-    flags.real("strength", DEFAULT.strength, "Lambda: factor of the reversed gradient."),
-    flags.real("weight", DEFAULT.weight, "Share of the reconstruction loss."),
-    flags.choice("bound", DEFAULT.bound, BOUNDS, "What keeps the reversed loss from running away."),
-    flags.real("ramp", DEFAULT.ramp, "Part of the training over which lambda rises; 0 for none."),
-    flags.whole("decoder_steps", DEFAULT.decoder_steps, "Steps of the decoder for one of the encoder.", 1),
-)
-
-
-def defence(values: Any, architecture: str) -> Defence:
-    """The hyper-parameters of the flags."""
-    names = ("epochs", "batch_size", "learning_rate", "strength", "weight", "bound", "ramp", "decoder_steps")
-    return Defence(architecture=architecture, **{n: getattr(values, n) for n in names})
+DEFAULT = Schedule()
 
 
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
+    defence = defences.defence(values.defense)
+    name = defences.show(defence)
     workdir = Workdir(values.workdir, finish.without({"command": "train", **config}, "workdir", "data_dir"))
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
-    settings = defence(values, values.architecture)
-    finish.say(f"training {values.architecture} ({values.experiment}) on {len(train)} images of {train.name}")
-    _, rows = train_experiment(
-        values.experiment, train, test, settings, workdir, seed=values.seed, verbose=1 if sys.stdout.isatty() else 2
-    )
-    finish.say(f"Model: {workdir.path / 'models' / f'{values.architecture}-{values.experiment}-{values.seed}.keras'}")
+    schedule = Schedule(values.architecture, values.epochs, values.batch_size, values.learning_rate)
+    finish.say(f"training {values.architecture} ({name}) on {len(train)} images of {train.name}")
+    verbose = 1 if sys.stdout.isatty() else 2
+    _, rows = train_defended(defence, train, test, schedule, workdir, seed=values.seed, verbose=verbose)
+    finish.say(f"Model: {workdir.path / 'models' / f'{values.architecture}-{name}-{values.seed}.keras'}")
     finish.finish(Results("train", config, rows), workdir.path, begin)
 
 
 COMMAND = command.Command(
     "train",
-    """Trains a classifier, as usual (baseline) or with the destruction defence.
+    """Trains a classifier, as usual (none) or with a defence.
 
-The model is a plain Keras model from images in [0, 1] to logits, WORKDIR/models/ARCHITECTURE-EXPERIMENT-SEED.keras.
-Losses and the decoder's reconstructions go to WORKDIR/training for TensorBoard. A killed training, run again with the
-same --workdir, goes on from its last epoch to the same weights.
+The model is a plain Keras model from images in [0, 1] to logits, WORKDIR/models/ARCHITECTURE-DEFENSE-SEED.keras; only
+rounding gives rounded confidences instead. Losses, and what a defence measures, go to WORKDIR/training for TensorBoard. A
+killed training, run again with the same --workdir, goes on from its last epoch to the same weights.
 
-  tfinv train --dataset=mnist5k --experiment=reversal --workdir=runs/reversal""",
+  tfinv train --dataset=mnist5k --defense=reversal --workdir=runs/reversal
+  tfinv train --dataset=mnist5k --defense='adversarial(eps=.1,ramp=.5)' --workdir=runs/robust""",
     (
         flags.dataset("mnist5k"),
         flags.DATA_DIR,
-        flags.choice("architecture", "cnn", models.MODELS, "Which network."),
-        flags.choice("experiment", "baseline", EXPERIMENTS, "As usual, or one of the poster's experiments."),
+        flags.choice("architecture", DEFAULT.architecture, models.MODELS, "Which network."),
+        flags.text(
+            "defense",
+            "none",
+            f"{', '.join(defences.DEFENCES)}; with arguments in parentheses, as in mid(beta=.01). docs/defences.md has them "
+            "all.",
+        ),
         flags.epochs(DEFAULT.epochs),
         flags.BATCH_SIZE,
-        *DEFENCE_FLAGS,
+        flags.real("learning_rate", DEFAULT.learning_rate, "Of Adam at the start; it falls to zero along a cosine."),
         flags.SEED,
         flags.LIMIT,
         flags.IMAGE_SIZE,

@@ -42,7 +42,7 @@ def test_evaluate_writes_results_that_add_up(digits, tmp_path, capsys):
     assert "linear head" in out
     assert out.strip().splitlines()[-1] == str(tmp_path / "report.html")
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["schema"] == 1
+    assert results["schema"] == 2
     assert results["command"] == "evaluate"
     assert results["config"]["eps"] == [8 / 255, 0.2]
     assert {c["name"] for c in results["checks"]} >= {"declared-bounds-fit", "pgd-at-least-fgsm"}
@@ -124,7 +124,8 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     assert kept["labels"].tolist() == [3, 7]
     assert kept["gradient(steps=20)"].shape == (2, 28, 28, 1)
     results = Results.read(tmp_path)
-    assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)"}
+    assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)", "reference"}
+    assert {c.name for c in results.checks} >= {"reconstructions-convince-others", "no-training-data-used"}
     assert {r["measure"] for r in results.rows} >= {"acc@1", "feature_distance", "ssim_to_class_mean", "confidence"}
     assert all((tmp_path / f.path).is_file() for f in results.figures)
 
@@ -132,7 +133,7 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):
     size = ("--dataset=mnist5k", "--image_size=14,16")
     assert run("train", *size, "--limit=100", "--epochs=1", "--workdir", tmp_path) == 0
-    model = tmp_path / "models" / "cnn-baseline-0.keras"
+    model = tmp_path / "models" / "cnn-none-0.keras"
     assert keras.models.load_model(model).input_shape == (None, 14, 16, 1)
     args = ("--model", model, "--limit=8", "--attacks=fgsm", "--eps=.1", "--workdir", tmp_path / "e")
     assert run("evaluate", *size, *args) == 0
@@ -141,7 +142,7 @@ def test_image_size_resizes_for_training_and_evaluation(tmp_path):
 
 def test_train_then_report(tmp_path, capsys):
     assert run("train", "--dataset=mnist5k", "--limit=200", "--epochs=1", "--workdir", tmp_path) == 0
-    model = keras.models.load_model(tmp_path / "models" / "cnn-baseline-0.keras")
+    model = keras.models.load_model(tmp_path / "models" / "cnn-none-0.keras")
     assert model.output_shape == (None, 10)
     (tmp_path / "report.html").unlink()
     assert run("report", "--workdir", tmp_path) == 0
@@ -159,7 +160,7 @@ def test_train_then_report(tmp_path, capsys):
         (("train", "--epochs=0", "--workdir=w"), 2, "epochs"),
         (("train", "--epochs=many", "--workdir=w"), 2, "many"),
         (("train", "--workdir=w", "stray"), 2, "stray"),
-        (("train", "--experiment=magic", "--workdir=w"), 2, "experiment"),
+        (("train", "--defense=magic", "--workdir=w"), 1, "one of adversarial"),
         (("reproduce", "table9", "--workdir=w"), 2, "table9"),
         (("reproduce", "--workdir=w"), 2, "demo, table1, faces"),
         (("evaluate", "--model=none.keras", "--dataset=mnist5k", "--workdir=w"), 1, "none.keras"),

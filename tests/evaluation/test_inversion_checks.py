@@ -1,13 +1,16 @@
 """Each rule of a sound comparison of inversions: rows that keep it and rows that break it."""
 
+import numpy as np
 import pytest
 
 from tfinv.evaluation.inversion_checks import (
     attack_converged,
+    convince_others,
     equal_accuracy,
     evaluators_are_accurate,
     gives_away_less,
 )
+from tfinv.evaluation.measurement import Measurement, Values
 
 
 def row(experiment, measure, value, *, half=0.02, budget="equal", method="miface", better="higher", **more):
@@ -78,7 +81,7 @@ def pair(ours, theirs, measures=("acc@1", "ssim_to_nearest"), budgets=("equal", 
 )
 def test_gives_away_less(rows, passed):
     check = gives_away_less(rows, "reversal", ["base", "absent"])
-    assert check.name == "reversal-gives-away-less"
+    assert check.name == "gives-away-less"
     assert check.passed is passed
 
 
@@ -99,3 +102,63 @@ def test_gives_away_less_must_hold_against_every_other():
     assert check.passed is False
     assert "against base, equal: less by acc@1, ssim_to_nearest; more by none; 2 comparisons" in check.evidence
     assert "against positive, equal: less by no measure; more by acc@1, ssim_to_nearest" in check.evidence
+
+
+def convinced(confidence, *rates, n=100):
+    return [
+        row("base", "confidence", confidence),
+        *(row("base", "acc@1", rate, evaluator=f"e{i}", n=n) for i, rate in enumerate(rates)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed"),
+    [
+        (convinced(0.9, 0.8, 0.5, 0.1), True),
+        (convinced(0.9, 0.12, 0.1, 0.08), False),  # nobody but its own model
+        (convinced(0.9, 0.8, 0.1, 0.1), False),  # one evaluator alone
+        (convinced(0.9, 0.2, 0.2, n=5), False),  # not beyond chance
+        (convinced(0.4, 0.1, 0.1), None),  # nor its own model
+        (convinced(0.9, 0.8), None),  # one evaluator can't tell
+        (convinced(0.9, 0.8, 0.8) + convinced(0.9, 0.1, 0.1)[:1], True),
+        ([], None),
+    ],
+)
+def test_convince_others(rows, passed):
+    check = convince_others(rows, 10)
+    assert check.name == "reconstructions-convince-others"
+    assert check.passed is passed
+
+
+def test_convince_others_says_who_and_counts_no_seed_twice():
+    check = convince_others(convinced(0.9, 0.8, 0.1, 0.1), 10)
+    assert check.evidence == "base, miface, equal: 90 % confidence, convinces e0 alone of 3 beyond chance"
+    seeds = [r | {"seed": s} for s in range(2) for r in convinced(0.9, 0.3, 0.1, n=10)]
+    pooled = [r | {"seed": [0, 1], "n": 20, "value": 1.0} for r in convinced(0.9, 1.0, 1.0)]
+    assert convince_others(seeds + pooled, 10).passed is False
+    assert attack_converged([r | {"budget": "convergence", "value": 0.1} for r in pooled]).passed is None
+
+
+def values(experiment, measure, level, noise):
+    """Ten classes that differ far more than the models do."""
+    found = np.arange(10.0) + level + np.asarray(noise)
+    keys = {"experiment": experiment, "method": "gradient", "seed": 0}
+    return [
+        Measurement(keys | {"budget": budget}, tuple(Values(m, found, np.arange(10)) for m in measure))
+        for budget in ("equal", "convergence")
+    ]
+
+
+def test_gives_away_less_sees_a_difference_in_pairs():
+    measures = ("pixel_distance", "feature_distance")
+    rng = np.random.default_rng(0)
+    noise = 0.02 * rng.standard_normal((2, 10))
+    measured = [*values("reversal", measures, 0.2, noise[0]), *values("base", measures, 0.0, noise[1])]
+    rows = [r for m in measured for r in m.rows()]
+    assert gives_away_less(rows, "reversal", ["base"]).passed is False
+    assert gives_away_less(rows, "reversal", ["base"], measured=measured).passed is True
+    assert gives_away_less([], "base", ["reversal"], measured=measured).passed is False
+    check = gives_away_less([], "reversal", ["base"], measured=measured)
+    assert (
+        "against base, equal: less by feature_distance, pixel_distance; more by none; 2 comparisons" in check.evidence
+    )

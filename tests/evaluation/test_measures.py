@@ -123,7 +123,7 @@ def test_measure():
     shown = np.stack([against.images[0], image(0, 0.9, 0.8, 0.7, 0.6, 0.5), image(0.5, 0.4, level=0.35)])
     labels = np.array([0, 0, 1])
     keys = {"experiment": "e", "method": "miface", "budget": "equal", "seed": 3}
-    rows = measure(shown, labels, against, {"confidence": np.array([0.5, 1.0, 0.75])}, **keys)
+    rows = measure(shown, labels, against, {"confidence": np.array([0.5, 1.0, 0.75])}, **keys).rows()
     found = {r["measure"]: r for r in rows}
     assert len(found) == len(rows)
     for r in rows:
@@ -153,7 +153,7 @@ def test_measure():
 
 def test_measure_of_the_training_images_themselves():
     against = training_set()
-    rows = measure(against.images, against.labels, against, experiment="e", method="m", budget="b", seed=0)
+    rows = measure(against.images, against.labels, against, experiment="e", method="m", budget="b", seed=0).rows()
     found = {r["measure"]: r["value"] for r in rows}
     assert found["pixel_distance"] == pytest.approx(0, abs=1e-6)
     assert found["feature_distance"] == pytest.approx(0, abs=1e-6)

@@ -92,3 +92,39 @@ def test_evaluators_are_trained_once(tmp_path):
     assert times() == before
     for old, new in zip(first.values(), again.values(), strict=True):
         np.testing.assert_allclose(new.predict(images), old.predict(images), rtol=1e-6)
+
+
+def _without_faint(images):
+    changed = images.copy()
+    changed[:, 1:] = 0.5
+    return changed
+
+
+def test_an_evaluator_may_be_trained_adversarially(tmp_path):
+    """Every pixel tells the class faintly, and the first row loudly."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    images = rng.uniform(0.4, 0.6, (200, *SHAPE)).astype(np.float32)
+    images[..., 0] += np.where(labels == 0, 0.03, -0.03)[:, None, None]
+    images[:, 0, :, 0] += np.where(labels == 0, 0.2, -0.2)[:, None]
+    data = Dataset("faint", "train", images, labels, ("a", "b"))
+    options = {"epochs": 30, "batch_size": 20, "seed": 7}
+    made = train_evaluators(data, architectures=("mlp", "mlp+adversarial"), workdir=tmp_path, **options)
+    assert list(made) == ["mlp-7", "mlp+adversarial-8"]
+    assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["mlp+adversarial-8.keras", "mlp-7.keras"]
+    for classifier in made.values():
+        assert classifier.accuracy(images, labels) > 0.95
+    # What the faint pixels say can't be trusted, so the robust one looks at them less.
+    faint = [np.abs(c.predict(images) - c.predict(_without_faint(images))).mean() for c in made.values()]
+    loud = [np.abs(np.diff(c.predict(images), axis=1)).mean() for c in made.values()]
+    assert faint[1] / loud[1] < 0.8 * faint[0] / loud[0]
+    seen = []
+
+    def own(model, dataset, **settings):
+        seen.append(settings)
+
+    train_evaluators(data, architectures=("softmax+mine",), trainers={"mine": own}, **options)
+    assert seen == [{"learning_rate": 1e-3, **options}]
+    for spec in ("vgg", "cnn+nothing"):
+        with pytest.raises(UserError, match="evaluator as ARCHITECTURE"):
+            train_evaluators(data, architectures=("mlp", spec), **options)

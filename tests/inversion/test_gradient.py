@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tfinv.classifier import Classifier
-from tfinv.inversion import Gradient, invert
+from tfinv.inversion import Gradient, Knowledge, invert
+from tfinv.inversion.priors import alpha_norm, l2, total_variation
 
 SHAPE = (2, 2, 1)
 WEIGHTS = np.float32([3, -4, 0, 0])
@@ -26,8 +27,8 @@ def linear(scale=1.0, bounds=(0.0, 1.0)):
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
 def test_a_step_has_the_length_rate_whatever_the_size_of_the_gradient(scale, loss, bounds):
     classifier = linear(scale / (bounds[1] - bounds[0]), bounds)
-    grey = classifier.from_unit(np.full(SHAPE, 0.5))
-    result = invert(classifier, [1], Gradient(steps=3, rate=0.05, loss=loss), average=grey)
+    grey = Knowledge(average=np.full(SHAPE, 0.5))
+    result = invert(classifier, [1], Gradient(steps=3, rate=0.05, loss=loss), knowledge=grey)
     # Three steps of .05 along w / |w| = (.6, -.8, 0, 0).
     np.testing.assert_allclose(classifier.to_unit(result.images).ravel(), [0.59, 0.38, 0.5, 0.5], atol=1e-6)
     assert result.steps[0] == 3
@@ -40,11 +41,15 @@ def test_the_bounds_stop_it():
     assert result.cost[0] == pytest.approx(-3)
 
 
-def test_total_variation():
+def test_priors():
     image = np.float32([[0, 1], [0.5, 0]]).reshape(1, 2, 2, 1)
     # Down: .5 + 1; across: 1 + .5; four pixels.
-    np.testing.assert_allclose(Gradient(total_variation=2.0).penalty(tf.constant(image)), [2.0 * 3 / 4])
-    np.testing.assert_array_equal(Gradient().penalty(tf.constant(image)), [0])
+    np.testing.assert_allclose(total_variation(tf.constant(image)), [3 / 4])
+    np.testing.assert_allclose(l2(tf.constant(image)), [1.25 / 4])
+    np.testing.assert_allclose(alpha_norm(tf.constant(image)), [3 / 4])
+    logits, label = tf.zeros([1, 2]), tf.constant([1])
+    weighted = Gradient(total_variation=2.0, l2=4.0, loss="logit")
+    np.testing.assert_allclose(weighted.cost(logits, label, tf.constant(image), tf.constant(image)), [1.5 + 1.25])
 
 
 def test_total_variation_smooths_what_the_class_leaves_open():
@@ -53,7 +58,7 @@ def test_total_variation_smooths_what_the_class_leaves_open():
 
     def roughness(weight):
         how = Gradient(steps=60, rate=0.02, total_variation=weight)
-        image = invert(classifier, [1], how, average=rough).images[0]
+        image = invert(classifier, [1], how, knowledge=Knowledge(average=rough)).images[0]
         return abs(float(image[1, 0, 0] - image[1, 1, 0]))
 
     assert roughness(0.0) == pytest.approx(0.8, abs=1e-5)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv.classifier import Classifier
-from tfinv.inversion import MIFace, invert
+from tfinv.inversion import Knowledge, MIFace, invert
 
 SHAPE = (1, 2, 1)
 
@@ -137,6 +137,6 @@ def test_a_black_start_may_have_no_gradient_to_follow():
     black = invert(dead, [1], MIFace(steps=500))
     np.testing.assert_array_equal(black.images, black.starts)
     assert black.steps[0] == 100  # beta, not one step and not all
-    warm = invert(dead, [1], MIFace(steps=500, start="average"), average=np.full(SHAPE, 0.2))
+    warm = invert(dead, [1], MIFace(steps=500, start="average"), knowledge=Knowledge(average=np.full(SHAPE, 0.2)))
     assert warm.confidence[0] >= 0.99
     assert warm.stopped[0]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
+import inverted
 from tfinv.reporting import Check, Figure, Results, figures
 
 EPSILONS = (0.05, 0.1, 0.25)
@@ -155,6 +156,11 @@ def workdir(tmp_path):
 @pytest.fixture
 def results(workdir):
     return make_results(workdir)
+
+
+@pytest.fixture
+def inverted_results(workdir):
+    return inverted.make_results(workdir)
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ import urllib.request
 
 import pytest
 
+import inverted
 from tfinv.reporting import write_html, write_tensorboard
+from tfinv.reporting.projector import Points, write_projector
 
 pytestmark = pytest.mark.browser
 
@@ -65,6 +67,37 @@ def _resize(browser, width, dark=False):
 
 
 @pytest.fixture
+def inversion_page(browser, inverted_results, workdir):
+    _resize(browser, 1200)
+    browser.get_log("browser")
+    browser.get(write_html(inverted_results, workdir).as_uri())
+    return browser
+
+
+def test_the_inversion_page_is_read_from_top_to_bottom(inversion_page):
+    assert inversion_page.get_log("browser") == []
+    headings = inversion_page.execute_script("return [...document.querySelectorAll('h2')].map(h => h.textContent)")
+    order = ["What the attacker had", "Pictures", "Inversion", "The course of the attack", "Training", "Set-up"]
+    assert headings == ["Verdict", "Checks", *order]
+    folded = inversion_page.execute_script(
+        "return [...document.querySelectorAll('#inversion details')].map(d => d.open)"
+    )
+    assert folded == [False]
+    # At its usual width no table has to be scrolled, and a picture in a grid is large enough to be recognised.
+    wide = "return [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert inversion_page.execute_script(wide) == 0
+    assert min(inversion_page.execute_script("return [...document.images].map(i => i.width)")) >= 400
+
+
+@pytest.mark.parametrize("width", [320, 1200])
+def test_the_inversion_page_is_never_wider_than_the_window(inversion_page, width):
+    _resize(inversion_page, width)
+    inversion_page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = inversion_page.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert found[0] == found[1] <= width
+
+
+@pytest.fixture
 def report(browser, results, workdir):
     _resize(browser, 1200)
     browser.get_log("browser")  # what came before
@@ -83,8 +116,8 @@ def test_the_report_loads_without_complaint(report):
         "Verdict",
         "Checks",
         "Accuracy under attack",
-        "Inversion",
         "Pictures",
+        "Inversion",
         "Training",
         "Set-up",
     ]
@@ -143,6 +176,9 @@ def test_the_report_prints(report):
 @pytest.fixture
 def server(results, workdir):
     logdir = write_tensorboard(results, workdir, workdir / "tb")
+    training, labels, _, images, wanted = inverted.arrays()
+    kinds = [("training", training[:200], labels[:200]), ("none, miface", images, wanted)]
+    write_projector(logdir, [Points(k, x.reshape(len(x), -1), x, [f"digit {i}" for i in y]) for k, x, y in kinds])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -164,10 +200,24 @@ def test_tensorboard_serves_the_summaries(server):
     assert set(_tags(server, "images", "report")) == {"accuracy_curves", "reconstructions", "neighbours"}
     assert "accuracy/pgd" in _tags(server, "scalars", "baseline")
     points = _json(f"{server}data/plugin/scalars/scalars?run=baseline&tag=accuracy/pgd")
-    assert [step for _, step, _ in points] == [0, 50, 100, 250]
+    assert [step for _, step, _ in points] == [0, 500, 1000, 2500]
     assert [value for _, _, value in points] == pytest.approx([0.9885, 0.928, 0.538, 0.0])
     (text,) = _json(f"{server}data/plugin/text/text?run=report&tag=2%20checks")
     assert "<td>black-box-is-weaker</td>" in html.unescape(text["text"])
+
+
+def test_the_projector_serves_the_points(server):
+    _wait(lambda: _json(f"{server}data/plugins_listing")["projector"]["enabled"])
+    assert _json(f"{server}data/plugin/projector/runs") == ["projector"]
+    (embedding,) = _json(f"{server}data/plugin/projector/info?run=projector")["embeddings"]
+    assert embedding["tensorShape"] == [212, 64]
+    query = "run=projector&name=features"
+    with urllib.request.urlopen(f"{server}data/plugin/projector/tensor?{query}&num_rows=1000", timeout=30) as reply:
+        assert len(reply.read()) == 4 * 212 * 64
+    with urllib.request.urlopen(f"{server}data/plugin/projector/metadata?{query}&num_rows=1000", timeout=30) as reply:
+        assert len(reply.read().decode().splitlines()) == 213
+    with urllib.request.urlopen(f"{server}data/plugin/projector/sprite_image?{query}", timeout=30) as reply:
+        assert reply.read().startswith(b"\x89PNG")
 
 
 def test_tensorboard_shows_them(browser, server):

@@ -192,3 +192,36 @@ def test_the_report_is_the_same_from_the_file(results, workdir):
     results.write(workdir)
     again = write_html(Results.read(workdir), workdir, workdir / "again.html").read_text(encoding="utf-8")
     assert again == first
+
+
+def test_the_inversion_page_says_it_in_the_order_a_reader_asks(inverted_results, workdir):
+    page = _page(inverted_results, workdir)
+    assert page.open == []
+    order = ["verdict", "checks", "attacker", "pictures", "inversion", "course", "training", "setup"]
+    ids = [a["id"] for _, a in page.tags if a.get("id") in order]
+    assert ids == order
+    assert [a["href"][1:] for a in page.all("a")] == ["verdict", *order]
+    assert len(page.all("img")) == 3  # two of the results, and the course
+    assert [a for a in page.all("tr") if a.get("class") == "reference"] == [{"class": "reference"}] * 5
+    assert "brep" in page.text
+    assert "labels; auxiliary data: 1,000 held-out images" in page.text
+
+
+def test_a_course_of_the_results_takes_the_place_of_ours(inverted_results, workdir):
+    inverted_results.figures[0] = dataclasses.replace(inverted_results.figures[0], name="course")
+    assert len(_page(inverted_results, workdir).all("img")) == 2
+
+
+def test_texts_of_inversions_are_shown_and_never_run(workdir):
+    row = {"experiment": EVIL, "method": EVIL, "budget": EVIL, "seed": 0}
+    measured = row | {"kind": "inversion", "measure": "acc@1", "value": 0.5, "evaluator": EVIL, "knowledge": EVIL}
+    rows = [
+        measured,
+        measured | {"experiment": "other"},
+        measured | {"method": "reference", "of": EVIL},
+        row | {"kind": "course", "step": 1, "cost": 1.0, "confidence": 0.5},
+    ]
+    page = _page(Results("c", {}, rows), workdir)
+    assert page.all("script") == []
+    assert len(page.all("img")) == 1
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]

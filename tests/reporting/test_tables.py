@@ -1,7 +1,8 @@
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.reporting import tables
+from tfinv.reporting import inversion_tables, tables
+from tfinv.reporting.cells import Cell
 from tfinv.reporting.results import Results
 from tfinv.reporting.rows import attack_names, rows_of, show_eps
 from tfinv.reporting.summary import summarise
@@ -45,7 +46,7 @@ def test_accuracy_table(results):
     assert [c.text for c in cells["baseline", "0"]] == ["96.8", "98.9", DASH, DASH, "98.5"]
     assert [c.text for c in cells["shuffled", "0.1"]] == ["94.9", DASH, "74.7", "48.8", "96.5"]
     # The reversal experiment has no figure on the poster.
-    assert cells["reversal", "0.25"][0] == tables.Cell(DASH)
+    assert cells["reversal", "0.25"][0] == Cell(DASH)
     assert cells["shuffled", "0.25"][2].notes == (f"52.6{DASH}53.0", "[51.6, 54.0]")
     assert any("mean over 2 seeds" in n for n in table.notes)
     assert "n = 10,000 in each run." in table.notes
@@ -53,7 +54,7 @@ def test_accuracy_table(results):
 
 def test_one_seed_shows_its_interval_alone(accuracy_row):
     table = tables.accuracy_table([accuracy_row("a", "none", 0.0, 0.5)])
-    assert table.lines == ((("a", "0"), (tables.Cell("50.0", ("[49.0, 51.0]",)),)),)
+    assert table.lines == ((("a", "0"), (Cell("50.0", ("[49.0, 51.0]",)),)),)
     assert table.notes[1:] == ("[a, b]: 95 % interval.", "n = 10,000.")
 
 
@@ -71,7 +72,7 @@ def test_what_differs_between_cells_stands_in_the_cells(accuracy_row):
 
 def test_a_lost_figure_shows_as_a_dash_with_its_reason(accuracy_row):
     table = tables.accuracy_table([accuracy_row("a", "none", 0.0, 0.5) | {"accuracy": None}])
-    assert table.lines[0][1] == (tables.Cell(DASH, ("no figure",)),)
+    assert table.lines[0][1] == (Cell(DASH, ("no figure",)),)
 
 
 def test_zero_is_zero(accuracy_row):
@@ -95,18 +96,18 @@ def test_norms_are_told_apart(accuracy_row):
 
 
 def test_inversion_tables(results):
-    found = tables.inversion_tables(rows_of(results, "inversion"))
+    found = inversion_tables.inversion_tables(rows_of(results, "inversion"))
     assert [t.title for t in found] == [f"Inversion by mi-face, budget: {b}" for b in ("equal", "convergence")]
     assert found[0].headings == ("baseline", "positive", "reversal", "shuffled")
     cells = _cells(found[0])
     assert [c.text for c in cells["accuracy@1", "cnn", "higher"]] == ["0.63", "0.72", "0.13", "0.35"]
-    assert cells["accuracy@1", "robust mlp", "higher"][2] == tables.Cell(DASH)
+    assert cells["accuracy@1", "robust mlp", "higher"][2] == Cell(DASH)
     assert [c.text for c in cells["distance to nearest", "cnn", "lower"]] == ["469", "358", "1,086", "815"]
     assert ("ssim", DASH, "higher") in cells
 
 
 def test_a_measure_without_direction_says_none(inversion_row):
-    table = tables.inversion_tables([inversion_row("a", "m", 1.0)])[0]
+    table = inversion_tables.inversion_tables([inversion_row("a", "m", 1.0)])[0]
     assert table.lines[0][0] == ("m", DASH, DASH)
 
 
@@ -120,13 +121,13 @@ def test_attack_table_keeps_the_largest_distance_of_all_seeds(accuracy_row):
     rows = [accuracy_row("a", "pgd", 0.1, 0.5, seed=s, max_distance=0.1 + 0.1 * s) for s in (0, 1)]
     table = tables.attack_table(rows)
     assert table.headings == ("largest distance",)
-    assert table.lines == ((("a", "pgd", "0.1"), (tables.Cell("0.2"),)),)
+    assert table.lines == ((("a", "pgd", "0.1"), (Cell("0.2"),)),)
 
 
 def test_nothing_measured_makes_no_table(accuracy_row):
     assert tables.accuracy_table([]) is None
     assert tables.attack_table([accuracy_row("a", "none", 0.0, 0.5)]) is None
-    assert tables.inversion_tables([]) == []
+    assert inversion_tables.inversion_tables([]) == []
     assert tables.training_table([]) is None
     assert tables.mapping_table("t", "s", {}) is None
 
@@ -134,9 +135,9 @@ def test_nothing_measured_makes_no_table(accuracy_row):
 def test_mapping_table_flattens():
     table = tables.mapping_table("t", "s", {"a": {"b": [1, None]}, "c": {}, "d": "x"})
     assert table.lines == (
-        (("a.b",), (tables.Cell("[1, null]"),)),
-        (("c",), (tables.Cell("{}"),)),
-        (("d",), (tables.Cell("x"),)),
+        (("a.b",), (Cell("[1, null]"),)),
+        (("c",), (Cell("{}"),)),
+        (("d",), (Cell("x"),)),
     )
 
 

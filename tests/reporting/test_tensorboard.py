@@ -35,7 +35,7 @@ def _text(folder, tag):
     return value.item().decode()
 
 
-def test_scalars_are_accuracy_against_thousandths_of_eps(results, workdir):
+def test_scalars_are_accuracy_against_ten_thousandths_of_eps(results, workdir):
     logdir = write_tensorboard(results, workdir, workdir / "tb")
     assert sorted(p.name for p in logdir.iterdir()) == [
         "baseline",
@@ -51,7 +51,7 @@ def test_scalars_are_accuracy_against_thousandths_of_eps(results, workdir):
         "accuracy/pgd",
     ]
     found = _values(logdir / "shuffled", "accuracy/pgd")
-    assert [step for step, _ in found] == [0, 50, 100, 250]
+    assert [step for step, _ in found] == [0, 500, 1000, 2500]
     np.testing.assert_allclose([value for _, value in found], [0.969, 0.868, 0.488, 0.298], rtol=1e-6)
 
 
@@ -119,10 +119,13 @@ def test_a_figure_outside_is_refused_before_anything_is_written(results, workdir
     assert not (workdir / "tb").exists()
 
 
-def test_eps_on_the_same_step_are_refused(workdir, accuracy_row):
-    rows = [accuracy_row("m", "pgd", eps, 0.5) for eps in (0.1001, 0.1002)]
-    with pytest.raises(UserError, match="thousandths"):
-        write_tensorboard(Results("c", {}, rows), workdir, workdir / "tb")
+def test_eps_that_are_near_each_other_have_steps_of_their_own(workdir, accuracy_row):
+    eps = {8 / 255: 0.4, 0.031: 0.5, 0.03101: 0.45, 0.0: 0.9, 0.00001: 0.8}
+    rows = [accuracy_row("m", "pgd", e, accuracy) for e, accuracy in eps.items()]
+    logdir = write_tensorboard(Results("c", {}, rows), workdir, workdir / "tb")
+    found = _values(logdir / "m", "accuracy/pgd")
+    assert [step for step, _ in found] == [0, 1, 310, 311, 314]
+    np.testing.assert_allclose([value for _, value in found], [0.9, 0.8, 0.5, 0.45, 0.4], rtol=1e-6)
 
 
 def test_a_log_folder_that_cannot_be_is_an_expected_error(results, workdir):

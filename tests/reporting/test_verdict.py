@@ -20,6 +20,17 @@ def test_no_evidence_is_not_success():
     assert checks_sentence([_check("a", None)]).startswith("None of the checks had anything to judge")
 
 
+def test_the_attack_whose_reconstructions_are_recognised_most_often(inversion_row):
+    rows = [
+        inversion_row("m", "acc@1", 0.4, evaluator="cnn"),
+        inversion_row("m", "acc@1", 0.6, evaluator="mlp"),
+        inversion_row("class mean", "acc@1", 0.9, evaluator="mlp") | {"method": "reference"},
+        inversion_row("m", "acc@1", 0.8, evaluator="mlp") | {"method": "fresh-decoder"},
+    ]
+    text = verdict(Results("c", {}, rows, [_check("a", True)]))
+    assert text.endswith("takes for their class, at most: m 60.0 % (mi-face, equal, mlp).")
+
+
 def test_the_lowest_accuracy_is_that_of_a_sound_attack(accuracy_row):
     rows = [
         accuracy_row("m", "none", 0.0, 0.9),

@@ -9,7 +9,8 @@ import numpy as np
 from tfinv import datasets  # isort: skip  before Keras, for a quiet start
 import keras
 
-from tfinv.recipes.poster import Defence, training_model
+from tfinv.recipes.defended import Schedule, training_model
+from tfinv.training.defences import defence
 from tfinv.training.fit import fit
 
 
@@ -27,6 +28,6 @@ class Watch(keras.callbacks.Callback):
 folder = sys.argv[1]
 train = datasets.load("mnist5k").take(256)
 keras.utils.set_random_seed(3)
-model = training_model("shuffled", train, Defence(epochs=4, batch_size=64, ramp=0.5), seed=3)
+model = training_model(defence("shuffled(ramp=.5)"), train, Schedule(epochs=4, batch_size=64), seed=3)
 fit(model, train, epochs=4, batch_size=64, seed=3, workdir=folder, callbacks=[Watch()])
 np.save(os.path.join(folder, "weights.npy"), np.concatenate([np.ravel(w) for w in model.get_weights()]))

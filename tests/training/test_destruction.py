@@ -7,54 +7,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stripes import small_net, stripes
 from tfinv import models
-from tfinv.datasets import Dataset
 from tfinv.errors import UserError
 from tfinv.training.destruction import BOUNDS, EXPERIMENTS, DestructionTraining, error_levels
 from tfinv.training.fit import fit
 from tfinv.training.images import ReconstructionImages
 
-DEFENDED = tuple(e for e in EXPERIMENTS if e != "baseline")
-
-
-def stripes(n=96, seed=0):
-    """Two classes that a small net tells apart: bright above or bright below, with noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    images = rng.uniform(0, 0.4, (n, 8, 8, 1)).astype(np.float32)
-    images[labels == 0, :4] += 0.5
-    images[labels == 1, 4:] += 0.5
-    return Dataset("stripes", "train", images, labels, ("above", "below"))
-
 
 def make(experiment, data=None, **kwargs):
-    keras.utils.set_random_seed(0)
     data = data or stripes()
-    net = models.cnn(data.image_shape, data.num_classes, filters=(4,), units=6)
-    training = DestructionTraining(net, experiment, data.images, data.labels, **kwargs)
+    training = DestructionTraining(small_net(data), experiment, data.images, data.labels, **kwargs)
     training.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2))
     return training
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_learns_and_exports_a_plain_model(experiment, tmp_path):
+def test_every_experiment_learns_and_shows_the_decoders_error(experiment):
     data = stripes()
     training = make(experiment, data, strength=1.0)
     logs = fit(training, data, epochs=8, batch_size=16)
     assert logs["accuracy"] > 0.9
-    assert ("reconstruction_loss" in logs) == (experiment != "baseline")
-    plain = training.export_classifier()
-    plain.save(tmp_path / "plain.keras")
-    # Loaded where tfinv can't be imported.
-    code = (
-        "import sys; sys.modules['tfinv'] = None\n"
-        "import keras, numpy as np\n"
-        f"m = keras.models.load_model({str(tmp_path / 'plain.keras')!r})\n"
-        f"np.save({str(tmp_path / 'out.npy')!r}, m.predict(np.load({str(tmp_path / 'in.npy')!r}), verbose=0))"
-    )
-    np.save(tmp_path / "in.npy", data.images[:4])
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), plain(data.images[:4]), atol=1e-5)
+    assert logs["reconstruction_loss"] > 0
+    assert training.export_classifier() is training.classifier
 
 
 @pytest.mark.parametrize(("experiment", "sign"), [("positive", 1.0), ("reversal", -0.7)])

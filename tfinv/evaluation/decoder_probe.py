@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import models
-from tfinv.classifier import run_in_batches
+from tfinv.prediction import run_in_batches
 from tfinv.training.destruction import error_levels
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfinv import random
-from tfinv.attacks.compiled import compiled
 from tfinv.attacks.losses import margin
-from tfinv.attacks.pool import advance
 from tfinv.classifier import Classifier
+from tfinv.compiled import compiled
 from tfinv.evaluation.check import Check, percent
+from tfinv.pool import advance
 
 # Steps, as shares of the bounds' width. The smallest outruns the curvature of deep networks, the largest the grain of bfloat16.
 _STEPS = (1e-4, 1e-3, 1e-2, 3e-2)

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 
 from tfinv.evaluation.check import Check
+from tfinv.evaluation.intervals import rate_interval
+from tfinv.evaluation.measurement import BETTER, Measurement
+from tfinv.evaluation.pooling import differences
 
 Row = dict[str, Any]
 
@@ -41,7 +44,7 @@ def evaluators_are_accurate(accuracies: Mapping[str, float], least: float = 0.9)
 
 def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
     """At convergence the attacked model itself must mostly believe the reconstructions."""
-    found = [r for r in rows if r["measure"] == "confidence" and r["budget"] != "equal"]
+    found = [r for r in _single(rows) if r["measure"] == "confidence" and r["budget"] != "equal"]
     weak = [r for r in found if r["value"] < least]
     shown = "; ".join(f"{r['experiment']}, {r['method']}: {100 * r['value']:.0f} %" for r in weak or found)
     return Check(
@@ -53,25 +56,78 @@ def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
     )
 
 
-def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], least: int = 2) -> Check:
+def convince_others(rows: Sequence[Row], num_classes: int, least: float = 0.5) -> Check:
+    """A reconstruction that convinces its own model must convince others too, or it is an adversarial example.
+
+    Args:
+      rows: of kind "inversion", of one seed or several.
+      num_classes: of the evaluators; they guess right once in so many.
+      least: mean confidence of the attacked model from which its reconstructions are judged.
+    """
+    confident: dict[tuple, list[float]] = {}
+    hits: dict[tuple, dict[str, list[Row]]] = {}
+    for row in _single(rows):
+        key = row["experiment"], row["method"], row["budget"]
+        if row["measure"] == "confidence":
+            confident.setdefault(key, []).append(row["value"])
+        elif row["measure"] == "acc@1":
+            hits.setdefault(key, {}).setdefault(row["evaluator"], []).append(row)
+    judged = {k: v for k, v in hits.items() if np.mean(confident.get(k, [0.0])) >= least}
+    several = {k: v for k, v in judged.items() if len(v) > 1}
+    failures, shown = [], []
+    for key, evaluators in several.items():
+        convinced = [name for name, members in evaluators.items() if _beyond_chance(members, num_classes)]
+        where = f"{key[0]}, {key[1]}, {key[2]}"
+        shown.append(f"{where}: {len(convinced)} of {len(evaluators)} evaluators")
+        if len(convinced) < 2:
+            named = "convinces no evaluator" if not convinced else f"convinces {convinced[0]} alone"
+            failures.append(
+                f"{where}: {100 * np.mean(confident[key]):.0f} % confidence, {named} of {len(evaluators)} beyond chance"
+            )
+    nothing = "one evaluator can't tell" if judged else "no reconstruction convinces its own model"
+    return Check(
+        "reconstructions-convince-others",
+        not failures if several else None,
+        "; ".join(failures or shown) or nothing,
+        "These images are adversarial examples of the model they were made from: no evidence of a leak, and none of privacy "
+        "either. An Acc@1 that a single evaluator gives can't be read as a leak. Use other starts, priors or transformations, "
+        "and look at the nearest training images.",
+    )
+
+
+def _beyond_chance(rows, num_classes):
+    n = sum(r["n"] for r in rows)
+    found = sum(round(r["value"] * r["n"]) for r in rows)
+    return rate_interval(found, n)[0] > 1 / num_classes
+
+
+def gives_away_less(
+    rows: Sequence[Row],
+    defended: str,
+    others: Sequence[str],
+    least: int = 2,
+    measured: Sequence[Measurement] = (),
+) -> Check:
     """The defended model's reconstructions must be worse than each other model's, beyond chance, by several measures.
 
-    Rows of one measure are averaged over seeds, and two averages differ beyond chance where their difference is more than 2.58
-    of its standard errors, which are read off the rows' intervals.
+    Where the values of each reconstruction are at hand, two models are compared pair by pair: same method, budget, seed, class and
+    place in the class (see `pooling.differences`). Otherwise rows of one measure are averaged over seeds, and two averages differ
+    beyond chance where their difference is more than 2.58 of its standard errors, which are read off the rows' intervals.
 
     Args:
       rows: of kind "inversion", of one seed or several.
       defended: experiment.
       others: experiments it is compared with.
       least: in how many measures, at each budget.
+      measured: the values of the rows, for paired comparisons; what it lacks is compared by the rows.
     """
     verdicts, passed = [], True
-    measured = {r["experiment"] for r in rows}
+    available = {r["experiment"] for r in rows} | {m.keys["experiment"] for m in measured}
     for other in others:
-        if other not in measured or defended not in measured:
+        if other not in available or defended not in available:
             continue
         for budget in ("equal", "convergence"):
-            less, more, total = _compare(rows, defended, other, budget)
+            less, more, total = _compare(rows, measured, defended, other, budget)
             if not total:
                 continue
             # A measure counts only where no attack turns it round.
@@ -82,7 +138,7 @@ def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], l
                 f"more by {', '.join(sorted(set(more))) or 'none'}; {total} comparisons"
             )
     return Check(
-        f"{defended}-gives-away-less",
+        "gives-away-less",
         passed if verdicts else None,
         " | ".join(verdicts) or "nothing to compare",
         f"The defence does not show by at least {least} measures at each budget. Where it gives away more, the reconstructions "
@@ -90,28 +146,36 @@ def gives_away_less(rows: Sequence[Row], defended: str, others: Sequence[str], l
     )
 
 
-def _compare(rows, defended, other, budget):
+def _compare(rows, measured, defended, other, budget):
     """Names of the measures in which `defended` gives away less and more, and how many were compared."""
-    less: list[str] = []
-    more: list[str] = []
-    total = 0
+    compared: dict[tuple, tuple[float, bool]] = {}
     ours, theirs = (_pooled(rows, experiment, budget) for experiment in (defended, other))
     for key in ours.keys() & theirs.keys():
-        method, measure, better = key[0], key[1], key[3]
-        total += 1
-        difference = ours[key][0] - theirs[key][0]
-        error = float(np.hypot(ours[key][1], theirs[key][1]))
-        if abs(difference) <= _Z * error:
-            continue
+        gap = ours[key][0] - theirs[key][0]
+        compared[key] = gap, abs(gap) > _Z * float(np.hypot(ours[key][1], theirs[key][1]))
+    for found in differences(measured, defended, other):
+        better = BETTER.get(found.measure)
+        if found.budget == budget and better and found.measure != "confidence" and found.estimate.error is not None:
+            key = (found.method, found.measure, found.evaluator, better)
+            compared[key] = found.estimate.value, found.estimate.differs()
+    less: list[str] = []
+    more: list[str] = []
+    for (method, measure, _, better), (gap, beyond_chance) in compared.items():
         name = measure + (f" ({method})" if method == "fresh-decoder" else "")
-        (less if (difference < 0) == (better == "higher") else more).append(name)
-    return less, more, total
+        if beyond_chance:
+            (less if (gap < 0) == (better == "higher") else more).append(name)
+    return less, more, len(compared)
+
+
+def _single(rows):
+    """Without those that pool several seeds, which would count twice."""
+    return [r for r in rows if not isinstance(r.get("seed"), list)]
 
 
 def _pooled(rows, experiment, budget):
     """Mean over seeds and its standard error, by what was measured how."""
     grouped: dict[tuple, list[Row]] = {}
-    for row in rows:
+    for row in _single(rows):
         judged = row.get("better") and row["ci95"] and row["measure"] != "confidence"
         if judged and row["experiment"] == experiment and row["budget"] == budget:
             key = (row["method"], row["measure"], row.get("evaluator"), row["better"])

@@ -5,6 +5,11 @@ import dataclasses
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+from tfinv.evaluation.feature_space import features
+
 
 @dataclasses.dataclass(frozen=True)
 class Neighbours:
@@ -33,14 +38,129 @@ def nearest_same_class(
     Returns:
       For each query its nearest training row by L2 distance; -1 and NaN where its class has no training row.
     """
+    indices, distances = _search(queries, labels, training, training_labels, 1)
+    return Neighbours(indices[:, 0], distances[:, 0])
+
+
+def knn_distance(
+    queries: np.ndarray, labels: np.ndarray, training: np.ndarray, training_labels: np.ndarray, k: int = 1
+) -> np.ndarray:
+    """(n,) mean L2 distance of each query to the k nearest training rows of its class (Zhang et al. 2020, "KNN Dist" at k=1).
+
+    Args:
+      queries: as in `nearest_same_class`.
+      labels: likewise.
+      training: likewise.
+      training_labels: likewise.
+      k: at least 1.
+
+    Raises:
+      UserError: a class of `labels` has fewer than k training rows.
+    """
+    counts = {int(label): int(np.sum(training_labels == label)) for label in np.unique(labels)}
+    few = {label: count for label, count in counts.items() if count < k}
+    if k < 1 or few:
+        raise expected(
+            f"k={k} between 1 and the training images of each class", f"{few or k}", "Change the argument `k`."
+        )
+    return _search(queries, labels, training, training_labels, k)[1].mean(axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Similar:
+    """The k most similar training images of each of n reconstructions, the most similar first.
+
+    Attributes:
+      indices: (n, k) into the training set; -1 where there were fewer.
+      similarities: (n, k) cosines in [-1, 1]; -inf where there were fewer.
+      classes: (n, k) of those images; -1 where there were fewer.
+    """
+
+    indices: np.ndarray
+    similarities: np.ndarray
+    classes: np.ndarray
+
+
+def most_similar(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    training: Dataset,
+    *,
+    k: int = 5,
+    pooled: bool = False,
+    block: int = 1024,
+) -> tuple[Similar, Similar]:
+    """Searches the whole training set by cosine similarity of the final convolutional output (Mejia et al., "Robust or Private?").
+
+    Memory holds one block of training features at a time, and is the same for a set of any size.
+
+    Args:
+      classifier: whose features are compared; the source takes the attacked model itself.
+      images: (n, H, W, C) reconstructions in [0, 1].
+      labels: (n,) the class that each is to show.
+      training: m images; all are looked at.
+      k: how many to keep.
+      pooled: whether to average the output over height and width first, which forgives a shift.
+      block: training images at a time.
+
+    Returns:
+      The most similar images of any class, and those of the reconstruction's own class. Of equal ones the first.
+
+    Raises:
+      UserError: k or block is below 1, or the classifier has no features.
+    """
+    if min(k, block) < 1:
+        raise expected("k and block of at least 1", f"k={k}, block={block}", "Change them.")
+    labels = np.asarray(labels)
+    wanted = features(classifier, images, pooled=pooled)
+    anyone, own = _Best.empty(len(images), k), _Best.empty(len(images), k)
+    for start in range(0, len(training), block):
+        places = np.arange(start, min(start + block, len(training)))
+        there = features(classifier, training.images_at(slice(start, start + block)), pooled=pooled)
+        cosines = wanted @ there.T
+        anyone = anyone.merge(places, cosines)
+        same = training.labels[places] == labels[:, None]
+        own = own.merge(places, np.where(same, cosines, -np.inf))
+    return anyone.found(training.labels), own.found(training.labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Best:
+    """The k best so far of each row."""
+
+    indices: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def empty(cls, n, k):
+        return cls(np.full((n, k), -1), np.full((n, k), -np.inf, np.float32))
+
+    def merge(self, places, values):
+        k = self.indices.shape[1]
+        values = np.concatenate([self.values, values], axis=1)
+        indices = np.concatenate([self.indices, np.broadcast_to(places, (len(values), len(places)))], axis=1)
+        # Stable, so that of equal ones the earliest stays, whatever the blocks.
+        order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+        return _Best(np.take_along_axis(indices, order, 1), np.take_along_axis(values, order, 1))
+
+    def found(self, labels):
+        there = np.isfinite(self.values)
+        return Similar(
+            np.where(there, self.indices, -1), self.values, np.where(there, labels[np.maximum(self.indices, 0)], -1)
+        )
+
+
+def _search(queries, labels, training, training_labels, k):
+    """(n, k) indices and distances; -1 and NaN for a class without training rows."""
     queries = queries.reshape(len(queries), -1)
     training = training.reshape(len(training), -1)
-    indices, distances = np.full(len(queries), -1), np.full(len(queries), np.nan)
+    indices, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.nan)
     for label in np.unique(labels):
         here, there = np.flatnonzero(labels == label), np.flatnonzero(training_labels == label)
         if not len(there):
             continue
-        found = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(training[there])
-        distance, place = found.kneighbors(queries[here])
-        indices[here], distances[here] = there[place[:, 0]], distance[:, 0]
-    return Neighbours(indices, distances)
+        found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training[there])
+        distances[here], places = found.kneighbors(queries[here])
+        indices[here] = there[places]
+    return indices, distances

@@ -5,32 +5,26 @@ to the nearest training image rewards blur, and SSIM to the class mean rewards w
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
-from tfinv.classifier import Classifier, run_in_batches
+from tfinv.classifier import Classifier
 from tfinv.errors import expected
-from tfinv.evaluation.intervals import mean_interval, rate_interval
-from tfinv.evaluation.neighbours import Neighbours, nearest_same_class
+from tfinv.evaluation.distribution import fid, prdc
+from tfinv.evaluation.feature_space import features
+from tfinv.evaluation.identification import identify, ranks
+from tfinv.evaluation.measurement import BETTER, Measurement, Values, places, row
+from tfinv.evaluation.neighbours import Neighbours, knn_distance, nearest_same_class
+from tfinv.evaluation.similarity import pair_diversity, ssim
 
-# In which direction a measure says that the reconstruction gives away more.
-BETTER = {
-    "acc@1": "higher",
-    "acc@5": "higher",
-    "pixel_distance": "lower",
-    "feature_distance": "lower",
-    "ssim_to_class_mean": "higher",
-    "ssim_to_nearest": "higher",
-    "confidence": "higher",
-}
+_PRDC_K = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
-    """What reconstructions are compared with: the victim's training set and its evaluators.
+    """What reconstructions are compared with: the victim's training set and those who judge.
 
     Attributes:
       images: (m, H, W, C) float32 in [0, 1].
@@ -38,6 +32,7 @@ class TrainingSet:
       evaluators: classifiers over [0, 1] images, by name.
       features: (m, d) of the training images, by evaluator.
       class_means: (classes, H, W, C); NaN for a class without images.
+      identifiers: classifiers that saw other images of the same classes only, by name; may be none.
     """
 
     images: np.ndarray
@@ -45,25 +40,33 @@ class TrainingSet:
     evaluators: Mapping[str, Classifier]
     features: Mapping[str, np.ndarray]
     class_means: np.ndarray
+    identifiers: Mapping[str, Classifier] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def make(cls, images: np.ndarray, labels: np.ndarray, evaluators: Mapping[str, Classifier]) -> "TrainingSet":
+    def make(
+        cls,
+        images: np.ndarray,
+        labels: np.ndarray,
+        evaluators: Mapping[str, Classifier],
+        identifiers: Mapping[str, Classifier] | None = None,
+    ) -> "TrainingSet":
         """Computes the features and class means."""
         means = np.full((int(labels.max()) + 1, *images.shape[1:]), np.nan, np.float32)
         for label in np.unique(labels):
             means[label] = images[labels == label].mean(0)
-        return cls(images, labels, evaluators, {k: features(e, images) for k, e in evaluators.items()}, means)
+        found = {k: features(e, images) for k, e in evaluators.items()}
+        return cls(images, labels, evaluators, found, means, identifiers or {})
 
+    def like(self, labels: np.ndarray) -> np.ndarray:
+        """Training rows of the classes of `labels`, of each class as many as it has there, or all if there are fewer.
 
-def features(evaluator: Classifier, images: np.ndarray) -> np.ndarray:
-    """The evaluator's features of [0, 1] images, (n, d), each scaled to length 1.
-
-    Length 1, so that distances of evaluators with features of different size can be read side by side: 0 is the same
-    direction, 1.41 is unrelated.
-    """
-    found = run_in_batches(evaluator.features, evaluator.from_unit(images))
-    found = found.reshape(len(found), -1)
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        They are spread evenly over the class, and are the same for every model.
+        """
+        chosen = []
+        for label in np.unique(labels):
+            rows, count = np.flatnonzero(self.labels == label), int(np.sum(labels == label))
+            chosen.append(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)])
+        return np.concatenate(chosen)
 
 
 def measure(
@@ -71,70 +74,64 @@ def measure(
     labels: np.ndarray,
     against: TrainingSet,
     also: Mapping[str, np.ndarray] | None = None,
+    *,
+    k: int = 1,
     **keys: Any,
-) -> list[dict[str, Any]]:
+) -> Measurement:
     """All measures of one set of reconstructions.
 
     Args:
-      images: (n, H, W, C) in [0, 1].
+      images: (n, H, W, C) in [0, 1], ordered by sample within a class.
       labels: (n,) the class that each is to show.
       against: the training set and the evaluators.
       also: further measures that the attack itself reports, (n,) each: confidence, steps.
+      k: neighbours that `feature_distance` and `pixel_distance` average over.
       **keys: experiment, method, budget, seed: the rows' own.
 
     Returns:
-      Rows of kind "inversion"; n is the number of reconstructions (of classes, for diversity).
+      Values of each measure, of which `rows` makes rows. Left out is what the set is too small for: FID where n does not exceed
+      the features, PRDC where it does not exceed 3, diversity where no class has two.
 
     Raises:
-      UserError: a class of `labels` has no training image.
+      UserError: a class of `labels` has fewer than k training images.
     """
     missing = sorted(set(np.unique(labels).tolist()) - set(np.unique(against.labels).tolist()))
     if missing:
         raise expected(
             "labels of classes with training images", f"labels {missing}", "Change the data set or the labels."
         )
-    rows = []
+    labels = np.asarray(labels)
+    found: list[Values] = []
 
-    def add(name: str, values: np.ndarray, evaluator: str | None = None) -> None:
-        rows.append(row(name, values, evaluator=evaluator, **keys))
+    def add(name, values, evaluator=None, of=None, **extra):
+        found.append(Values(name, values, labels if of is None else of, evaluator, extra))
 
     for name, evaluator in against.evaluators.items():
-        order = np.argsort(-evaluator.predict(evaluator.from_unit(images)), axis=1)
-        add("acc@1", order[:, 0] == labels, name)
+        place = ranks(evaluator.predict(evaluator.from_unit(images)), labels)
+        add("acc@1", place <= 1, name)
         if evaluator.num_classes > 5:
-            add("acc@5", (order[:, :5] == labels[:, None]).any(1), name)
-        found = nearest_same_class(features(evaluator, images), labels, against.features[name], against.labels)
-        add("feature_distance", found.distances, name)
-    nearest = nearest_pixels(images, labels, against)
-    pixels = np.prod(images.shape[1:])
-    add("pixel_distance", nearest.distances / np.sqrt(pixels))
-    add("ssim_to_nearest", ssim(images, against.images[nearest.indices]))
+            add("acc@5", place <= 5, name)
+        seen = features(evaluator, images)
+        add("feature_distance", knn_distance(seen, labels, against.features[name], against.labels, k), name)
+        found += _spread(seen, labels, against, name)
+        spread, classes = pair_diversity(seen, labels)
+        if len(classes):
+            add("feature_diversity", spread, name, of=classes)
+    if against.identifiers:
+        identified = identify(images, labels, against.identifiers)
+        add("identification_rank", identified.ranks, cmc=identified.curve.tolist())
+        add("rank@1", identified.ranks <= 1)
+        add("rank@5", identified.ranks <= 5)
+    root = float(np.sqrt(np.prod(images.shape[1:])))
+    add("pixel_distance", knn_distance(images, labels, against.images, against.labels, k) / root)
+    add("ssim_to_nearest", ssim(images, against.images[nearest_pixels(images, labels, against).indices]))
     add("ssim_to_class_mean", ssim(images, against.class_means[labels]))
     for name, values in (also or {}).items():
         add(name, np.asarray(values, np.float64))
-    spread = [_pair_distance(images[labels == k]) for k in np.unique(labels) if np.sum(labels == k) > 1]
-    if spread:
-        add("diversity", np.array(spread))
-    return rows
-
-
-def row(measure_name: str, values: np.ndarray, *, evaluator: str | None = None, **keys: Any) -> dict[str, Any]:
-    """One row of kind "inversion" from (n,) values; booleans make a rate."""
-    values = np.asarray(values)
-    value = float(values.mean())
-    ci = rate_interval(int(values.sum()), len(values)) if values.dtype == bool else mean_interval(values)
-    extra = {"evaluator": evaluator} if evaluator else {}
-    if measure_name in BETTER:
-        extra["better"] = BETTER[measure_name]
-    return {
-        "kind": "inversion",
-        "measure": measure_name,
-        "value": value,
-        "n": len(values),
-        "ci95": None if ci is None else list(ci),
-        **extra,
-        **keys,
-    }
+    spread, classes = pair_diversity(images, labels, root)
+    if len(classes):
+        add("diversity", spread, of=classes)
+    return Measurement(keys, tuple(found))
 
 
 def nearest_pixels(images: np.ndarray, labels: np.ndarray, against: TrainingSet) -> Neighbours:
@@ -142,19 +139,26 @@ def nearest_pixels(images: np.ndarray, labels: np.ndarray, against: TrainingSet)
     return nearest_same_class(images, labels, against.images, against.labels)
 
 
-def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Structural similarity of each pair (Wang et al. 2004), (n,) in [-1, 1].
+def _spread(seen, labels, against, name):
+    """FID and PRDC against as many training images of the same classes, where there are enough."""
+    rows = against.like(labels)
+    real, fewest = against.features[name][rows], min(len(rows), len(seen))
+    sizes = {"n": len(seen), "n_real": len(rows)}
+    found = []
+    if fewest > seen.shape[1]:
+        found.append(Values("fid", np.array([fid(real, seen)]), np.array([-1]), name, sizes))
+    if fewest > _PRDC_K:
+        parts = prdc(real, seen, _PRDC_K)
+        found += [
+            Values(part, getattr(parts, part), of, name, {"n_real": len(rows)})
+            for part, of in (
+                ("precision", labels),
+                ("recall", against.labels[rows]),
+                ("density", labels),
+                ("coverage", against.labels[rows]),
+            )
+        ]
+    return found
 
-    Args:
-      images: (n, H, W, C) in [0, 1].
-      others: likewise.
-    """
-    similarity: Callable[..., Any] = structural_similarity
-    return np.array([similarity(a, b, data_range=1.0, channel_axis=-1) for a, b in zip(images, others, strict=True)])
 
-
-def _pair_distance(images):
-    """Mean root-mean-square distance over the pairs of one class."""
-    flat = images.reshape(len(images), -1)
-    squared = np.square(flat[:, None] - flat[None]).mean(-1)
-    return float(np.sqrt(squared[np.triu_indices(len(flat), 1)]).mean())
+__all__ = ["BETTER", "Measurement", "TrainingSet", "features", "measure", "nearest_pixels", "places", "row", "ssim"]

@@ -3,13 +3,38 @@
 from typing import Any
 
 from tfinv import specs
-from tfinv.inversion.base import Inversion, InversionResult, invert
+from tfinv.inversion.base import Inversion
+from tfinv.inversion.brep import BREP
+from tfinv.inversion.deepinversion import DeepInversion
+from tfinv.inversion.gmi import GMI
 from tfinv.inversion.gradient import Gradient
+from tfinv.inversion.knowledge import Knowledge
+from tfinv.inversion.laplacian import Laplacian
 from tfinv.inversion.losses import LOSSES
 from tfinv.inversion.miface import MIFace
+from tfinv.inversion.miface_dae import MIFaceDAE
+from tfinv.inversion.multiscale import Multiscale
+from tfinv.inversion.network import Network
+from tfinv.inversion.optimisers import OPTIMISERS
+from tfinv.inversion.pipeline import InversionResult, invert
+from tfinv.inversion.plg import PLG
+from tfinv.inversion.problem import Course
+from tfinv.inversion.projected import Projected
 from tfinv.inversion.starts import STARTS
 
-METHODS: dict[str, type[Inversion]] = {"gradient": Gradient, "miface": MIFace}
+METHODS: dict[str, type[Inversion]] = {
+    "gradient": Gradient,
+    "miface": MIFace,
+    "projected": Projected,
+    "multiscale": Multiscale,
+    "laplacian": Laplacian,
+    "deepinversion": DeepInversion,
+    "brep": BREP,
+    "gmi": GMI,
+    "plg": PLG,
+    "miface_dae": MIFaceDAE,
+    "network": Network,
+}
 
 
 def method(spec: str, **defaults: Any) -> Inversion:
@@ -22,13 +47,25 @@ def method(spec: str, **defaults: Any) -> Inversion:
 
 
 __all__ = [
+    "BREP",
+    "GMI",
     "LOSSES",
     "METHODS",
+    "OPTIMISERS",
+    "PLG",
     "STARTS",
+    "Course",
+    "DeepInversion",
     "Gradient",
     "Inversion",
     "InversionResult",
+    "Knowledge",
+    "Laplacian",
     "MIFace",
+    "MIFaceDAE",
+    "Multiscale",
+    "Network",
+    "Projected",
     "invert",
     "method",
 ]

@@ -1,44 +1,82 @@
-"""Where an inversion starts: images in the classifier's bounds, from what the attacker has."""
+"""Where an inversion starts: images in [0, 1], from what the attacker has."""
 
 import numpy as np
 
 from tfinv import random
-from tfinv.classifier import Classifier
 from tfinv.errors import expected
+from tfinv.inversion.problem import Problem
 
-STARTS = ("zeros", "noise", "average")
+# What of the attacker's knowledge each start uses.
+NEEDS: dict[str, frozenset[str]] = {
+    "zeros": frozenset(),
+    "noise": frozenset(),
+    "average": frozenset({"average"}),
+    "gaussian": frozenset({"images", "labels"}),
+    "auxiliary": frozenset({"images"}),
+    "given": frozenset({"begin"}),
+}
+STARTS = tuple(NEEDS)
+# Those that are the same for every sample of a class.
+FIXED = ("zeros", "average")
+
+_NOISE, _GAUSSIAN, _AUXILIARY = 0, 1, 3
 
 
-def make(name: str, classifier: Classifier, places: np.ndarray, average: np.ndarray | None, seed: int) -> np.ndarray:
+def make(name: str, problem: Problem) -> np.ndarray:
     """Makes one start for each reconstruction.
 
     Args:
-      name: "zeros" (the lowest value of the bounds), "noise" (uniform in the bounds), or "average".
-      classifier: gives shape and bounds.
-      places: (rows,) one number for each reconstruction; equal numbers start from equal noise.
-      average: (H, W, C) in the bounds: the average image that the attacker knows; only "average" needs it.
-      seed: of the noise.
+      name: "zeros" (the lowest value of the bounds), "noise" (uniform), "average" (the average image that the attacker knows),
+        "gaussian" (a draw from the normal distribution of the auxiliary images of the class, as Santurkar et al. 2019 do),
+        "auxiliary" (one of the auxiliary images, of whatever class), or "given" (the user's images in turn).
+      problem: the reconstructions to make.
 
     Returns:
-      (rows, H, W, C) float32 in the bounds.
+      (n, H, W, C) float32 in [0, 1].
 
     Raises:
-      UserError: unknown start, or an average that is missing or does not fit.
+      UserError: the attacker doesn't know what the start needs, or it does not fit the classifier.
     """
-    low, high = classifier.bounds
-    shape, rows = classifier.input_shape, len(places)
+    shape, n, knowledge = problem.classifier.input_shape, len(problem.labels), problem.knowledge
     if name == "zeros":
-        return np.full((rows, *shape), low, np.float32)
+        return np.zeros((n, *shape), np.float32)
     if name == "noise":
-        draws = random.uniform(seed, 0, places, shape).numpy()
-        return np.clip(low + draws * (high - low), low, high).astype(np.float32)
+        return random.uniform(problem.seed, _NOISE, problem.places, shape).numpy()
     if name == "average":
-        if average is None:
-            raise expected(
-                "an average image for start=average",
-                "none",
-                "Pass `average`, or use start=zeros or start=noise.",
-            )
-        image = classifier.validate(np.asarray(average)[None])[0]
-        return np.repeat(image, rows, axis=0)
-    raise expected(f"a start among {', '.join(STARTS)}", repr(name), "Change the argument `start`.")
+        return np.repeat(_fit(knowledge.require("average", "start=average")[None], shape), n, axis=0)
+    if name == "given":
+        images = _fit(knowledge.require("begin", "start=given"), shape)
+        return images[problem.places // problem.classifier.num_classes % len(images)]
+    images = _fit(knowledge.require("images", f"start={name}"), shape)
+    if name == "auxiliary":
+        drawn = random.uniform(problem.seed, _AUXILIARY, problem.places, (1,)).numpy()[:, 0]
+        return images[(drawn * len(images)).astype(np.int64)]
+    labels = knowledge.require("labels", "start=gaussian")
+    found = np.empty((n, *shape), np.float32)
+    for label in np.unique(problem.labels):
+        rows = np.flatnonzero(problem.labels == label)
+        found[rows] = _gaussian(images[labels == label], label, problem.seed, problem.places[rows])
+    return found
+
+
+def _fit(images, shape):
+    if images.shape[1:] != shape:
+        raise expected(f"images of shape {shape} to start from", f"shape {images.shape[1:]}", "Resize them.")
+    return images
+
+
+def _gaussian(images, label, seed, places):
+    """Draws from N(mean, covariance) of m images: a normal combination of them, so that no covariance is ever formed.
+
+    With X the centred images, sum_i w_i X_i / sqrt(m - 1) with w ~ N(0, 1) has the covariance X'X / (m - 1).
+    """
+    if len(images) < 2:
+        raise expected(
+            f"at least 2 auxiliary images of class {label} for start=gaussian",
+            len(images),
+            "Use another start or labels.",
+        )
+    mean = images.mean(axis=0)
+    weights = random.normal(seed, _GAUSSIAN, places, (len(images),)).numpy() / np.sqrt(len(images) - 1)
+    moved = np.tensordot(weights, images - mean, axes=1)
+    return np.clip(mean + moved, 0, 1).astype(np.float32)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import keras
 
 from tfinv.errors import expected
+from tfinv.models.autoencoder import autoencoder
 from tfinv.models.cnn import cnn
 from tfinv.models.decoder import decoder
+from tfinv.models.generator import generator, image_encoder
 from tfinv.models.mlp import mlp
 from tfinv.models.resnet import resnet, resnet18
 from tfinv.models.softmax import softmax
@@ -35,4 +37,18 @@ def build(name: str, input_shape: tuple[int, int, int], num_classes: int) -> ker
     return MODELS[name](input_shape, num_classes)
 
 
-__all__ = ["ENCODING", "MODELS", "build", "cnn", "decoder", "mlp", "resnet", "resnet18", "softmax", "split"]
+__all__ = [
+    "ENCODING",
+    "MODELS",
+    "autoencoder",
+    "build",
+    "cnn",
+    "decoder",
+    "generator",
+    "image_encoder",
+    "mlp",
+    "resnet",
+    "resnet18",
+    "softmax",
+    "split",
+]

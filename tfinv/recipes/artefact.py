@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from tfinv.attacks import FGSM
-from tfinv.attacks.base import Found, Problem
+from tfinv.attacks.problem import Found, Problem
 
 
 @dataclasses.dataclass(frozen=True)

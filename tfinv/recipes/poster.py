@@ -1,27 +1,23 @@
 """The poster's models: one network trained in each of its four experiments."""
 
 import dataclasses
-import pathlib
-import time
 from typing import Any
 
 import keras
-import numpy as np
 
-from tfinv import models
-from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
-from tfinv.evaluation.intervals import rate_interval
+from tfinv.recipes.defended import Schedule, train_defended
 from tfinv.recipes.workdir import Workdir
-from tfinv.training.destruction import EXPERIMENTS, DestructionTraining
-from tfinv.training.fit import fit
-from tfinv.training.images import ReconstructionImages
-from tfinv.training.rates import default_rate
+from tfinv.training import destruction
+from tfinv.training.defences import DEFENCES
+from tfinv.training.defences import Defence as Method
+
+EXPERIMENTS = ("baseline", *destruction.EXPERIMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Defence:
-    """How the poster's models are trained; see `DestructionTraining` for the meaning of the last four.
+    """How the poster's models are trained: a `Schedule`, and the fields of the destruction defence for all experiments.
 
     Attributes:
       architecture: a key of `tfinv.models.MODELS`.
@@ -45,6 +41,16 @@ class Defence:
     ramp: float = 0.0
     decoder_steps: int = 2
 
+    @property
+    def schedule(self) -> Schedule:
+        """Architecture and optimisation."""
+        return Schedule(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Schedule)})
+
+    def of(self, experiment: str) -> Method:
+        """The defence of one of `EXPERIMENTS`, with those of the fields that it has."""
+        cls = DEFENCES["none" if experiment == "baseline" else experiment]
+        return cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(cls)})
+
 
 def train_experiment(
     experiment: str,
@@ -56,7 +62,7 @@ def train_experiment(
     seed: int = 0,
     verbose: int = 0,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
-    """Trains the classifier of one experiment, or reads it if the workdir has it.
+    """Trains the classifier of one experiment, or reads it if the workdir has it; see `train_defended`.
 
     Args:
       experiment: one of `EXPERIMENTS`.
@@ -70,57 +76,9 @@ def train_experiment(
     Returns:
       A plain Keras model from [0, 1] images to logits, and its rows of kind "training".
     """
-    name = f"{defence.architecture}-{experiment}-{seed}"
-    begin = time.perf_counter()
-
-    def make(folder: pathlib.Path) -> keras.Model:
-        keras.utils.set_random_seed(seed)
-        model = training_model(experiment, train, defence, seed)
-        watch = [] if experiment == "baseline" else [ReconstructionImages(test.images[:10], folder / "tensorboard")]
-        fit(
-            model,
-            train,
-            epochs=defence.epochs,
-            batch_size=defence.batch_size,
-            seed=seed,
-            workdir=folder,
-            callbacks=watch,
-            verbose=verbose,
-        )
-        return model.export_classifier()
-
-    model = workdir.model(name, make)
-    seconds = time.perf_counter() - begin
-
-    def rows() -> list[dict[str, Any]]:
-        predicted = Classifier.from_keras(model).predict(test.images).argmax(1)
-        hits, n = int(np.sum(predicted == test.labels)), len(test)
-        keys = {"kind": "training", "experiment": experiment, "seed": seed, "epochs": defence.epochs}
-        found = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
-        return [keys | found | {"seconds": round(seconds, 1)}]
-
-    return model, workdir.json(f"training-{name}", rows)
-
-
-def training_model(experiment: str, train: Dataset, defence: Defence, seed: int) -> DestructionTraining:
-    """The compiled training model of one experiment."""
-    steps = defence.epochs * (len(train) // min(defence.batch_size, len(train)))
-    model = DestructionTraining(
-        models.build(defence.architecture, train.image_shape, train.num_classes),
-        experiment,
-        train.images,
-        train.labels,
-        strength=defence.strength,
-        weight=defence.weight,
-        bound=defence.bound,
-        ramp_steps=round(defence.ramp * steps),
-        decoder_steps=defence.decoder_steps,
-        seed=seed,
+    return train_defended(
+        defence.of(experiment), train, test, defence.schedule, workdir, label=experiment, seed=seed, verbose=verbose
     )
-    high = defence.learning_rate or default_rate(defence.architecture, train.image_shape)
-    rate = keras.optimizers.schedules.CosineDecay(high, steps)
-    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(1e-3))
-    return model
 
 
-__all__ = ["EXPERIMENTS", "Defence", "train_experiment", "training_model"]
+__all__ = ["EXPERIMENTS", "Defence", "train_experiment"]

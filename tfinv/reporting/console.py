@@ -10,7 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tfinv.reporting import tables
+from tfinv.reporting import inversion_tables, tables
+from tfinv.reporting.cells import Table
 from tfinv.reporting.results import Check, Results
 from tfinv.reporting.rows import rows_of
 from tfinv.reporting.verdict import verdict
@@ -21,6 +22,8 @@ _STATES = {False: ("failed", "bold red"), None: ("not judged", "yellow"), True: 
 
 def print_results(results: Results, file: IO[str] | None = None) -> None:
     """Prints the verdict, the tables and the checks.
+
+    Of inversions it prints the comparison; each measure at length only where there is nothing to compare.
 
     Args:
       results: what to print.
@@ -34,16 +37,20 @@ def print_results(results: Results, file: IO[str] | None = None) -> None:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(file=file, highlight=False, markup=False, emoji=False, width=_PIPED)
     accuracy, inversion, training = (rows_of(results, k) for k in ("accuracy", "inversion", "training"))
+    compared = inversion_tables.comparison_tables(inversion, training)
     console.print(_text(results.command, "bold"))
     console.print(_text(verdict(results)))
     found = [
         tables.accuracy_table(accuracy),
-        *tables.inversion_tables(inversion),
+        inversion_tables.knowledge_table(inversion),
+        *(compared or inversion_tables.inversion_tables(inversion)),
         tables.training_table(training),
     ]
     for table in found:
         if table is not None:
             _print_table(console, table)
+    if compared:
+        console.print(_text("All measures: in report.html.", "dim"))
     if results.checks:
         console.print()
         console.print(_text("Checks", "bold"))
@@ -57,7 +64,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _print_table(console: Console, table: tables.Table) -> None:
+def _print_table(console: Console, table: Table) -> None:
     console.print()
     console.print(_text(table.title, "bold"))
     columns = list(range(len(table.headings)))
@@ -73,12 +80,12 @@ def _print_table(console: Console, table: tables.Table) -> None:
         console.print(_text(" ".join(table.notes), "dim"))
 
 
-def _grid(table: tables.Table, columns: list[int]) -> Grid:
+def _grid(table: Table, columns: list[int]) -> Grid:
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for stub in table.stubs:
         grid.add_column(_text(stub))
     for c in columns:
-        grid.add_column(_text(table.headings[c]), justify="right")
+        grid.add_column(_text(table.headings[c]), justify="left" if table.prose else "right")
     before = None
     for names, cells in table.lines:
         head = "" if len(names) > 1 and names[0] == before else names[0]

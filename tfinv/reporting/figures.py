@@ -1,41 +1,35 @@
-"""The pictures of a report: accuracy curves, grids of images, reconstructions beside their neighbours."""
+"""The curves of a report, and with them the grids, so that a command finds all figures in one place."""
 
-import dataclasses
 import math
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from tfinv.errors import expected
 from tfinv.reporting import canvas
+from tfinv.reporting.course import course_plot
+from tfinv.reporting.grids import Neighbours, image_grid, neighbour_grid
+from tfinv.reporting.nearest import class_grid, nearest_grid
 from tfinv.reporting.rows import attack_names, is_artefact, unique
 from tfinv.reporting.summary import Row, group, number, summarise
-from tfinv.reporting.tables import MISSING
+
+__all__ = [
+    "Neighbours",
+    "accuracy_curves",
+    "class_grid",
+    "course_plot",
+    "draw_accuracy_curves",
+    "image_grid",
+    "nearest_grid",
+    "neighbour_grid",
+]
 
 _ACROSS = 4  # panels side by side
-_CELL = 0.9  # inches a picture
-
-
-@dataclasses.dataclass(frozen=True)
-class Neighbours:
-    """A reconstruction and the training images nearest to it.
-
-    Attributes:
-      reconstruction: float image in [0, 1], (height, width, 1 or 3).
-      nearest: images of the same kind, the nearest first.
-      captions: a short text under each of `nearest`, such as its distance; or none at all.
-    """
-
-    reconstruction: np.ndarray
-    nearest: Sequence[np.ndarray]
-    captions: Sequence[str] = ()
 
 
 def accuracy_curves(rows: Sequence[Row], path: str | os.PathLike, *, chance: float | None = None) -> pathlib.Path:
@@ -53,49 +47,6 @@ def accuracy_curves(rows: Sequence[Row], path: str | os.PathLike, *, chance: flo
       UserError: there is nothing to draw, or the path cannot be written to.
     """
     return canvas.write(draw_accuracy_curves(rows, chance=chance), path)
-
-
-def image_grid(
-    rows: Mapping[str, Sequence[np.ndarray | None]],
-    path: str | os.PathLike,
-    *,
-    columns: Sequence[str] = (),
-    title: str = "",
-) -> pathlib.Path:
-    """Draws a grid of images.
-
-    Args:
-      rows: row label (a model, say) to its images, float in [0, 1], (height, width, 1 or 3); None is a gap.
-      path: the PNG to write.
-      columns: column titles (classes, say); none at all, or one a column.
-      title: a line above the grid.
-
-    Raises:
-      UserError: there is nothing to draw, the rows differ in length, or an image is of another kind.
-    """
-    cells = {label: [None if i is None else Neighbours(i, ()) for i in images] for label, images in rows.items()}
-    return canvas.write(_grid(cells, columns, title), path)
-
-
-def neighbour_grid(
-    rows: Mapping[str, Sequence[Neighbours | None]],
-    path: str | os.PathLike,
-    *,
-    columns: Sequence[str] = (),
-    title: str = "",
-) -> pathlib.Path:
-    """Draws a grid whose cells pair a reconstruction, framed, with its nearest training images.
-
-    Args:
-      rows: row label to its cells; None leaves a gap.
-      path: the PNG to write.
-      columns: column titles; none at all, or one a column.
-      title: a line above the grid.
-
-    Raises:
-      UserError: there is nothing to draw, the rows differ in length, or an image is of another kind.
-    """
-    return canvas.write(_grid(rows, columns, title), path)
 
 
 def draw_accuracy_curves(rows: Sequence[Row], *, chance: float | None = None) -> Figure:
@@ -177,63 +128,3 @@ def _plain_axes(panel: Axes, title: str) -> None:
     panel.tick_params(labelsize=8, length=0, colors=canvas.INK)
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.spines["bottom"].set_color("#bbbbbb")
-
-
-def _grid(rows: Mapping[str, Sequence[Neighbours | None]], columns: Sequence[str], title: str) -> Figure:
-    lengths = {len(cells) for cells in rows.values()}
-    if len(lengths) != 1 or not max(lengths):
-        raise expected("rows of one length, at least 1", sorted(lengths))
-    across = lengths.pop()
-    if columns and len(columns) != across:
-        raise expected(f"{across} column titles or none", len(columns))
-    filled = [c for cells in rows.values() for c in cells if c is not None]
-    pictures = 1 + max((len(c.nearest) for c in filled), default=0)
-    captions = 0.17 if any(len(c.captions) for c in filled) else 0.0
-    gap, between, line = 0.06, 0.2 if pictures > 1 else 0.06, 0.17
-    step = pictures * (_CELL + gap) - gap + between
-    letters = max(6, int(step / 0.085))
-    heads = [canvas.wrap(c, letters) for c in columns]
-    labels = [canvas.wrap(label, 18, 4) for label in rows]
-    left = 0.15 + 0.078 * max(len(part) for label in labels for part in label.split("\n"))
-    above = 0.1 + (0.28 if title else 0) + line * max((h.count("\n") + 1 for h in heads), default=0)
-    width = max(left + across * step - between + 0.1, 0.09 * min(len(title), 80) if title else 0)
-    height = above + len(rows) * (_CELL + captions + between) - between + 0.1
-    figure = canvas.new_figure(width, height)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    if title:
-        axes.text(0.1, 0.08, canvas.wrap(title, 80, 1), fontsize=10, va="top", color=canvas.INK, weight="bold")
-    for j, head in enumerate(heads):
-        axes.text(left + j * step, above - 0.05, head, fontsize=9, va="bottom", color=canvas.INK)
-    for i, (label, cells) in enumerate(zip(labels, rows.values(), strict=True)):
-        y = above + i * (_CELL + captions + between)
-        axes.text(left - 0.1, y + _CELL / 2, label, fontsize=9, va="center", ha="right", color=canvas.INK)
-        for j, cell in enumerate(cells):
-            x = left + j * step
-            if cell is None:
-                axes.text(x + _CELL / 2, y + _CELL / 2, MISSING, ha="center", va="center", color=canvas.FAINT)
-                continue
-            _draw_cell(axes, cell, x, y, _CELL + gap, f"row {label!r}")
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    return figure
-
-
-def _draw_cell(axes: Axes, cell: Neighbours, x: float, y: float, step: float, what: str) -> None:
-    canvas.draw_image(axes, canvas.check_image(cell.reconstruction, what), x, y, _CELL)
-    if len(cell.nearest):
-        frame = Rectangle((x, y), _CELL, _CELL, fill=False, edgecolor=canvas.COLOURS[1], linewidth=2, zorder=3)
-        axes.add_patch(frame)
-    for k, image in enumerate(cell.nearest, start=1):
-        canvas.draw_image(axes, canvas.check_image(image, what), x + k * step, y, _CELL)
-    for k, caption in enumerate(cell.captions, start=1):
-        text = canvas.wrap(caption, 12, 1)
-        axes.text(
-            x + k * step + _CELL / 2,
-            y + _CELL + 0.03,
-            text,
-            fontsize=7.5,
-            ha="center",
-            va="top",
-            color=canvas.INK,
-        )

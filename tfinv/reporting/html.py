@@ -9,14 +9,18 @@ import jinja2
 
 from tfinv import files
 from tfinv.errors import UserError
-from tfinv.reporting import canvas, pictures, tables
+from tfinv.reporting import canvas, inversion_tables, pictures, tables
+from tfinv.reporting.cells import Table
+from tfinv.reporting.course import draw_course
 from tfinv.reporting.figures import draw_accuracy_curves
 from tfinv.reporting.results import Figure, Results
 from tfinv.reporting.rows import rows_of
 from tfinv.reporting.verdict import verdict
 
 FILENAME = "report.html"
-CURVES = "accuracy_curves"  # a figure of this name in the results takes the place of our own
+# Figures of these names in the results take the place of our own.
+CURVES = "accuracy_curves"
+COURSE = "course"
 
 
 def write_html(results: Results, workdir: str | os.PathLike, path: str | os.PathLike | None = None) -> pathlib.Path:
@@ -53,6 +57,8 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
     accuracy, inversion, training = (rows_of(results, k) for k in ("accuracy", "inversion", "training"))
     own = [f for f in results.figures if f.name == CURVES]
     curves = [_picture(f, workdir) for f in own] or _curves(accuracy)
+    drawn = [f for f in results.figures if f.name == COURSE]
+    course = [_picture(f, workdir) for f in drawn] or _course(rows_of(results, "course"))
     return environment.get_template("report.html.j2").render(
         results=results,
         verdict=verdict(results),
@@ -60,9 +66,12 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
         accuracy=_present(tables.accuracy_table(accuracy)),
         curves=curves,
         attacks=_present(tables.attack_table(accuracy)),
-        inversion=tables.inversion_tables(inversion),
+        attacker=_present(inversion_tables.knowledge_table(inversion)),
+        comparison=inversion_tables.comparison_tables(inversion, training),
+        inversion=inversion_tables.inversion_tables(inversion),
+        course=course,
         training=_present(tables.training_table(training)),
-        pictures=[_picture(f, workdir) for f in results.figures if f not in own],
+        pictures=[_picture(f, workdir) for f in results.figures if f not in (*own, *drawn)],
         config=_present(tables.mapping_table("Configuration", "setting", results.config)),
         environment=_present(tables.mapping_table("Environment", "what", results.environment)),
         duration=_duration(results.seconds),
@@ -70,7 +79,7 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
     )
 
 
-def _present(table: tables.Table | None) -> list[tables.Table]:
+def _present(table: Table | None) -> list[Table]:
     return [] if table is None else [table]
 
 
@@ -95,7 +104,18 @@ def _curves(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [_embedded("Accuracy against eps", caption, canvas.to_png(figure))]
 
 
-def _spans(table: tables.Table) -> list[int]:
+def _course(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    caption = (
+        "Means over the reconstructions: above the cost that the method minimises, which differs in kind from method to "
+        "method; below the attacked model's confidence in the class, with its 95 % interval (of several seeds, from the "
+        "lowest bound to the highest)."
+    )
+    return [_embedded("Cost and confidence over the steps", caption, canvas.to_png(draw_course(rows)))]
+
+
+def _spans(table: Table) -> list[int]:
     """For each line, how many lines its first name stands for; 0 where an earlier line's name does."""
     spans: list[int] = []
     for i, (names, _) in enumerate(table.lines):

@@ -1,8 +1,8 @@
 """The results schema: what every command writes to `results.json`, and every view (console, HTML, TensorBoard) reads.
 
-Schema 1 is one JSON object:
+Schema 2 is one JSON object:
 
-    schema       1
+    schema       2
     command      e.g. "reproduce table1"
     config       the resolved configuration: every flag or argument, also those left at their default
     environment  versions, machine, date (UTC)
@@ -18,9 +18,20 @@ Rows of kind "accuracy" (one classifier under one attack at one eps):
 
 Rows of kind "inversion" (one measure of one classifier under one inversion method):
     experiment, method (str), budget ("equal" | "convergence" | ...), measure (str), value, n, ci95, seed, and, where they
-    apply: evaluator (str), better ("higher" | "lower": the direction in which the reconstruction is the better one).
+    apply: evaluator (str), better ("higher" | "lower": the direction in which the reconstruction is the better one),
+    knowledge (str: what the attacker had, such as "white box; auxiliary data: none; training data: not touched").
+    A row over several seeds at once has the list of them as its seed (or "all"), and n and ci95 over the samples of all of
+    them. Views then show its value and interval, and take from the rows of single seeds no more than how far they spread.
+    Rows of the method "reference" are what one has without an attack: real held-out images, the class mean, a start; the
+    experiment names which. `of` (str) says for a start which method's it is; without it the row is a reference for all.
+
+Rows of kind "course" (the state of one inversion after some steps; means over its reconstructions):
+    experiment, method, step, cost (of what the method minimises), confidence (0..1 of the attacked model), n, ci95 (of the
+    confidence), seed, and, where it applies: budget.
 
 Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds.
+
+Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is read as it is.
 """
 
 import dataclasses
@@ -35,9 +46,11 @@ from typing import Any
 from tfinv import files
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
+from tfinv.reporting.schema import check_row
 from tfinv.version import __version__
 
-SCHEMA = 1
+SCHEMA = 2
+_READ = (1, SCHEMA)
 FILENAME = "results.json"
 
 
@@ -82,16 +95,18 @@ class Results:
         """Reads a `results.json`, or the one in a folder.
 
         Raises:
-          UserError: it is missing, is not JSON, or is not of this schema.
+          UserError: it is missing, is not JSON, is of another schema, or a row lacks what the schema says.
         """
         path = pathlib.Path(path)
         if path.is_dir():
             path = path / FILENAME
         value = files.read_json(path)
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        if not isinstance(value, dict) or value.get("schema") not in _READ:
             found = value.get("schema") if isinstance(value, dict) else type(value).__name__
             raise expected(f"results of schema {SCHEMA} in {path}", found, "Run the command again.")
         try:
+            for row in value["rows"]:
+                check_row(row)
             return cls(
                 command=value["command"],
                 config=value["config"],

@@ -5,35 +5,23 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from tfinv import specs
-from tfinv.errors import UserError, expected
+from tfinv.errors import UserError
 from tfinv.reporting.results import Results
-from tfinv.reporting.summary import Row, number
+from tfinv.reporting.schema import check_row
+from tfinv.reporting.summary import Row
 
 T = TypeVar("T", bound=Hashable)
 
-_NEEDED = {
-    "accuracy": ("experiment", "attack", "eps"),
-    "inversion": ("experiment", "method", "measure"),
-    "training": ("experiment", "metric"),
-}
-
 
 def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
-    """The rows of one kind, each known to have the keys that a view reads.
+    """The rows of one kind, each held to the schema.
 
     Raises:
-      UserError: a row lacks one of them.
+      UserError: a row lacks what the schema says.
     """
     rows = [r for r in results.rows if r.get("kind") == kind]
     for row in rows:
-        lacking = [k for k in _NEEDED[kind] if row.get(k) is None]
-        if lacking:
-            raise expected(f"{', '.join(lacking)} in each row of kind {kind!r}", f"a row with {', '.join(row)}")
-        for key in _NEEDED[kind]:
-            if key == "eps":
-                number(row, key)
-            elif not isinstance(row[key], str):
-                raise expected(f"a text as {key!r} of each row", repr(row[key]))
+        check_row(row)
     return rows
 
 

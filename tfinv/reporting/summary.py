@@ -1,4 +1,4 @@
-"""One figure out of the rows that differ only in their seed."""
+"""One figure out of the rows that differ only in their seed, and of those that pool several seeds."""
 
 import dataclasses
 import statistics
@@ -25,6 +25,7 @@ class Summary:
       runs: how many runs gave a figure.
       lost: how many runs gave none (null in the JSON, which is where NaN goes).
       seeds: how many different seeds the runs had.
+      pooled: whether mean, bounds and n are those of a row over all seeds, whose bounds are an interval.
     """
 
     mean: float | None
@@ -36,6 +37,7 @@ class Summary:
     runs: int
     lost: int
     seeds: int
+    pooled: bool = False
 
 
 def summarise(rows: Sequence[Row], key: str) -> Summary:
@@ -44,24 +46,37 @@ def summarise(rows: Sequence[Row], key: str) -> Summary:
     Raises:
       UserError: a value is not a number.
     """
-    values = [number(r, key) for r in rows]
-    found = [(r, v) for r, v in zip(rows, values, strict=True) if v is not None]
-    figures = [v for _, v in found]
+    pooled = [r for r in rows if is_pooled(r)]
+    single = [r for r in rows if not is_pooled(r)]
+    found = [(r, v) for r in pooled or single if (v := number(r, key)) is not None]
+    spread = [v for r in single if (v := number(r, key)) is not None] or [v for _, v in found]
     bounds = [interval(r) for r, _ in found]
     sizes = {r.get("n") for r, _ in found}
     # One run without an interval leaves the others' looking like the interval of all: better none.
     known = [b for b in bounds if b is not None] if all(bounds) else []
+    seeds = {s for r, _ in found for s in _seeds(r)}
     return Summary(
-        mean=statistics.fmean(figures) if figures else None,
-        least=min(figures, default=None),
-        most=max(figures, default=None),
+        mean=statistics.fmean(v for _, v in found) if found else None,
+        least=min(spread, default=None),
+        most=max(spread, default=None),
         low=min((low for low, _ in known), default=None),
         high=max((high for _, high in known), default=None),
         n=sizes.pop() if len(sizes) == 1 else None,
-        runs=len(found),
-        lost=len(rows) - len(found),
-        seeds=len({r.get("seed") for r, _ in found}),
+        runs=max(len(seeds), len(single)) if pooled and found else len(found),
+        lost=len(pooled or single) - len(found),
+        seeds=max(len(seeds), len({r.get("seed") for r in single})) if pooled and found else len(seeds),
+        pooled=bool(pooled),
     )
+
+
+def is_pooled(row: Row) -> bool:
+    """Whether the row is over the samples of several seeds at once."""
+    return row.get("seed") == "all" or isinstance(row.get("seed"), (list, tuple))
+
+
+def _seeds(row: Row) -> Sequence[Any]:
+    seed = row.get("seed")
+    return seed if isinstance(seed, (list, tuple)) else (seed,)
 
 
 def group(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:

@@ -1,43 +1,12 @@
 """The tables of a report, as data that the console, the HTML page and TensorBoard lay out each in its way."""
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfinv.reporting.cells import MISSING, Cell, Style, Table, percent, significant
 from tfinv.reporting.rows import attack_names, epsilons, is_artefact, show_eps, unique
-from tfinv.reporting.summary import Row, Summary, group, number, summarise
-
-MISSING = "\N{EN DASH}"  # not 0: nothing was measured there
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One figure: its text, and in `notes` what qualifies it (a spread, an interval, a count)."""
-
-    text: str = MISSING
-    notes: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table whose first columns (`stubs`) name the row.
-
-    Attributes:
-      title: what it shows, with the unit.
-      notes: sentences that the reader needs to read it.
-      stubs: headings of the columns that name a row.
-      headings: headings of the other columns.
-      lines: for each row, its names (one a stub) and its cells (one a heading).
-      doubtful: the headings of columns that are no evidence (artefacts of a wrong measurement).
-    """
-
-    title: str
-    stubs: tuple[str, ...]
-    headings: tuple[str, ...]
-    lines: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
-    notes: tuple[str, ...] = ()
-    doubtful: frozenset[str] = frozenset()
+from tfinv.reporting.summary import Row, group, number, summarise
 
 
 def accuracy_table(rows: Sequence[Row]) -> Table | None:
@@ -47,7 +16,7 @@ def accuracy_table(rows: Sequence[Row]) -> Table | None:
     names = attack_names(rows)
     groups = group([dict(r) | {"attack": names[i]} for i, r in enumerate(rows)], "experiment", "eps", "attack")
     cells = {key: summarise(runs, "accuracy") for key, runs in groups.items()}
-    style = _Style(list(cells.values()), percent)
+    style = Style(list(cells.values()), percent)
     attacks = _in_order(rows, names)
     posters = group([r for r in rows if r.get("poster") is not None], "experiment", "eps")
     lines = []
@@ -110,38 +79,13 @@ def attack_table(rows: Sequence[Row]) -> Table | None:
     )
 
 
-def inversion_tables(rows: Sequence[Row]) -> list[Table]:
-    """One table a method and budget: measures down, experiments across."""
-    tables = []
-    for (method, budget), some in group(rows, "method", "budget").items():
-        experiments = unique(r["experiment"] for r in some)
-        groups = group(some, "measure", "evaluator", "experiment")
-        cells = {key: summarise(runs, "value") for key, runs in groups.items()}
-        style = _Style(list(cells.values()), significant)
-        lines = []
-        for (measure, evaluator), same in group(some, "measure", "evaluator").items():
-            names = (str(measure), str(evaluator or MISSING), _direction(same))
-            found = [style.cell(cells.get((measure, evaluator, e))) for e in experiments]
-            lines.append((names, tuple(found)))
-        tables.append(
-            Table(
-                title=f"Inversion by {method}, budget: {budget}",
-                stubs=("measure", "evaluator", "reveals more when"),
-                headings=tuple(map(str, experiments)),
-                lines=tuple(lines),
-                notes=style.notes(),
-            )
-        )
-    return tables
-
-
 def training_table(rows: Sequence[Row]) -> Table | None:
     """What training reached and what it took: experiments down, metrics across."""
     if not rows:
         return None
     metrics = unique(r["metric"] for r in rows)
     cells = {key: summarise(runs, "value") for key, runs in group(rows, "experiment", "metric").items()}
-    style = _Style(list(cells.values()), significant)
+    style = Style(list(cells.values()), significant)
     cost = {k: k for k in ("epochs", "seconds") if any(r.get(k) is not None for r in rows)}
     lines = []
     for (experiment,), runs in group(rows, "experiment").items():
@@ -158,71 +102,6 @@ def mapping_table(title: str, stub: str, mapping: Mapping[str, Any]) -> Table | 
     """A nested mapping as a table of dotted names and values."""
     lines = tuple(((name,), (Cell(value),)) for name, value in _flat(mapping))
     return Table(title, (stub,), ("value",), lines) if lines else None
-
-
-def percent(value: float) -> str:
-    """A rate as a percentage with one decimal, without the sign."""
-    return f"{100 * value:.1f}"
-
-
-def significant(value: float) -> str:
-    """A number with three significant digits, or as a whole number where it has more digits than that."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-class _Style:
-    """Says once, under the table, what holds for all its cells; in the cells only what differs."""
-
-    def __init__(self, summaries: Sequence[Summary], show: Any):
-        self._show = show
-        self._all = [s for s in summaries if s.mean is not None]
-        self._one_n = len({s.n for s in self._all}) == 1
-        self._one_count = len({(s.runs, s.seeds, s.lost) for s in self._all}) == 1
-
-    def cell(self, summary: Summary | None) -> Cell:
-        if summary is None:
-            return Cell()
-        if summary.mean is None:
-            return Cell(notes=("no figure",))
-        parts = []
-        if self._show(summary.least) != self._show(summary.most):
-            parts.append(f"{self._show(summary.least)}{MISSING}{self._show(summary.most)}")
-        if summary.low is not None:
-            parts.append(f"[{self._show(summary.low)}, {self._show(summary.high)}]")
-        if not self._one_count:
-            parts.append(_count(summary))
-        if not self._one_n and summary.n is not None:
-            parts.append(f"n {summary.n:,}")
-        return Cell(self._show(summary.mean), tuple(parts))
-
-    def notes(self) -> tuple[str, ...]:
-        notes = []
-        if any(s.runs > 1 for s in self._all):
-            over = f"over {_count(self._all[0])}" if self._one_count else "over the seeds"
-            notes.append(f"Each figure is the mean {over}; a{MISSING}b: the lowest and the highest, where they differ.")
-        if any(s.low is not None for s in self._all):
-            wide = ", of several seeds from the lowest bound to the highest" * any(s.runs > 1 for s in self._all)
-            notes.append(f"[a, b]: 95 % interval{wide}.")
-        if self._one_n and self._all[0].n is not None:
-            each = " in each run" if self._all[0].runs > 1 else ""
-            notes.append(f"n = {self._all[0].n:,}{each}.")
-        return tuple(notes)
-
-
-def _count(summary: Summary) -> str:
-    total = summary.runs + summary.lost
-    if summary.lost:
-        return f"{summary.runs} of {total} runs"
-    if summary.seeds != summary.runs:
-        return f"{summary.runs} runs of {summary.seeds} seed{'s' * (summary.seeds != 1)}"
-    return f"{summary.seeds} seed{'s' * (summary.seeds != 1)}"
-
-
-def _direction(rows: Sequence[Row]) -> str:
-    told = unique(str(r["better"]) for r in rows if r.get("better"))
-    return " / ".join(told) or MISSING
 
 
 def _in_order(rows: Sequence[Row], names: Sequence[str]) -> list[str]:

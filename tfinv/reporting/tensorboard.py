@@ -2,16 +2,17 @@
 
 import os
 import pathlib
-import re
 from typing import Any
 
 import tensorflow as tf
 
 from tfinv.errors import expected
-from tfinv.files import unwritable
-from tfinv.reporting import canvas, pictures, tables
+from tfinv.reporting import canvas, inversion_tables, pictures, tables
+from tfinv.reporting.cells import Table
+from tfinv.reporting.course_log import course_scalars
 from tfinv.reporting.figures import draw_accuracy_curves
 from tfinv.reporting.html import CURVES
+from tfinv.reporting.logs import run_name, write_runs
 from tfinv.reporting.results import Results
 from tfinv.reporting.rows import attack_names, is_artefact, rows_of, unique
 from tfinv.reporting.summary import group, summarise
@@ -20,17 +21,17 @@ from tfinv.reporting.verdict import verdict
 REPORT_RUN = "report"
 _SUFFIX = ".tfinv-report"
 # TensorBoard smooths by default, which lifts the end of each curve.
-_ABOUT = "Mean over the seeds; step: eps in thousandths. Set Smoothing to 0 to see the figures themselves."
+_ABOUT = "Mean over the seeds; step: eps in ten-thousandths. Set Smoothing to 0 to see the figures themselves."
 _MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~&")
 
 
 def write_tensorboard(results: Results, workdir: str | os.PathLike, logdir: str | os.PathLike) -> pathlib.Path:
     """Writes summaries of the results.
 
-    Each experiment is a run with one scalar an attack, `accuracy/<attack>`: the mean over the seeds, at the
-    step of eps in thousandths. The run `report` has the verdict, tables and configuration as text and the
-    figures as images. Event files of an earlier call for the same `logdir` are replaced; those of others, such
-    as training logs, stay.
+    Each experiment is a run with one scalar an attack, `accuracy/<attack>`: the mean over the seeds, at the step of eps in
+    ten-thousandths; of eps that agree to that, the larger is one step further. The run `report` has the verdict, tables and
+    configuration as text and the figures as images. Event files of an earlier call for the same `logdir` are replaced; those of
+    others, such as training logs, stay.
 
     Args:
       results: what to write.
@@ -41,26 +42,17 @@ def write_tensorboard(results: Results, workdir: str | os.PathLike, logdir: str 
       `logdir`.
 
     Raises:
-      UserError: a row lacks what the schema says, two eps fall on one step, a figure is not a picture inside
+      UserError: a row lacks what the schema says, a figure is not a picture inside
         the work folder, or `logdir` cannot be written to.
     """
     logdir = pathlib.Path(logdir)
     runs: dict[str, list[Any]] = {REPORT_RUN: [*_texts(results), *_images(results, workdir)]}
-    for experiment, scalars in _scalars(results).items():
-        runs[_run_name(experiment, runs)] = scalars
-    earlier = list(logdir.glob(f"**/*{_SUFFIX}"))
-    try:
-        for name, writes in runs.items():
-            with tf.summary.create_file_writer(str(logdir / name), filename_suffix=_SUFFIX).as_default():
-                for write in writes:
-                    write()
-        for path in earlier:
-            path.unlink()
-    except OSError as error:
-        raise unwritable(logdir, error) from error
-    except tf.errors.OpError as error:
-        raise expected("a folder that can be written to", f"{logdir} ({error.message})", "Change --logdir.") from error
-    return logdir
+    scalars = _scalars(results)
+    for experiment, writes in course_scalars(rows_of(results, "course")).items():
+        scalars.setdefault(experiment, []).extend(writes)
+    for experiment, writes in scalars.items():
+        runs[run_name(experiment, runs)] = writes
+    return write_runs(logdir, runs, _SUFFIX)
 
 
 def escape(text: str) -> str:
@@ -83,17 +75,11 @@ def _scalars(results: Results) -> dict[str, list[Any]]:
         # An attack with nothing to spend leaves the clean image; a wrong measurement may not.
         if attack != "clean" and attack not in artefacts and all(r["eps"] for r in some):
             some = [*some, *clean]
-        points: dict[int, float] = {}
-        for (eps,), same in group(some, "eps").items():
-            step, mean = round(1000 * eps), summarise(same, "accuracy").mean
-            if mean is None:
-                continue
-            if step in points:
-                raise expected("eps that differ in their thousandths, as steps of TensorBoard", f"{eps} and another")
-            points[step] = mean
-        tag = f"accuracy/{attack}"
-        points_in_order = sorted(points.items())
-        writes = [_bind(tf.summary.scalar, tag, m, step=s, description=_ABOUT) for s, m in points_in_order]
+        means = {eps: summarise(same, "accuracy").mean for (eps,), same in group(some, "eps").items()}
+        tag, step, writes = f"accuracy/{attack}", -1, []
+        for eps, mean in sorted((e, m) for e, m in means.items() if m is not None):
+            step = max(round(10_000 * eps), step + 1)
+            writes.append(_bind(tf.summary.scalar, tag, mean, step=step, description=_ABOUT))
         runs.setdefault(str(experiment), []).extend(writes)
     return runs
 
@@ -101,9 +87,15 @@ def _scalars(results: Results) -> dict[str, list[Any]]:
 def _texts(results: Results) -> list[Any]:
     texts = {"1 verdict": escape(verdict(results)), "2 checks": _checks(results)}
     accuracy = tables.accuracy_table(rows_of(results, "accuracy"))
-    inversion = tables.inversion_tables(rows_of(results, "inversion"))
-    training = tables.training_table(rows_of(results, "training"))
-    texts["3 results"] = "\n\n".join(_markdown(t) for t in (accuracy, *inversion, training) if t is not None)
+    inversion, training = rows_of(results, "inversion"), rows_of(results, "training")
+    found = [
+        accuracy,
+        inversion_tables.knowledge_table(inversion),
+        *inversion_tables.comparison_tables(inversion, training),
+        *inversion_tables.inversion_tables(inversion),
+        tables.training_table(training),
+    ]
+    texts["3 results"] = "\n\n".join(_markdown(t) for t in found if t is not None)
     for tag, title, mapping in (
         ("4 config", "Configuration", results.config),
         ("5 env", "Environment", results.environment),
@@ -119,7 +111,7 @@ def _checks(results: Results) -> str:
     return _pipes([("check", "result", "evidence", "advice"), *lines]) if lines else ""
 
 
-def _markdown(table: tables.Table) -> str:
+def _markdown(table: Table) -> str:
     body = [(*names, *(" ".join((c.text, *c.notes)) for c in cells)) for names, cells in table.lines]
     text = f"**{escape(table.title)}**\n\n{_pipes([(*table.stubs, *table.headings), *body])}"
     return text + (f"\n\n{escape(' '.join(table.notes))}" if table.notes else "")
@@ -148,13 +140,3 @@ def _images(results: Results, workdir: str | os.PathLike) -> list[Any]:
 
 def _bind(write: Any, tag: str, value: Any, **arguments: Any) -> Any:
     return lambda: write(tag, value, **arguments)
-
-
-def _run_name(experiment: str, taken: Any) -> str:
-    # A run is a folder: a name must not lead out of the log folder, nor fall together with another.
-    stem = re.sub(r"[^\w.+=-]+", "_", experiment).strip("._")[:80] or "experiment"
-    name, count = stem, 1
-    while name in taken:
-        count += 1
-        name = f"{stem}_{count}"
-    return name

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 
+from tfinv.reporting.cells import percent
+from tfinv.reporting.inversion_tables import DECODER, REFERENCE
 from tfinv.reporting.results import Check, Results
 from tfinv.reporting.rows import attack_names, is_artefact, rows_of, show_eps
 from tfinv.reporting.summary import Row, group, summarise
-from tfinv.reporting.tables import percent
+
+_NO_ATTACK = (REFERENCE, DECODER)
 
 
 def verdict(results: Results) -> str:
-    """How many checks failed and which, then each experiment's accuracy on clean images and at its worst."""
+    """How many checks failed and which, then each experiment's accuracy on clean images and at its worst, and the
+    attack whose reconstructions an evaluator recognises most often.
+    """
     parts = [checks_sentence(results.checks)]
     rows = rows_of(results, "accuracy")
     # An artefact would pass for the worst case, or hide it.
@@ -18,6 +23,12 @@ def verdict(results: Results) -> str:
     worst = [_accuracy(str(e), some) for (e,), some in group(sound, "experiment").items()]
     if any(worst):
         parts.append("Accuracy: " + "; ".join(w for w in worst if w) + ".")
+    told = [r for r in rows_of(results, "inversion") if r["measure"] == "acc@1" and r["method"] not in _NO_ATTACK]
+    most = [_recognised(str(e), some) for (e,), some in group(told, "experiment").items()]
+    if any(most):
+        parts.append(
+            "Reconstructions that an evaluator takes for their class, at most: " + "; ".join(filter(None, most)) + "."
+        )
     return " ".join(parts)
 
 
@@ -46,3 +57,12 @@ def _accuracy(experiment: str, rows: Sequence[Row]) -> str:
         (attack, eps), lowest = min(attacked.items(), key=lambda item: item[1])
         parts.append(f"{percent(lowest)} % at the lowest ({attack}, eps {show_eps(eps)})")
     return f"{experiment} {', '.join(parts)}" if parts else ""
+
+
+def _recognised(experiment: str, rows: Sequence[Row]) -> str:
+    found = {key: summarise(runs, "value").mean for key, runs in group(rows, "method", "budget", "evaluator").items()}
+    means = {key: mean for key, mean in found.items() if mean is not None}
+    if not means:
+        return ""
+    key, most = max(means.items(), key=lambda item: item[1])
+    return f"{experiment} {percent(most)} % ({', '.join(str(k) for k in key if k)})"

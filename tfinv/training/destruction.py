@@ -12,8 +12,11 @@ Why a pressure: the reversed loss has no lower bound, and pushed by a constant t
 `BOUNDS` for the ways to bound it; docs/results/bounds.md has what each does.
 """
 
+import dataclasses
+import math
+import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -22,8 +25,11 @@ import tensorflow as tf
 from tfinv import models
 from tfinv.errors import expected
 from tfinv.layers import DannRamp, GradientReversal
+from tfinv.training.base import ClassifierTraining, Plan, cross_entropy, split_with_weights
+from tfinv.training.defence import Defence, check_range
+from tfinv.training.images import ReconstructionImages
 
-EXPERIMENTS = ("baseline", "positive", "reversal", "shuffled")
+EXPERIMENTS = ("positive", "reversal", "shuffled")
 
 # Pressure on one example, from its error e and the bound's level c, both relative to the mean image's error.
 BOUNDS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
@@ -37,8 +43,76 @@ BOUNDS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 }
 
 
-class DestructionTraining(keras.Model):
-    """Trains a classifier in one of the poster's four experiments; compile and fit as any Keras model.
+@dataclasses.dataclass(frozen=True)
+class Positive(Defence):
+    """The poster's control: an autoencoder whose gradient the encoder follows.
+
+    Attributes:
+      weight: w, the reconstruction's share of the loss.
+      decoder_steps: how often the decoder learns for each step of the encoder.
+    """
+
+    NAME: ClassVar[str] = "positive"
+    weight: float = 1.0
+    decoder_steps: int = 2
+
+    def __post_init__(self):
+        check_range(self, 1, math.inf, "decoder_steps")
+
+    def training(self, plan: Plan) -> "DestructionTraining":
+        """See `DestructionTraining`."""
+        fields = dataclasses.asdict(self)
+        ramp = round(fields.pop("ramp", 0.0) * plan.steps)
+        dataset = plan.dataset
+        return DestructionTraining(
+            plan.classifier, self.NAME, dataset.images, dataset.labels, ramp_steps=ramp, seed=plan.seed, **fields
+        )
+
+    def callbacks(self, images, logdir):
+        """The decoder's view of the images, in TensorBoard."""
+        return (ReconstructionImages(images, pathlib.Path(logdir)),)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reversal(Positive):
+    """The destruction defence of the poster's inversion experiments: the encoder takes the reversed gradient.
+
+    Attributes:
+      strength: lambda, the factor of the reversed gradient.
+      bound: one of `BOUNDS`.
+      ramp: share of the training over which lambda rises as in DANN; 0 for none.
+    """
+
+    NAME: ClassVar[str] = "reversal"
+    strength: float = 10.0
+    bound: str = "class_mean"
+    ramp: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range(self, 0.0, 1.0, "ramp")
+        check_bound(self.bound)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shuffled(Reversal):
+    """The destruction defence of the poster's Table 1: reversed where the target is another's image."""
+
+    NAME: ClassVar[str] = "shuffled"
+
+
+def check_bound(bound: str) -> None:
+    """Refuses a name that is not in `BOUNDS`.
+
+    Raises:
+      UserError: it is not.
+    """
+    if bound not in BOUNDS:
+        raise expected(f"a bound among {', '.join(BOUNDS)}", repr(bound), "Change --bound.")
+
+
+class DestructionTraining(ClassifierTraining):
+    """Trains a classifier in one of the poster's experiments; compile and fit as any Keras model.
 
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits, with a layer named "encoding".
@@ -70,43 +144,23 @@ class DestructionTraining(keras.Model):
         decoder_steps: int = 2,
         seed: int = 0,
     ):
-        super().__init__(name=experiment)
+        super().__init__(classifier, seed=seed, measured=("reconstruction_loss",), name=experiment)
         if experiment not in EXPERIMENTS:
             raise expected(f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment))
-        if bound not in BOUNDS:
-            raise expected(f"a bound among {', '.join(BOUNDS)}", repr(bound), "Change --bound.")
-        self.classifier, self.experiment = classifier, experiment
-        self.encoder, self.head = models.split(classifier)
-        if experiment in ("reversal", "shuffled") and not self.encoder.trainable_weights:
-            raise expected(
-                f"an encoder with weights for the experiment {experiment!r}",
-                f"{classifier.name}, whose encoding is the image itself",
-                "Change --architecture.",
-            )
-        self.weight, self.bound, self.seed, self.decoder_steps = weight, bound, seed, decoder_steps
+        check_bound(bound)
+        self.experiment = experiment
+        reverses = experiment != "positive"
+        self.encoder, self.head = split_with_weights(classifier, experiment) if reverses else models.split(classifier)
+        self.weight, self.bound, self.decoder_steps = weight, bound, decoder_steps
         self.mean_error, self.class_levels = error_levels(images, labels)
         self.decoder = models.decoder(self.encoder.output_shape[1:], classifier.input_shape[1:])
         self.reversal = GradientReversal(DannRamp(ramp_steps, strength) if ramp_steps else strength)
-        self.loss_metric = keras.metrics.Mean("loss")
-        self.reconstruction_metric = keras.metrics.Mean("reconstruction_loss")
-        self.accuracy_metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
-        self.built = True
-
-    @property
-    def metrics(self):
-        """Classification loss, relative reconstruction error, accuracy."""
-        return [self.loss_metric, self.reconstruction_metric, self.accuracy_metric]
 
     def compile(self, optimizer="adam", decoder_optimizer="adam", **kwargs):
         """As `keras.Model.compile`; the decoder has an optimizer of its own, since it is the adversary."""
         super().compile(optimizer=optimizer, **kwargs)
         self.decoder_optimizer = keras.optimizers.get(decoder_optimizer)
-        self.optimizer.build(self.classifier.trainable_variables)
         self.decoder_optimizer.build(self.decoder.trainable_variables)
-
-    def call(self, inputs, training=None):
-        """Logits of the classifier."""
-        return self.classifier(inputs, training=training)
 
     def reconstruct(self, images):
         """The decoder's view of the images, (batch, H, W, C) in [0, 1]."""
@@ -121,8 +175,6 @@ class DestructionTraining(keras.Model):
     def train_step(self, data):
         """One step of the classifier and `decoder_steps` of the decoder."""
         images, labels = data
-        if self.experiment == "baseline":
-            return self._classifier_step(images, labels)
         targets, own = self._targets(images)
         for _ in range(self.decoder_steps - 1):
             self._decoder_step(images, targets)
@@ -133,35 +185,21 @@ class DestructionTraining(keras.Model):
                 scales = self._scales(encoding, targets, labels, own)
             reconstruction = self.decoder(self.reversal(encoding, scale=scales, training=True), training=True)
             errors = self.relative_errors(reconstruction, targets)
-            classification = _cross_entropy(labels, logits)
+            classification = cross_entropy(labels, logits)
             loss = classification + self.weight * tf.reduce_mean(errors)
         variables = self.classifier.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         variables = self.decoder.trainable_variables
         self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         del tape
-        self.reconstruction_metric.update_state(errors)
-        return self._logs(classification, labels, logits)
+        self.measured["reconstruction_loss"].update_state(errors)
+        return self.logs(classification, labels, logits)
 
     def test_step(self, data):
         """Classification loss and accuracy, and the error of reconstructing the image itself."""
-        images, labels = data
-        logits = self.classifier(images, training=False)
-        if self.experiment != "baseline":
-            self.reconstruction_metric.update_state(self.relative_errors(self.reconstruct(images), images))
-        return self._logs(_cross_entropy(labels, logits), labels, logits)
-
-    def export_classifier(self) -> keras.Model:
-        """The trained classifier as a plain Keras model that loads without tfinv."""
-        return self.classifier
-
-    def _classifier_step(self, images, labels):
-        with tf.GradientTape() as tape:
-            logits = self.classifier(images, training=True)
-            loss = _cross_entropy(labels, logits)
-        variables = self.classifier.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return self._logs(loss, labels, logits)
+        images, _ = data
+        self.measured["reconstruction_loss"].update_state(self.relative_errors(self.reconstruct(images), images))
+        return super().test_step(data)
 
     def _decoder_step(self, images, targets):
         encoding = self.encoder(images, training=False)
@@ -190,12 +228,6 @@ class DestructionTraining(keras.Model):
         pressure = BOUNDS[self.bound](errors, tf.gather(self.class_levels, labels))
         return tf.where(own, -1.0, self.reversal.scale.value * pressure)
 
-    def _logs(self, loss, labels, logits) -> dict[str, Any]:
-        self.loss_metric.update_state(loss)
-        self.accuracy_metric.update_state(labels, logits)
-        shown = [m for m in self.metrics if m is not self.reconstruction_metric or self.experiment != "baseline"]
-        return {m.name: m.result() for m in shown}
-
 
 def error_levels(images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
     """How wrong it is to answer with a mean image.
@@ -214,7 +246,3 @@ def error_levels(images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndar
         rows = flat[labels == label]
         levels[label] = np.mean(np.square(rows - rows.mean(0))) / total
     return total, levels
-
-
-def _cross_entropy(labels, logits):
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)))

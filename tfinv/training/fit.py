@@ -64,7 +64,11 @@ def fit(
     # Not the loss alone: behind a ReLU a NaN can become a zero, and the classification goes on without the encoder.
     broken = {k: v for k, v in logs.items() if not math.isfinite(v)}
     if broken:
-        raise expected("finite losses", broken, "Lower --strength or --weight, or choose another --bound.")
+        raise expected(
+            "finite losses",
+            broken,
+            "Weaken the defence (its strength or weight, or another bound), or lower the learning rate.",
+        )
     return logs
 
 

@@ -1,0 +1,127 @@
+"""What every defence keeps: it learns, is repeatable, goes on after a kill, and leaves a plain model."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from stripes import small_net, stripes
+from tfinv import models
+from tfinv.errors import UserError
+from tfinv.training.base import Plan
+from tfinv.training.defences import DEFENCES, defence, show
+from tfinv.training.fit import fit
+
+DATA = stripes()
+EPOCHS, BATCH = 6, 16
+
+# Milder where the default is meant for larger data.
+SPECS = {name: name for name in DEFENCES} | {
+    "reversal": "reversal(strength=1)",
+    "shuffled": "shuffled(strength=1,ramp=.5)",
+    "adversarial": "adversarial(eps=.05,ramp=.5,steps=2)",
+    "atat": "atat(steps=2)",
+    "dp_sgd": "dp_sgd(noise=.1)",
+}
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends the training in the middle of its third epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.params["steps"] * 2 + 1 < int(self.model.optimizer.iterations.numpy()):
+            raise KeyboardInterrupt
+
+
+def train(name, **kwargs):
+    model = defence(SPECS[name]).training(Plan(small_net(DATA), DATA, EPOCHS, BATCH, seed=1))
+    model.compile(keras.optimizers.Adam(1e-2))
+    logs = fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
+    return model, logs
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The training model and the last logs of each defence."""
+    return {name: train(name) for name in DEFENCES}
+
+
+def weights(model):
+    return np.concatenate([np.ravel(w) for w in model.export_classifier().get_weights()])
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_it_learns(name, trained):
+    model, logs = trained[name]
+    assert np.isfinite(list(logs.values())).all()
+    assert {"loss", "accuracy"} <= logs.keys()
+    output = model.export_classifier().predict(DATA.images, verbose=0)
+    assert output.shape == (len(DATA), 2)
+    assert np.mean(output.argmax(1) == DATA.labels) > 0.9
+    assert model.evaluate(DATA.as_tf(32), verbose=0, return_dict=True)["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(name, workdir=tmp_path, callbacks=[Kill()])
+    resumed, _ = train(name, workdir=tmp_path)
+    np.testing.assert_array_equal(weights(resumed), weights(trained[name][0]))
+
+
+def test_the_exported_models_load_without_tfinv(trained, tmp_path):
+    np.save(tmp_path / "images.npy", DATA.images[:8])
+    for name, (model, _) in trained.items():
+        model.export_classifier().save(tmp_path / f"{name}.keras")
+    code = (
+        "import sys, pathlib; sys.modules['tfinv'] = None\n"
+        "import keras, numpy as np\n"
+        "folder = pathlib.Path(sys.argv[1]); images = np.load(folder / 'images.npy')\n"
+        "for path in folder.glob('*.keras'):\n"
+        "    np.save(path.with_suffix('.npy'), keras.models.load_model(path).predict(images, verbose=0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, (model, _) in trained.items():
+        np.testing.assert_allclose(
+            np.load(tmp_path / f"{name}.npy"), model.export_classifier()(DATA.images[:8]), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_its_text_form_reads_back(name):
+    assert show(defence(name)) == name
+    value = defence(SPECS[name])
+    assert defence(show(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("magic", "one of adversarial"),
+        ("mid(gamma=1)", "arguments of mid"),
+        ("mid(beta=-1)", "beta of mid"),
+        ("nls(start=.8)", "full of nls"),
+        ("reversal(bound=hope)", "a bound among"),
+        ("bido(label_kernel=cubic)", "a label_kernel among"),
+        ("dp_sgd(clip=0)", "clip of dp_sgd"),
+        ("adversarial(steps=0)", "steps of adversarial"),
+        ("rounding(digits=9)", "digits of rounding"),
+    ],
+)
+def test_wrong_specs_are_named(spec, said):
+    with pytest.raises(UserError, match=said):
+        defence(spec)
+
+
+@pytest.mark.parametrize("name", ["reversal", "shuffled", "mid", "bido"])
+@pytest.mark.parametrize("network", ["softmax", "unnamed"])
+def test_what_works_on_the_encoding_needs_one_that_can_learn(name, network):
+    if network == "softmax":
+        net = models.softmax(DATA.image_shape, 2)
+    else:
+        net = keras.Sequential([keras.Input(DATA.image_shape), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.raises(UserError, match="Change --architecture"):
+        defence(name).training(Plan(net, DATA))

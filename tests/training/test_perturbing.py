@@ -1,0 +1,114 @@
+"""Perturbations in training: the shared loop, anti-adversarial and adversarial training."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stripes import small_net, stripes
+from tfinv.attacks.losses import cross_entropy
+from tfinv.training.adversarial import Adversarial, AdversarialTraining
+from tfinv.training.atat import ATAT, ATATTraining
+from tfinv.training.perturbing import perturb
+
+DATA = stripes(16)
+X, Y = tf.constant(DATA.images), tf.constant(DATA.labels)
+
+
+def linear(x):
+    """Logits of two classes whose difference is the sum of the pixels."""
+    total = tf.reduce_sum(x, axis=[1, 2, 3])
+    return tf.stack([total, -total], axis=1)
+
+
+@pytest.mark.parametrize(("towards", "side"), [(False, -1.0), (True, 1.0)])
+def test_on_a_linear_model_it_ends_in_the_corner(towards, side):
+    image, goal = tf.fill([2, 2, 2, 1], 0.5), tf.constant([0, 0])
+    options = {"eps": 0.1, "size": 0.05, "steps": 4, "seed": [0, 0], "towards": towards}
+    # Lowering the loss of class 0 raises the pixels, raising it lowers them.
+    np.testing.assert_allclose(perturb(linear, image, goal, cross_entropy, **options), image + side * 0.1, rtol=1e-6)
+
+
+def test_it_starts_anywhere_in_the_ball_and_in_the_bounds():
+    image = tf.concat([tf.fill([1, 40, 40, 1], 0.5), tf.zeros([1, 40, 40, 1])], 0)
+    options = {"eps": 0.1, "size": 0.05, "steps": 0}
+    found = perturb(linear, image, tf.constant([0, 0]), cross_entropy, **options, seed=[0, 0]).numpy()
+    assert 0.4 <= found[0].min() < 0.41
+    assert 0.59 < found[0].max() <= 0.6
+    assert found[1].min() == 0
+    other = perturb(linear, image, tf.constant([0, 0]), cross_entropy, **options, seed=[0, 1]).numpy()
+    assert not np.allclose(found, other)
+
+
+def test_atat_moves_towards_another_class_inside_its_ball():
+    training = ATATTraining(small_net(DATA), ATAT(eps=0.01, step_size=0.004))
+    training.compile()
+    images, perturbed, others = training.prepare(X, Y)
+    np.testing.assert_array_equal(others, 1 - DATA.labels)
+    np.testing.assert_array_equal(images, X)
+    moved = np.abs(perturbed - X)
+    assert 0.009 < moved.max() <= 0.01 + 1e-6
+    assert perturbed.numpy().min() >= 0
+    before, after = (cross_entropy(training.classifier(x), others).numpy() for x in (X, perturbed))
+    assert (after < before).all()
+
+
+def test_atat_draws_every_other_class_and_never_the_own():
+    net = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    training = ATATTraining(net, ATAT(steps=1))
+    training.compile()
+    labels = tf.constant(np.arange(400) % 4)
+    _, _, others = training.prepare(tf.zeros([400, 2, 2, 1]), labels)
+    assert np.unique((others.numpy() - labels.numpy()) % 4).tolist() == [1, 2, 3]
+
+
+def test_atat_weighs_the_loss_at_the_perturbed_image():
+    training = ATATTraining(small_net(DATA), ATAT(weight=0.5))
+    training.compile()
+    inputs = training.prepare(X, Y)
+    loss, logits = training.objective(Y, *inputs)
+    other = cross_entropy(training.classifier(inputs[1]), inputs[2])
+    assert float(loss) == pytest.approx(float(np.mean(cross_entropy(logits, Y)) + 0.5 * np.mean(other)), rel=1e-5)
+
+
+def linear_net(shape=(8, 8, 1)):
+    return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2)])
+
+
+def test_adversarial_training_goes_to_the_corner_of_an_eps_that_rises():
+    training = AdversarialTraining(linear_net(), Adversarial(eps=0.2, ramp=0.5, steps=5), steps=100)
+    training.compile()
+    image = tf.fill([2, 8, 8, 1], 0.5)
+    kernel = training.classifier.layers[-1].kernel.numpy()
+    away = np.sign(kernel[:, 1] - kernel[:, 0]).reshape(8, 8, 1)
+    for step, eps in ((0, 0.0), (25, 0.1), (50, 0.2), (100, 0.2)):
+        training.optimizer.iterations.assign(step)
+        (perturbed,) = training.prepare(image, tf.constant([0, 1]))
+        # From the far corner, -eps, five steps of eps / 4 lead to eps / 4; from the near one, nowhere.
+        moved = (perturbed - image).numpy() * np.stack([away, -away])
+        assert moved.max() == pytest.approx(eps, abs=1e-6)
+        assert moved.min() >= 0.25 * eps - 1e-6
+
+
+def test_adversarial_training_learns_the_feature_that_eps_cannot_turn():
+    # One pixel that differs by .6 between the classes, and 63 that differ by .1 (Tsipras et al. 2019, section 2).
+    rng = np.random.default_rng(0)
+    labels = np.arange(256) % 2
+    sign = np.where(labels == 1, 1.0, -1.0)[:, None]
+    weak = 0.5 + 0.05 * sign + rng.normal(0, 0.05, (256, 63))
+    images = np.concatenate([0.5 + 0.3 * sign, weak], axis=1).clip(0, 1).reshape(-1, 8, 8, 1).astype(np.float32)
+    accuracy, share = {}, {}
+    for eps in (0.0, 0.15):
+        keras.utils.set_random_seed(0)
+        training = AdversarialTraining(linear_net(), Adversarial(eps=eps, steps=5))
+        training.compile(keras.optimizers.Adam(0.02))
+        training.fit(images, labels, batch_size=32, epochs=40, verbose=0)
+        training.defence = Adversarial(eps=0.15, steps=10)
+        (perturbed,) = training.prepare(tf.constant(images), tf.constant(labels))
+        accuracy[eps] = np.mean(np.argmax(training.classifier(perturbed), 1) == labels)
+        kernel = training.classifier.layers[-1].kernel.numpy()
+        size = np.abs(kernel[:, 1] - kernel[:, 0])
+        share[eps] = size[0] / size.sum()
+    assert accuracy[0.0] < 0.5
+    assert accuracy[0.15] > 0.95
+    assert share[0.15] > 2 * share[0.0]

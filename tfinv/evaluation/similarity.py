@@ -1,0 +1,35 @@
+"""Structural similarity of pairs of images, and how far the samples of one class differ from each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from skimage.metrics import structural_similarity
+
+
+def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Structural similarity of each pair (Wang et al. 2004), (n,) in [-1, 1].
+
+    Args:
+      images: (n, H, W, C) in [0, 1].
+      others: likewise.
+    """
+    similarity: Callable[..., Any] = structural_similarity
+    return np.array([similarity(a, b, data_range=1.0, channel_axis=-1) for a, b in zip(images, others, strict=True)])
+
+
+def pair_diversity(points: np.ndarray, labels: np.ndarray, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean L2 distance over the pairs of each class that has a pair.
+
+    Args:
+      points: (n, ...) pixels or features, flattened here.
+      labels: (n,).
+      scale: divides the distances; the root of the number of pixels makes them root-mean-square distances.
+
+    Returns:
+      (classes,) distances, and the classes; both empty if no class has two.
+    """
+    flat = points.reshape(len(points), -1)
+    classes = [int(k) for k in np.unique(labels) if np.sum(labels == k) > 1]
+    return np.array([pdist(flat[labels == k]).mean() / scale for k in classes]), np.array(classes, np.int64)

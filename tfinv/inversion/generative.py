@@ -1,0 +1,124 @@
+"""Inversion in the latent space of a generator that the attacker trained on auxiliary images."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfinv import random
+from tfinv.errors import expected
+from tfinv.inversion import auxiliary, starts, vae
+from tfinv.inversion.base import check_real, check_whole
+from tfinv.inversion.descent import Descent
+from tfinv.inversion.losses import LOSSES
+from tfinv.inversion.problem import Problem
+from tfinv.inversion.vae import VAE
+
+_LATENT = 2  # the stream of its draws
+CONDITIONS = ("none", "known", "predicted")
+
+
+@dataclasses.dataclass(frozen=True)
+class Generative(Descent):
+    """Base of the descents over z, of which a VAE's decoder makes the image.
+
+    The cost is `prior` x |z|^2 / 2, which is -log N(z; 0, 1) but for a constant, + `identity` x the loss. The generator is trained
+    once for the same images and settings, whichever victims are attacked.
+
+    Attributes:
+      start: "noise" draws z ~ N(0, 1); the others are images, which the encoder takes to z.
+      condition: "none"; "known" makes the generator conditional on `Knowledge.labels`, if the attacker has them; "predicted" on
+        the victim's own predictions of the auxiliary images, if the attacker has no labels (then it is trained for each victim
+        that predicts otherwise).
+      prior: weight of the latent's negative log density.
+      identity: weight of the loss.
+      bound: every number of z stays within +-bound; 0 for no bound.
+      latent: see `vae.Settings`, likewise `width`.
+      updates: see `vae.Settings`.
+      generator_seed: of the generator's weights and training.
+      folder: where trained generators are kept, so that other runs find them; None for memory alone.
+    """
+
+    start: str = "noise"
+    condition: str = "known"
+    prior: float = 0.0
+    identity: float = 1.0
+    bound: float = 0.0
+    latent: int = 32
+    width: int = 32
+    updates: int = 2000
+    generator_seed: int = 0
+    folder: str | None = None
+    _vae: VAE | None = dataclasses.field(default=None, init=False, repr=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_real(self, 0, "prior", "identity", "bound")
+        check_whole(self, 1, "latent", "width", "updates")
+        check_whole(self, 0, "generator_seed")
+        if self.condition not in CONDITIONS:
+            raise expected(
+                f"condition among {', '.join(CONDITIONS)}", repr(self.condition), "Change the argument `condition`."
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The images, their labels if it is conditional, and what the start needs."""
+        labels = frozenset() if self.condition == "none" else frozenset({"labels"})
+        own = frozenset() if self.start == "noise" else starts.NEEDS[self.start]
+        return frozenset({"images"}) | labels | own
+
+    def prepare(self, problem: Problem) -> Any:
+        """Trains the generator, or finds it trained.
+
+        Raises:
+          UserError: there are no auxiliary images, or of another shape.
+        """
+        images = auxiliary.images_for(problem, type(self).__name__.lower())
+        labels = None if self.condition == "none" else problem.knowledge.labels
+        if labels is None and self.condition == "predicted":
+            victim = problem.classifier
+            labels = victim.predict(victim.from_unit(images), problem.batch_size).argmax(axis=1)
+        settings = vae.Settings(latent=self.latent, width=self.width, updates=self.updates, seed=self.generator_seed)
+        trained = vae.train_vae(images, labels, problem.classifier.num_classes, settings, self.folder)
+        return auxiliary.bound(self, _vae=trained)
+
+    def sample(self, problem: Problem) -> np.ndarray:
+        """(n, latent) draws of z, or codes of images."""
+        if self.start == "noise":
+            z = random.normal(problem.seed, _LATENT, problem.places, (self.latent,))
+        else:
+            images = starts.make(self.start, problem)
+            size = problem.batch_size
+            parts = [self._trained.posterior(tf.constant(images[i : i + size]))[0] for i in range(0, len(images), size)]
+            z = tf.concat(parts, axis=0)
+        return self._bounded(z).numpy()
+
+    def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """(n, H, W, C) images of z and the label."""
+        return self._trained.decode(points, labels)
+
+    def cost(self, logits: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+        """(b,) see the class; the priors of images count too, if they have a weight."""
+        images_and_loss = super().cost(logits, labels, images, points)
+        loss = LOSSES[self.loss](logits, labels)
+        return images_and_loss + (self.identity - 1.0) * loss + self.prior * negative_log_density(points)
+
+    def constrain(self, points: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        """The bound of z."""
+        return self._bounded(points)
+
+    def _bounded(self, z):
+        return tf.clip_by_value(z, -self.bound, self.bound) if self.bound else z
+
+    @property
+    def _trained(self):
+        if self._vae is None:
+            raise RuntimeError("prepare() gives the method with its generator")
+        return self._vae
+
+
+def negative_log_density(z: tf.Tensor) -> tf.Tensor:
+    """(b,) |z|^2 / 2: -log N(z; 0, 1) without its constant."""
+    return 0.5 * tf.reduce_sum(tf.square(z), axis=1)

@@ -1,0 +1,139 @@
+"""A variational autoencoder on auxiliary images (Kingma and Welling 2014), conditional if there are labels (Sohn et al. 2015)."""
+
+import dataclasses
+import math
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfinv import models
+from tfinv.inversion import auxiliary
+
+# Of the training rows so many are shown no label, so that classes without auxiliary images have a code too: none.
+_WITHOUT_LABEL = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Of the network and its training.
+
+    Attributes:
+      latent: numbers that an image is made of.
+      width: channels of the convolutions.
+      updates: steps of the optimiser.
+      batch_size: images in each.
+      rate: of Adam, at the start.
+      seed: of weights and draws.
+    """
+
+    latent: int = 32
+    width: int = 32
+    updates: int = 2000
+    batch_size: int = 64
+    rate: float = 1e-3
+    seed: int = 0
+
+
+class VAE:
+    """Encoder, generator, and which classes it knows.
+
+    Args:
+      image_shape: (H, W, C).
+      known: (K,) bool: classes with auxiliary images; of length 0 for one without labels.
+      settings: of the network.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], known: np.ndarray, settings: Settings):
+        self.latent, self._known = settings.latent, tf.constant(known, tf.float32)
+        self._encoder = models.image_encoder(image_shape, 2 * settings.latent, settings.width, settings.seed)
+        self._generator = models.generator(settings.latent, image_shape, len(known), settings.width, settings.seed + 1)
+
+    @property
+    def variables(self) -> list[Any]:
+        """Of both networks."""
+        return [*self._encoder.variables, *self._generator.variables]
+
+    def code(self, labels: tf.Tensor) -> tf.Tensor:
+        """(b, K) one-hot labels; zeros for a class without auxiliary images."""
+        return tf.one_hot(labels, len(self._known)) * self._known
+
+    def posterior(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log variance of q(z | x), (b, latent) each; it is not shown the label, which the image shows."""
+        mean, log_variance = tf.split(self._encoder(images), 2, axis=1)
+        return mean, log_variance
+
+    def logits(self, latents: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        """(b, H, W, C) logits of the pixels."""
+        return self._generator(tf.concat([latents, codes], axis=1))
+
+    def decode(self, latents: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """(b, H, W, C) images in [0, 1]; labels are ignored if it was trained without."""
+        return tf.sigmoid(self.logits(latents, self.code(labels)))
+
+
+def divergence(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+    """(b,) KL(N(mean, variance) || N(0, 1)), summed over the latent numbers (Kingma and Welling 2014, appendix B)."""
+    return 0.5 * tf.reduce_sum(tf.exp(log_variance) + tf.square(mean) - 1.0 - log_variance, axis=1)
+
+
+def reconstruction(images: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """(b,) binary cross-entropy, summed over the pixels: -log p(x | z) of Bernoulli pixels (ibid., appendix C.1)."""
+    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits), axis=[1, 2, 3])
+
+
+def negative_elbo(vae: VAE, images: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """(b,) reconstruction and divergence, at one draw of z for each image."""
+    mean, log_variance = vae.posterior(images)
+    z = mean + tf.exp(0.5 * log_variance) * tf.random.stateless_normal(tf.shape(mean), seed)
+    shown = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed + 1) >= _WITHOUT_LABEL
+    codes = tf.where(shown, codes, 0.0)
+    return reconstruction(images, vae.logits(z, codes)) + divergence(mean, log_variance)
+
+
+def train_vae(
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: int = 0,
+    settings: Settings | None = None,
+    folder: str | os.PathLike | None = None,
+) -> VAE:
+    """Trains one, unless it is known already; see `auxiliary.train_once`.
+
+    Args:
+      images: (m, H, W, C) float32 in [0, 1].
+      labels: (m,) classes to make it conditional on; None for none. Those of `classes` or above count as none.
+      classes: K.
+      settings: None for the defaults.
+      folder: where its weights are kept.
+
+    Raises:
+      UserError: the folder cannot be used.
+    """
+    settings = settings or Settings()
+    if labels is None:
+        labels, classes = np.zeros(len(images), np.int64), 0
+    height, width, channels = images.shape[1:]
+    known = np.isin(np.arange(classes), labels)
+
+    def make() -> VAE:
+        return VAE((height, width, channels), known, settings)
+
+    def train(vae: VAE) -> None:
+        scale = math.prod(images.shape[1:])
+
+        def loss(some, their, seed):
+            return negative_elbo(vae, some, vae.code(their), seed) / scale
+
+        auxiliary.fit(
+            loss,
+            vae.variables,
+            (images, labels),
+            updates=settings.updates,
+            batch_size=settings.batch_size,
+            rate=settings.rate,
+            seed=settings.seed,
+        )
+
+    return auxiliary.train_once("vae", (settings, classes), (images, labels), make, train, folder)

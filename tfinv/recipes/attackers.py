@@ -1,0 +1,82 @@
+"""The inversions of the published comparisons, each with its budgets."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from tfinv.inversion import BREP, GMI, Gradient, Inversion, MIFace, Multiscale, Network, Projected
+
+EQUAL, CONVERGENCE = "equal", "convergence"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attacker:
+    """One inversion in its budgets.
+
+    Attributes:
+      name: of the rows.
+      equal: the same number of steps for every model, with no stop rule.
+      convergence: until its stop rule; None if it has none.
+      samples: reconstructions a label; more than one needs a start that is drawn.
+    """
+
+    name: str
+    equal: Inversion
+    convergence: Inversion | None = None
+    samples: int = 1
+
+    @property
+    def budgets(self) -> Iterator[tuple[str, Inversion]]:
+        """The budgets it has, each with its method."""
+        yield EQUAL, self.equal
+        if self.convergence is not None:
+            yield CONVERGENCE, self.convergence
+
+
+def poster_attackers(steps: int, most: int, classes: int) -> list[Attacker]:
+    """MIFace and gradient inversion from the average image, and gradient inversion from noise.
+
+    Args:
+      steps: of the equal budget.
+      most: of the budget until convergence.
+      classes: how many are reconstructed; from noise, several times each if they are few.
+    """
+    plain = Gradient(steps=steps, total_variation=0.1)
+    settled = dataclasses.replace(plain, steps=most, patience=100)
+    return [
+        _miface(steps, most),
+        Attacker("gradient", plain, settled),
+        Attacker(
+            "gradient-from-noise",
+            dataclasses.replace(plain, start="noise"),
+            dataclasses.replace(settled, start="noise"),
+            samples=max(1, 40 // classes),
+        ),
+    ]
+
+
+def all_attackers(steps: int, most: int, samples: int, folder: str) -> list[Attacker]:
+    """One of each kind of knowledge: white box without and with a generator, confidences, labels only.
+
+    Args:
+      steps: of the equal budget.
+      most: of the budget until convergence.
+      samples: reconstructions a label, where the start is drawn.
+      folder: keeps what an attacker trains once for all victims.
+    """
+    start = "auxiliary"
+    plain = Gradient(steps=steps, total_variation=0.1, start=start)
+    latent = GMI(steps=steps, folder=folder)
+    return [
+        _miface(steps, most),
+        Attacker("gradient", plain, dataclasses.replace(plain, steps=most, patience=100), samples),
+        Attacker("projected", Projected(start=start), samples=samples),
+        Attacker("multiscale", Multiscale(start=start), samples=samples),
+        Attacker("gmi", latent, dataclasses.replace(latent, steps=most, patience=100), samples),
+        Attacker("network", Network(steps=1000), samples=1),
+        Attacker("brep", BREP(steps=150, folder=folder), samples=1),
+    ]
+
+
+def _miface(steps: int, most: int) -> Attacker:
+    published = MIFace(steps=most, start="average")
+    return Attacker("miface", dataclasses.replace(published, steps=steps, beta=0, gamma=2.0), published)

@@ -1,0 +1,88 @@
+"""The pictures of a comparison of inversions: collected for one seed, then drawn."""
+
+import pathlib
+
+import numpy as np
+
+from tfinv.datasets import Dataset
+from tfinv.evaluation.reconstruction import TrainingSet, nearest_pixels
+from tfinv.recipes.attackers import CONVERGENCE
+from tfinv.reporting import Figure
+from tfinv.reporting.figures import Neighbours, image_grid, neighbour_grid
+
+SHOWN = 10  # classes in the pictures
+
+
+class Gallery:
+    """Collects the pictures.
+
+    Args:
+      labels: the classes that are reconstructed, of which the first `SHOWN` are drawn.
+      train: the training split, for names and neighbours.
+      test: held-out images, for the fresh decoders.
+      against: the class means.
+    """
+
+    def __init__(self, labels: np.ndarray, train: Dataset, test: Dataset, against: TrainingSet):
+        self._labels, self._train, self._test, self._against = labels[:SHOWN], train, test, against
+        self._names = [train.class_names[k] for k in self._labels]
+        self._grids: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
+        self._pairs: dict[str, list[Neighbours]] = {}
+        self._shown = [int(np.flatnonzero(test.labels == k)[0]) for k in self._labels if np.any(test.labels == k)]
+        self._decoded: dict[str, list[np.ndarray]] = {"image": [test.images[i] for i in self._shown]}
+
+    def add(self, label: str, method: str, budget: str, images: np.ndarray, labels: np.ndarray) -> None:
+        """Takes the first reconstruction of each class."""
+        first = [int(np.flatnonzero(labels == k)[0]) for k in self._labels]
+        grid = self._grids.setdefault(
+            (method, budget), {"class mean": [self._against.class_means[k] for k in self._labels]}
+        )
+        grid[label] = [images[i] for i in first]
+        if method == "gradient" and budget == CONVERGENCE:
+            near = nearest_pixels(images[first], labels[first], self._against)
+            self._pairs[label] = [
+                Neighbours(images[i], [self._train.images[j]], [f"{j}: {d:.1f}"])
+                for i, j, d in zip(first, near.indices, near.distances, strict=True)
+            ][: SHOWN // 2]
+
+    def add_decoded(self, label: str, images: np.ndarray) -> None:
+        """Takes what a fresh decoder makes of the held-out images."""
+        self._decoded[label] = [images[i] for i in self._shown]
+
+    def draw(self, folder: pathlib.Path) -> list[Figure]:
+        """Writes the figures under folder/figures."""
+        figures = []
+
+        def add(name, title, caption, write, grid, columns):
+            path = pathlib.Path("figures") / f"{name}.png"
+            write(grid, folder / path, columns=columns)
+            figures.append(Figure(name, title, caption, str(path)))
+
+        for (method, budget), grid in self._grids.items():
+            add(
+                f"{method}-{budget}",
+                f"Reconstructions: {method}, {budget}",
+                "One column a class; the first row is the mean of the class's training images, which no attacker saw.",
+                image_grid,
+                grid,
+                self._names,
+            )
+        if self._pairs:
+            add(
+                "neighbours",
+                "Reconstructions beside the nearest training image of the class",
+                "Gradient inversion to convergence; below each training image its number and its L2 distance over pixels.",
+                neighbour_grid,
+                self._pairs,
+                self._names[: SHOWN // 2],
+            )
+        if len(self._decoded) > 1:
+            add(
+                "fresh-decoder",
+                "What a fresh decoder makes of the encoding of held-out images",
+                "The first row is the image; each other row a decoder trained anew on that model's frozen encoder.",
+                image_grid,
+                self._decoded,
+                [],
+            )
+        return figures

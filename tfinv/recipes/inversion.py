@@ -1,0 +1,78 @@
+"""Defences against inversions: every defence, attacked with every kind of knowledge, on one data set."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tfinv.datasets import Dataset
+from tfinv.evaluation.check import Check
+from tfinv.inversion import Knowledge
+from tfinv.recipes.attackers import all_attackers
+from tfinv.recipes.comparison import Judging, Member, compare
+from tfinv.recipes.defended import Schedule
+from tfinv.recipes.workdir import Workdir
+from tfinv.reporting import Figure
+from tfinv.training.defences import defence
+
+UNDEFENDED = "none"
+
+
+def inversion(
+    train: Dataset,
+    test: Dataset,
+    auxiliary: Dataset,
+    workdir: Workdir,
+    *,
+    defences: Sequence[str],
+    schedule: Schedule,
+    judging: Judging,
+    same_classes: bool,
+    steps: int = 200,
+    most_steps: int = 500,
+    samples: int = 2,
+    labels: Sequence[int] | None = None,
+    seeds: Sequence[int] = (0,),
+    verbose: int = 0,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+    """Compares defences; see `comparison.compare`.
+
+    Args:
+      train: the victims' training split.
+      test: held-out images, for accuracies and references.
+      auxiliary: what the attacker has; no image of it should be in `train`.
+      workdir: keeps models, reconstructions and measurements.
+      defences: text forms, as `tfinv train --defense` takes them; without "none" nothing is compared with no defence.
+      schedule: how all are trained.
+      judging: evaluators and fresh decoders.
+      same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
+      steps: of the equal budget.
+      most_steps: of the budget until convergence, at most.
+      samples: reconstructions a label, where the start is drawn.
+      labels: classes to reconstruct; None is all.
+      seeds: a training and an inversion each.
+      verbose: Keras's, for the trainings.
+      progress: is told what begins.
+
+    Raises:
+      UserError: an unknown defence.
+    """
+    known = Knowledge(
+        images=auxiliary.images,
+        labels=auxiliary.labels if same_classes else None,
+        source=f"other images of {auxiliary.name}" if same_classes else f"images of {auxiliary.name}",
+    )
+    return compare(
+        train,
+        test,
+        workdir,
+        members=[Member(spec, defence(spec), schedule) for spec in defences],
+        attackers=all_attackers(steps, most_steps, samples, str(workdir.path / "models" / "attackers")),
+        judging=judging,
+        known=known,
+        defended=[spec for spec in defences if spec != UNDEFENDED],
+        undefended=(UNDEFENDED,),
+        labels=labels,
+        seeds=seeds,
+        verbose=verbose,
+        progress=progress,
+    )

@@ -1,0 +1,149 @@
+"""What every training model shares: the step of a classifier, its metrics, and the plain model it leaves."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfinv import models
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a defence is told of the training it shapes.
+
+    Attributes:
+      classifier: from images in [0, 1] (batch, H, W, C) to logits.
+      dataset: the training images.
+      epochs: passes over them.
+      batch_size: images a step.
+      seed: of every draw in the training.
+    """
+
+    classifier: keras.Model
+    dataset: Dataset
+    epochs: int = 1
+    batch_size: int = 128
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Training steps in all; what is left of an epoch is dropped, as `fit` does."""
+        return self.epochs * (len(self.dataset) // min(self.batch_size, len(self.dataset)))
+
+
+class ClassifierTraining(keras.Model):
+    """Trains a classifier as usual, with cross-entropy; compile and fit as any Keras model.
+
+    A defence overrides `objective`, and `prepare` for what must stay outside the gradient. Draws take their seed from `draw`,
+    which depends on the step alone, so that a resumed training goes on with the draws of the unbroken one.
+
+    Args:
+      classifier: from images in [0, 1] (batch, H, W, C) to logits.
+      steps: length of the training, for what changes along it; 0 if nothing does.
+      seed: of the draws.
+      measured: names of further metrics, which `objective` updates as `self.measured[name]`.
+    """
+
+    def __init__(
+        self, classifier: keras.Model, *, steps: int = 0, seed: int = 0, measured: tuple[str, ...] = (), **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.classifier, self.steps, self.seed = classifier, steps, seed
+        self.loss_metric = keras.metrics.Mean("loss")
+        self.measured = {name: keras.metrics.Mean(name) for name in measured}
+        self.accuracy_metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        self.built = True
+
+    @property
+    def metrics(self):
+        """The loss, the defence's own metrics, accuracy."""
+        return [self.loss_metric, *self.measured.values(), self.accuracy_metric]
+
+    @property
+    def trained_variables(self) -> list[Any]:
+        """What the optimizer moves."""
+        return self.classifier.trainable_variables
+
+    def compile(self, optimizer="adam", **kwargs):
+        """As `keras.Model.compile`; the loss is the training model's own."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.optimizer.build(self.trained_variables)
+
+    def call(self, inputs, training=None):
+        """Logits of the classifier."""
+        return self.classifier(inputs, training=training)
+
+    def prepare(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What `objective` takes beside the labels, made without recording gradients: here the images (batch, H, W, C)."""
+        return (images,)
+
+    def objective(self, labels: tf.Tensor, *inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The scalar to descend, and the logits (batch, classes) whose accuracy is shown."""
+        logits = self.classifier(inputs[0], training=True)
+        return cross_entropy(labels, logits), logits
+
+    def train_step(self, data):
+        """One step down the objective."""
+        images, labels = data
+        inputs = self.prepare(images, labels)
+        with tf.GradientTape() as tape:
+            loss, logits = self.objective(labels, *inputs)
+        variables = self.trained_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return self.logs(loss, labels, logits)
+
+    def test_step(self, data):
+        """Cross-entropy and accuracy of the classifier that will be exported."""
+        images, labels = data
+        logits = self.classifier(images, training=False)
+        return self.logs(cross_entropy(labels, logits), labels, logits)
+
+    def logs(self, loss, labels, logits) -> dict[str, Any]:
+        """Updates loss and accuracy, and returns every metric."""
+        self.loss_metric.update_state(loss)
+        self.accuracy_metric.update_state(labels, logits)
+        return {m.name: m.result() for m in self.metrics}
+
+    def draw(self, stream: int = 0) -> tf.Tensor:
+        """(2,) seed of a stateless draw in this step; up to eight streams a step are apart."""
+        return tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32) * 8 + stream])
+
+    def progress(self) -> tf.Tensor:
+        """The share of the training that is done, 0 to 1."""
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / max(self.steps, 1), 1.0)
+
+    def export_classifier(self) -> keras.Model:
+        """The trained classifier as a plain Keras model that loads without tfinv."""
+        return self.classifier
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The mean over the batch, in float32."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)))
+
+
+def split_with_weights(classifier: keras.Model, defence: str) -> tuple[keras.Model, keras.Model]:
+    """Encoder and head of a classifier whose encoder can learn.
+
+    Raises:
+      UserError: there is no layer "encoding", or nothing before it has weights, so no gradient can change the encoding.
+    """
+    names = [layer.name for layer in classifier.layers]
+    if models.ENCODING not in names:
+        raise expected(
+            f"a network with a layer named {models.ENCODING!r} for {defence!r}",
+            ", ".join(names),
+            "Change --architecture.",
+        )
+    encoder, head = models.split(classifier)
+    if not encoder.trainable_weights:
+        raise expected(
+            f"an encoder with weights for {defence!r}",
+            f"{classifier.name}, whose encoding is the image itself",
+            "Change --architecture.",
+        )
+    return encoder, head

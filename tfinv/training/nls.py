@@ -1,0 +1,73 @@
+"""Negative label smoothing (Struppek et al. 2024, "Be careful what you smooth for", arXiv 2310.06549)."""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.defence import Defence, check_range
+
+
+@dataclasses.dataclass(frozen=True)
+class NLS(Defence):
+    """Cross-entropy against labels smoothed by a negative amount: more than certain of the class, less than nothing of others.
+
+    Begun at once, a negative amount can keep a network from learning, so it sets in when the network classifies.
+
+    Attributes:
+      alpha: amount of smoothing; the paper's defence has -.05, and above 0 it is the usual smoothing, which helps attackers.
+      start: share of the training before it sets in.
+      full: share of the training from which on it is whole; between the two it grows linearly.
+    """
+
+    NAME: ClassVar[str] = "nls"
+    alpha: float = -0.05
+    start: float = 0.5
+    full: float = 0.75
+
+    def __post_init__(self):
+        check_range(self, -math.inf, 1.0, "alpha")
+        check_range(self, 0.0, 1.0, "start", "full")
+        check_range(self, self.start, 1.0, "full")
+
+    def training(self, plan: Plan) -> "NLSTraining":
+        """See `NLSTraining`."""
+        return NLSTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
+
+
+class NLSTraining(ClassifierTraining):
+    """Trains with smoothed labels; the further arguments are those of `ClassifierTraining`."""
+
+    def __init__(self, classifier, defence: NLS = NLS(), **kwargs):
+        super().__init__(classifier, measured=("alpha",), **kwargs)
+        self.defence = defence
+
+    def alpha(self) -> tf.Tensor:
+        """The amount of smoothing in this step."""
+        defence = self.defence
+        if defence.full == defence.start:
+            share = tf.cast(self.progress() >= defence.start, tf.float32)
+        else:
+            share = tf.clip_by_value((self.progress() - defence.start) / (defence.full - defence.start), 0.0, 1.0)
+        return defence.alpha * share
+
+    def objective(self, labels, *inputs):
+        """Cross-entropy against the smoothed labels. Unbounded below if alpha < 0: see docs/defences.md."""
+        logits, alpha = self.classifier(inputs[0], training=True), self.alpha()
+        self.measured["alpha"].update_state(alpha)
+        target = smoothed(labels, logits.shape[-1], alpha)
+        loss = -tf.reduce_sum(target * tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=1)
+        return tf.reduce_mean(loss), logits
+
+
+def smoothed(labels: tf.Tensor, classes: int, alpha: tf.Tensor | float) -> tf.Tensor:
+    """(batch, classes) targets (1 - alpha) onehot(y) + alpha / classes, which sum to 1 (Struppek et al. 2024, equation 2).
+
+    Args:
+      labels: (batch,).
+      classes: how many.
+      alpha: at -.05 and ten classes, the target is 1.045 for the class and -.005 for each other.
+    """
+    return (1.0 - alpha) * tf.one_hot(labels, classes) + alpha / classes

@@ -1,0 +1,79 @@
+"""What `tfinv reproduce inversion` makes of its configuration."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfinv import datasets
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+from tfinv.evaluation.check import Check
+from tfinv.recipes.comparison import Judging
+from tfinv.recipes.defended import Schedule
+from tfinv.recipes.inversion import inversion
+from tfinv.recipes.workdir import Workdir
+from tfinv.reporting import Figure
+from tfinv_cli import victim
+
+
+def compared(
+    config: dict[str, Any],
+    train: Dataset,
+    test: Dataset,
+    workdir: Workdir,
+    data_dir: str | None,
+    seeds: Sequence[int],
+    **more: Any,
+) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+    """Runs the comparison of defences.
+
+    Raises:
+      UserError: the training split is too small to leave the attackers images.
+    """
+    own = config["auxiliary"] in (None, config["dataset"])
+    judging = Judging(
+        tuple(config["evaluators"]),
+        config["evaluator_epochs"],
+        config["batch_size"],
+        # Who saw the held-out photographs alone: enough of each class there is only where classes are people.
+        identifiers=("mlp", "softmax") if train.name == "att_faces" else (),
+        decoder_images=config["decoder_images"],
+        decoder_epochs=config["decoder_epochs"],
+    )
+    return inversion(
+        train,
+        test,
+        auxiliary(config, len(train), data_dir),
+        workdir,
+        defences=config["defenses"],
+        schedule=Schedule(**{k: config[k] for k in ("architecture", "epochs", "batch_size", "learning_rate")}),
+        judging=judging,
+        same_classes=own,
+        steps=config["steps"],
+        most_steps=config["most_steps"],
+        samples=config["samples"],
+        labels=config["labels"],
+        seeds=seeds,
+        **more,
+    )
+
+
+def auxiliary(config: dict[str, Any], trained: int, data_dir: str | None) -> Dataset:
+    """The attackers' images: the first of another data set, or the last of the training split, which no victim saw.
+
+    Raises:
+      UserError: see `compared`.
+    """
+    name, count = config["auxiliary"] or config["dataset"], config["auxiliary_limit"]
+    size = victim.image_size(config["image_size"])
+    if name != config["dataset"]:
+        return datasets.load(name, "train", data_dir=data_dir, limit=count, image_size=size)
+    whole = datasets.load(name, "train", data_dir=data_dir, image_size=size)
+    if len(whole) < trained + count:
+        raise expected(
+            f"a training split with {count} images beside the {trained} of training",
+            f"{len(whole)} in all",
+            "Lower --train_limit or --auxiliary_limit, or name another data set with --auxiliary.",
+        )
+    return whole.subset(np.arange(len(whole) - count, len(whole)))
