@@ -53,6 +53,11 @@ class Predictor:
         function = self._gradient_logits or self._logits
         return tf.cast(function(tf.cast(x, tf.float32)), tf.float32)
 
+    @property
+    def has_features(self) -> bool:
+        """Whether `features` can be called."""
+        return self._features is not None
+
     def features(self, x: tf.Tensor, pooled: bool = True) -> tf.Tensor:
         """What the model sees just before it decides.
 

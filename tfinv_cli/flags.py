@@ -146,7 +146,12 @@ GRADIENTS = choice(
     "What computes the attacks' gradients: the model, a copy with batch norm folded in, or that in half precision. "
     "Success is decided by the model itself in each case.",
 )
-METHODS = spec_list("methods", ["miface", "gradient"], "Inversions: miface, gradient.")
+METHODS = spec_list(
+    "methods", ["miface", "gradient"], "Inversions, of docs/inversion.md: miface, gradient(start=noise), gmi, ..."
+)
+AUXILIARY = text(
+    "auxiliary", None, "Another data set that the attacker has, without labels that mean anything to the model."
+)
 
 
 LABELS = wholes("labels", None, "Classes to reconstruct, as numbers from 0; otherwise all.")
@@ -163,3 +168,12 @@ def dataset(default: str | None) -> Define:
 def epochs(default: int) -> Define:
     """--epochs, whose default differs."""
     return whole("epochs", default, "Passes over the training images.", 1)
+
+
+def evaluators(default: list[str] | None) -> Define:
+    """--evaluators."""
+    return spec_list(
+        "evaluators",
+        default,
+        "Who judges: ARCHITECTURE, not the model's own, or ARCHITECTURE+adversarial, such as cnn+adversarial.",
+    )

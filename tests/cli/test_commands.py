@@ -126,8 +126,12 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     results = Results.read(tmp_path)
     assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)", "reference"}
     assert {c.name for c in results.checks} >= {"reconstructions-convince-others", "no-training-data-used"}
-    assert {r["measure"] for r in results.rows} >= {"acc@1", "feature_distance", "ssim_to_class_mean", "confidence"}
+    measured = {r["measure"] for r in results.rows if r["kind"] == "inversion"}
+    assert measured >= {"acc@1", "feature_distance", "ssim_to_class_mean", "confidence"}
+    assert [r["step"] for r in results.rows if r["kind"] == "course"] == [20, 20]
     assert all((tmp_path / f.path).is_file() for f in results.figures)
+    assert {f.name for f in results.figures} >= {"inversion-0-classes", "inversion-1-nearest"}
+    assert len(list((tmp_path / "tensorboard").glob("projector*/sprite.png"))) == 2
 
 
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):

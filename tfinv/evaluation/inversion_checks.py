@@ -168,8 +168,8 @@ def _compare(rows, measured, defended, other, budget):
 
 
 def _single(rows):
-    """Without those that pool several seeds, which would count twice."""
-    return [r for r in rows if not isinstance(r.get("seed"), list)]
+    """Those of inversions, without those that pool several seeds, which would count twice."""
+    return [r for r in rows if r.get("kind", "inversion") == "inversion" and not isinstance(r.get("seed"), list)]
 
 
 def _pooled(rows, experiment, budget):

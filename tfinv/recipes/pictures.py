@@ -1,0 +1,118 @@
+"""Everything there is to see of one inversion: grids, nearest training images, its course, a projector."""
+
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
+from tfinv.evaluation.neighbours import most_similar
+from tfinv.evaluation.reconstruction import TrainingSet, features, places
+from tfinv.inversion import InversionResult
+from tfinv.reporting import Figure
+from tfinv.reporting.course_log import write_course_images
+from tfinv.reporting.figures import class_grid, nearest_grid
+from tfinv.reporting.nearest import Ranked
+from tfinv.reporting.projector import Points, write_projector
+
+_CLASSES, _ROWS, _NEAREST = 40, 20, 4
+_AMONG = 1000  # training images in the projector
+
+
+def draw(
+    found: InversionResult,
+    classifier: Classifier,
+    train: Dataset,
+    against: TrainingSet,
+    folder: str | os.PathLike,
+    *,
+    name: str,
+    title: str,
+) -> list[Figure]:
+    """Writes the figures of one inversion under folder/figures.
+
+    Args:
+      found: n reconstructions.
+      classifier: the victim, in whose last convolution nearness is judged, as in the seed; without features none is drawn.
+      train: the victim's training set.
+      against: the class means.
+      folder: the workdir.
+      name: of the files.
+      title: the method, as text.
+    """
+    shown, folder = classifier.to_unit(found.images), pathlib.Path(folder)
+    figures = []
+
+    def add(suffix: str, about: str, caption: str, write: Any, *arguments: Any, **more: Any) -> None:
+        path = pathlib.Path("figures") / f"{name}-{suffix}.png"
+        write(*arguments, folder / path, **more)
+        figures.append(Figure(f"{name}-{suffix}", f"{about}: {title}", caption, str(path)))
+
+    few = np.isin(found.labels, np.unique(found.labels)[:_CLASSES])
+    add(
+        "classes",
+        "Reconstructions",
+        "One row a class, beside the mean of the class's training images, which no attacker saw.",
+        class_grid,
+        shown[few],
+        found.labels[few],
+        against.class_means,
+        train.class_names,
+    )
+    # The first sample of each class before the second of any.
+    order = np.argsort(places(found.labels), kind="stable")[:_ROWS]
+    if classifier.has_features:
+        nearest = most_similar(classifier, shown[order], found.labels[order], train, k=_NEAREST)
+        ranked = [Ranked(similar.indices, similar.similarities) for similar in nearest]
+        caption = (
+            "The whole training set, searched by cosine similarity of the attacked model's last convolutional output."
+        )
+        add(
+            "nearest",
+            "Nearest training images",
+            caption,
+            nearest_grid,
+            shown[order],
+            found.labels[order],
+            train.images,
+            train.labels,
+            *ranked,
+            train.class_names,
+        )
+    return figures
+
+
+def log(
+    found: InversionResult,
+    classifier: Classifier,
+    train: Dataset,
+    against: TrainingSet,
+    folder: str | os.PathLike,
+    *,
+    experiment: str,
+    method: str,
+) -> None:
+    """Writes the course's images and the projector for TensorBoard, under folder/tensorboard.
+
+    Args:
+      found: n reconstructions.
+      classifier: the victim.
+      train: its training set, of which up to a thousand images surround the reconstructions.
+      against: whose first evaluator gives the features.
+      folder: the workdir.
+      experiment: of the rows.
+      method: of the rows.
+    """
+    logdir = pathlib.Path(folder) / "tensorboard"
+    if found.course is not None:
+        write_course_images(logdir, found.course.steps, found.course.images, run=experiment, tag=method)
+    evaluator, known = next(iter(against.features.items()))
+    shown = classifier.to_unit(found.images)
+    rows = np.unique(np.linspace(0, len(train) - 1, min(_AMONG, len(train))).astype(int))
+    names = train.class_names
+    around = Points("training", known[rows], train.images[rows], [names[k] for k in train.labels[rows]], rows.tolist())
+    seen = features(against.evaluators[evaluator], shown)
+    ours = Points(f"{experiment}, {method}", seen, shown, [names[k] for k in found.labels])
+    write_projector(logdir, [around, ours], name=evaluator, run=f"projector {experiment} {method}")
