@@ -25,7 +25,7 @@ class Neighbours:
     Attributes:
       reconstruction: float image in [0, 1], (height, width, 1 or 3).
       nearest: images of the same kind, the nearest first.
-      captions: a short text under each of `nearest`, such as its distance; or none at all. Lines are broken by "\n".
+      captions: a short text under each of `nearest`, such as its distance; or none at all. It may have several lines.
     """
 
     reconstruction: np.ndarray
@@ -39,7 +39,7 @@ class Strip:
 
     Attributes:
       images: float in [0, 1], (height, width, 1 or 3); None is a gap.
-      captions: a short text under each image, of lines broken by "\\n"; or none at all.
+      captions: a short text under each image, of one line or several; or none at all.
       framed: whether the first image is framed.
     """
 
