@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv.reporting import Results, print_results, write_html, write_tensorboard
+from tfinv.reporting import Results, print_results, write_html, write_markdown, write_tensorboard
 from tfinv_cli import command, finish, flags
 
 
@@ -16,6 +16,8 @@ def _run(values: Any, _: list[str]) -> None:
         print_results(results)
     if "tensorboard" in values.views:
         finish.say(f"TensorBoard: {write_tensorboard(results, folder, folder / 'tensorboard')}")
+    if "markdown" in values.views:
+        finish.say(f"Markdown: {write_markdown(results, folder)}")
     if "html" in values.views:
         finish.say(f"Report:\n{write_html(results, folder)}")
 
@@ -28,7 +30,11 @@ COMMAND = command.Command(
     (
         flags.WORKDIR,
         lambda values: flags.flags.DEFINE_multi_enum(
-            "views", ["html"], ["html", "tensorboard", "console"], "Which views; may be repeated.", flag_values=values
+            "views",
+            ["html"],
+            ["html", "markdown", "tensorboard", "console"],
+            "Which views; may be repeated.",
+            flag_values=values,
         ),
     ),
     _run,

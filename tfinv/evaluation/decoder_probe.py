@@ -100,4 +100,5 @@ def _standardiser(encodings):
 
 def _inference(model):
     # Not `predict`, which traces anew for every model and then warns of it.
-    return tf.function(lambda x: model(x, training=False))
+    spec = tf.TensorSpec(model.input_shape, tf.float32)
+    return tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
