@@ -142,29 +142,13 @@ def descend(method: Descent, problem: Problem, points: np.ndarray) -> Optimised:
     n, goals = len(points), problem.labels
     state = _begin(method, points)
     shape = points.shape[1:]
-    slots = [f"slot{k}" for k in range(OPTIMISERS[method.optimiser].slots)]
-    spec = tf.TensorSpec((None, *shape), tf.float32)
-    window = tf.TensorSpec((None, method.window), tf.float32)
-    kinds = [
-        spec,
-        spec,
-        "numbers",
-        "numbers",
-        "counts",
-        window,
-        "flags",
-        "counts",
-        *[spec] * len(slots),
-        spec,
-        "labels",
-    ]
+    spec, window = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, method.window), tf.float32)
+    slots = [spec] * OPTIMISERS[method.optimiser].slots
+    moving = (spec, spec, "numbers", "numbers", "counts", window, "flags", "counts", *slots)
     kind = (type(method).__name__, method, shape)
-    step = compiled(problem.classifier, kind, _make_step(method), *kinds, "count", "count")
-    fixed, course, seed = (
-        {"start": points.astype(np.float32), "goal": goals},
-        Recorder(method, problem),
-        problem.seed % 2**31,
-    )
+    step = compiled(problem.classifier, kind, _make_step(method), *moving, spec, "labels", "count", "count")
+    fixed = {"start": points.astype(np.float32), "goal": goals}
+    course, seed = Recorder(method, problem), problem.seed % 2**31
     rows, done = np.arange(n), 0
     for length in _lengths(method.steps):
 
