@@ -133,11 +133,9 @@ def test_a_seed_gives_the_same_images(name, start):
     assert np.array_equal(other.starts, again.starts) == (name not in SEARCHES or start not in DRAWN)
 
 
-@ALL
+@pytest.mark.parametrize("name", [n for n in SETTINGS if not getattr(METHODS[n], "COUPLED", False)])
 @START
 def test_a_label_does_not_depend_on_the_others(name, start):
-    if getattr(METHODS[name], "COUPLED", False):
-        pytest.skip(f"the rows of {name} belong together")
     together = found(name, start)
     for labels, samples in [((3,), 2), ((3, 1), 2), ((2, 3), 1)]:
         result = found(name, start, labels=labels, samples=samples)
@@ -206,22 +204,22 @@ def test_bad_calls_are_refused(name):
             invert(black_box, [0], how)
 
 
-@ALL
+BAD = [("steps", 0), ("steps", 1.5), ("start", "black"), ("loss", "hinge"), ("rate", 0), ("rate", float("nan"))]
+BAD += [
+    ("beta", -1),
+    ("gamma", 0),
+    ("gamma", float("nan")),
+    ("total_variation", -1),
+    ("patience", -1),
+    ("tolerance", -1),
+]
+
+
 @pytest.mark.parametrize(
-    ("argument", "value"),
-    [("steps", 0), ("steps", 1.5), ("start", "black"), ("loss", "hinge"), ("rate", 0), ("rate", float("nan"))]
-    + [
-        ("beta", -1),
-        ("gamma", 0),
-        ("gamma", float("nan")),
-        ("total_variation", -1),
-        ("patience", -1),
-        ("tolerance", -1),
-    ],
+    ("name", "argument", "value"),
+    [(n, a, v) for n in SETTINGS for a, v in BAD if a in METHODS[n].__dataclass_fields__],
 )
 def test_bad_arguments_are_named(name, argument, value):
-    if argument not in METHODS[name].__dataclass_fields__:
-        pytest.skip(f"{name} has no {argument}")
     with pytest.raises(UserError, match=rf"Expected .*{argument}"):
         METHODS[name](**{argument: value})
 
