@@ -53,6 +53,21 @@ class Predictor:
         function = self._gradient_logits or self._logits
         return tf.cast(function(tf.cast(x, tf.float32)), tf.float32)
 
+    def require(self, need: str, who: str, instead: str) -> None:
+        """Checks that it gives what somebody needs.
+
+        Args:
+          need: "gradients", "scores" or "confidences", which are scores too, or "labels", which every classifier gives.
+          who: needs it.
+          instead: what to do without it.
+
+        Raises:
+          UserError: it does not.
+        """
+        gives = {"gradients": self.differentiable, "scores": self.scores, "confidences": self.scores}
+        if not gives.get(need, True):
+            raise expected(f"a classifier with {need} for {who}", self.logits_source, instead)
+
     @property
     def has_features(self) -> bool:
         """Whether `features` can be called."""

@@ -17,6 +17,12 @@ from tfinv.classifier import Classifier
 from tfinv.errors import expected
 from tfinv.prediction import run_in_batches
 
+# For an attack that needs more than the classifier gives.
+_INSTEAD = {
+    "gradients": "Use an attack that needs predictions only, such as square, or labels only, such as hopskipjump.",
+    "scores": "Use an attack that needs labels only, such as hopskipjump or boundary.",
+    "labels": "",
+}
 # So that the rounds of one run draw from different seeds.
 _APART = 1_000_003
 
@@ -186,18 +192,7 @@ class Attack:
 
     def check_needs(self, classifier: Classifier) -> None:
         """Raises UserError if the classifier lacks what the attack needs."""
-        if self.NEEDS == "gradients" and not classifier.differentiable:
-            raise expected(
-                f"a classifier with gradients for {type(self).__name__}",
-                classifier.logits_source,
-                "Use an attack that needs predictions only, such as square, or labels only, such as hopskipjump.",
-            )
-        if self.NEEDS == "scores" and not classifier.scores:
-            raise expected(
-                f"a classifier with scores for {type(self).__name__}",
-                classifier.logits_source,
-                "Use an attack that needs labels only, such as hopskipjump or boundary.",
-            )
+        classifier.require(self.NEEDS, type(self).__name__, _INSTEAD[self.NEEDS])
 
 
 def _fresh(images, margins):

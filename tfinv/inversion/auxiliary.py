@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -17,6 +18,25 @@ from tfinv.errors import expected
 
 _MOST = 8  # networks kept in memory
 _KEPT: collections.OrderedDict[str, Any] = collections.OrderedDict()
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the networks and their trainings share.
+
+    Attributes:
+      latent: numbers that an image is made of.
+      updates: steps of the optimiser.
+      batch_size: images in each.
+      rate: of Adam, at the start.
+      seed: of weights and draws.
+    """
+
+    latent: int = 32
+    updates: int = 2000
+    batch_size: int = 64
+    rate: float = 1e-3
+    seed: int = 0
 
 
 class Trained(Protocol):

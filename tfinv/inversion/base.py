@@ -14,6 +14,12 @@ from tfinv.inversion import starts
 from tfinv.inversion.problem import Optimised, Problem
 
 Access = Literal["gradients", "confidences", "labels"]
+# For a method that asks for more than the classifier gives.
+_INSTEAD = {
+    "gradients": "Use a method that needs predictions only, such as network or brep.",
+    "confidences": "Use a method that needs labels only, such as brep.",
+    "labels": "",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,18 +81,7 @@ class Inversion:
 
     def check_access(self, classifier: Classifier) -> None:
         """Raises UserError if the classifier lacks what it asks."""
-        if self.ACCESS == "gradients" and not classifier.differentiable:
-            raise expected(
-                f"a classifier with gradients for {type(self).__name__}",
-                classifier.logits_source,
-                "Use a method that needs predictions only, such as network or brep.",
-            )
-        if self.ACCESS == "confidences" and not classifier.scores:
-            raise expected(
-                f"a classifier with confidences for {type(self).__name__}",
-                classifier.logits_source,
-                "Use a method that needs labels only, such as brep.",
-            )
+        classifier.require(self.ACCESS, type(self).__name__, _INSTEAD[self.ACCESS])
 
 
 def check_whole(method: Any, least: int, *names: str) -> None:

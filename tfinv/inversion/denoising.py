@@ -14,26 +14,18 @@ from tfinv.inversion.vae import reconstruction
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(auxiliary.Settings):
     """Of the network and its training.
 
     Attributes:
       latent: size of the code.
       units: width of the hidden layers.
       corruption: share of the pixels that are set to zero in what the encoder is shown (masking noise), below 1.
-      updates: steps of the optimiser.
-      batch_size: images in each.
-      rate: of Adam, at the start.
-      seed: of weights and draws.
     """
 
     latent: int = 300
     units: int = 1000
     corruption: float = 0.3
-    updates: int = 2000
-    batch_size: int = 64
-    rate: float = 1e-3
-    seed: int = 0
 
 
 class DenoisingAutoencoder:

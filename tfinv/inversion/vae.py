@@ -16,24 +16,14 @@ _WITHOUT_LABEL = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(auxiliary.Settings):
     """Of the network and its training.
 
     Attributes:
-      latent: numbers that an image is made of.
       width: channels of the convolutions.
-      updates: steps of the optimiser.
-      batch_size: images in each.
-      rate: of Adam, at the start.
-      seed: of weights and draws.
     """
 
-    latent: int = 32
     width: int = 32
-    updates: int = 2000
-    batch_size: int = 64
-    rate: float = 1e-3
-    seed: int = 0
 
 
 class VAE:
