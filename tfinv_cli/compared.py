@@ -53,6 +53,7 @@ def compared(
         steps=config["steps"],
         most_steps=config["most_steps"],
         samples=config["samples"],
+        attacks=config["attacks"],
         labels=config["labels"],
         seeds=seeds,
         **more,

@@ -35,6 +35,7 @@ DEFAULTS["inversion"] = _INVERSIONS | {
     "auxiliary": None,
     "auxiliary_limit": 5000,
     "defenses": list(COMPARED),
+    "attacks": None,
     "evaluators": ["mlp", "softmax", "cnn+adversarial"],
     "samples": 2,
     "decoder_images": 2000,
@@ -102,6 +103,7 @@ FLAGS = (
     ),
     flags.whole("auxiliary_limit", None, "How many images the attackers have.", 1),
     flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
+    flags.spec_list("attacks", None, "Names of the inversions; otherwise all."),
     flags.spec_list(
         "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
     ),

@@ -57,6 +57,17 @@ def test_encoder_follows_the_scaled_gradient_and_the_decoder_the_real_one(experi
     np.testing.assert_allclose(weight, expected_decoder, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", ["stage2", models.ENCODING])
+def test_the_encoder_may_end_elsewhere(layer):
+    data = stripes()
+    network = models.cnn(data.image_shape, data.num_classes, filters=(4, 4))
+    training = DestructionTraining(network, "reversal", data.images, data.labels, layer=layer, bound="none")
+    training.compile(keras.optimizers.SGD(1e-2))
+    assert training.encoder.output is network.get_layer(layer).output
+    training.train_step((tf.constant(data.images), tf.constant(data.labels)))
+    assert training.reconstruct(data.images).shape == data.images.shape
+
+
 def test_shuffled_gives_half_of_the_batch_another_image():
     training = make("shuffled")
     x = tf.reshape(tf.range(10.0), [10, 1, 1, 1])

@@ -1,4 +1,4 @@
-"""A small convolutional network for images of 16 to 128 pixels."""
+"""Small convolutional networks for images of 16 to 128 pixels: one for quick tries, and one for robust training."""
 
 from collections.abc import Sequence
 
@@ -22,13 +22,58 @@ def cnn(
       units: width of the encoding.
 
     Returns:
-      A model from images to logits; the encoding is the dense layer behind the convolutions, (units,).
+      A model from images to logits; the encoding is the dense layer behind the convolutions, (units,). Each stage ends in a
+      layer named "stage1", "stage2" and so on.
     """
+    return _network("cnn", input_shape, num_classes, filters, 1, units, strided=False)
+
+
+def convnet(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    filters: Sequence[int] = (32, 64),
+    convolutions: int = 2,
+    units: int = 256,
+    strided: bool = True,
+) -> keras.Model:
+    """Stages of several 3x3 convolutions, then one dense layer; strong on MNIST, and cheap enough to train robustly there.
+
+    Its default, convolutions of 32, 32/2, 64 and 64/2 filters (/2: strides 2), is the network that robust training on MNIST is
+    usually measured on (Wong and Kolter 2018, "large"), with kernels of 3x3 and half the dense layers.
+
+    Args:
+      input_shape: (H, W, C) of images in [0, 1].
+      num_classes: number of logits.
+      filters: one stage each.
+      convolutions: how many a stage has.
+      units: width of the encoding.
+      strided: whether the last convolution of a stage has strides 2; if not, 2x2 pooling follows it.
+
+    Returns:
+      As `cnn`.
+    """
+    return _network("convnet", input_shape, num_classes, filters, convolutions, units, strided)
+
+
+def _network(
+    name: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    filters: Sequence[int],
+    convolutions: int,
+    units: int,
+    strided: bool,
+) -> keras.Model:
     inputs = keras.Input(input_shape, name="image")
     x = inputs
-    for width in filters:
-        x = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(x)
-        x = keras.layers.MaxPooling2D(2)(x)
+    for stage, width in enumerate(filters, 1):
+        end = f"stage{stage}"
+        for _ in range(convolutions - 1 if strided else convolutions):
+            x = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(x)
+        if strided:
+            x = keras.layers.Conv2D(width, 3, 2, padding="same", activation="relu", name=end)(x)
+        else:
+            x = keras.layers.MaxPooling2D(2, name=end)(x)
     x = keras.layers.Flatten()(x)
     encoding = keras.layers.Dense(units, activation="relu", name=ENCODING)(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name="cnn")
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name=name)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import all_attackers
@@ -29,6 +30,7 @@ def inversion(
     steps: int = 200,
     most_steps: int = 500,
     samples: int = 2,
+    attacks: Sequence[str] | None = None,
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
     verbose: int = 0,
@@ -48,14 +50,20 @@ def inversion(
       steps: of the equal budget.
       most_steps: of the budget until convergence, at most.
       samples: reconstructions a label, where the start is drawn.
+      attacks: names of `all_attackers`; None is all of them.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
     Raises:
-      UserError: an unknown defence.
+      UserError: an unknown defence or attack.
     """
+    attackers = all_attackers(steps, most_steps, samples, str(workdir.path / "models" / "attackers"))
+    names = [attacker.name for attacker in attackers]
+    unknown = sorted(set(attacks or ()) - set(names))
+    if unknown:
+        raise expected(f"attacks among {', '.join(names)}", ", ".join(unknown), "Change --attacks.")
     known = Knowledge(
         images=auxiliary.images,
         labels=auxiliary.labels if same_classes else None,
@@ -66,7 +74,7 @@ def inversion(
         test,
         workdir,
         members=[Member(spec, defence(spec), schedule) for spec in defences],
-        attackers=all_attackers(steps, most_steps, samples, str(workdir.path / "models" / "attackers")),
+        attackers=[a for a in attackers if attacks is None or a.name in attacks],
         judging=judging,
         known=known,
         defended=[spec for spec in defences if spec != UNDEFENDED],

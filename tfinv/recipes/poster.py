@@ -49,7 +49,7 @@ class Defence:
     def of(self, experiment: str) -> Method:
         """The defence of one of `EXPERIMENTS`, with those of the fields that it has."""
         cls = DEFENCES["none" if experiment == "baseline" else experiment]
-        return cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(cls)})
+        return cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(cls) if hasattr(self, f.name)})
 
 
 def train_experiment(

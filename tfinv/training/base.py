@@ -1,6 +1,7 @@
 """What every training model shares: the step of a classifier, its metrics, and the plain model it leaves."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,10 @@ import tensorflow as tf
 from tfinv import models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+
+Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+_AUGMENTATION = 7  # its stream of draws, apart from those of the defences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,14 @@ class ClassifierTraining(keras.Model):
       steps: length of the training, for what changes along it; 0 if nothing does.
       seed: of the draws.
       measured: names of further metrics, which `objective` updates as `self.measured[name]`.
+
+    Attributes:
+      augmentation: from training images (batch, H, W, C) and a seed (2,) to the images that a step learns from; None for none.
+      label_smoothing: share of each target that is spread evenly over all classes (Szegedy et al. 2016, section 7).
     """
+
+    augmentation: Augmentation | None = None
+    label_smoothing: float = 0.0
 
     def __init__(
         self, classifier: keras.Model, *, steps: int = 0, seed: int = 0, measured: tuple[str, ...] = (), **kwargs: Any
@@ -84,11 +96,20 @@ class ClassifierTraining(keras.Model):
     def objective(self, labels: tf.Tensor, *inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The scalar to descend, and the logits (batch, classes) whose accuracy is shown."""
         logits = self.classifier(inputs[0], training=True)
-        return cross_entropy(labels, logits), logits
+        return self.classification(labels, logits), logits
+
+    def classification(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """The scalar cross-entropy to descend: of labels (batch,), smoothed by `label_smoothing`."""
+        return cross_entropy(labels, logits, self.label_smoothing)
+
+    def augmented(self, images: tf.Tensor) -> tf.Tensor:
+        """The images (batch, H, W, C) to learn from in this step; an override of `train_step` begins with it, once."""
+        return images if self.augmentation is None else self.augmentation(images, self.draw(_AUGMENTATION))
 
     def train_step(self, data):
         """One step down the objective."""
         images, labels = data
+        images = self.augmented(images)
         inputs = self.prepare(images, labels)
         with tf.GradientTape() as tape:
             loss, logits = self.objective(labels, *inputs)
@@ -121,29 +142,42 @@ class ClassifierTraining(keras.Model):
         return self.classifier
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The mean over the batch, in float32."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)))
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """The mean over the batch, in float32.
+
+    Args:
+      labels: (batch,).
+      logits: (batch, classes).
+      smoothing: share of each target that is spread evenly over all classes.
+    """
+    logits = tf.cast(logits, tf.float32)
+    if not smoothing:
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    classes = logits.shape[-1]
+    targets = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
-def split_with_weights(classifier: keras.Model, defence: str) -> tuple[keras.Model, keras.Model]:
+def split_with_weights(
+    classifier: keras.Model, defence: str, layer: str = models.ENCODING
+) -> tuple[keras.Model, keras.Model]:
     """Encoder and head of a classifier whose encoder can learn.
 
     Raises:
-      UserError: there is no layer "encoding", or nothing before it has weights, so no gradient can change the encoding.
+      UserError: there is no such layer, or nothing before it has weights, so no gradient can change the encoding.
     """
-    names = [layer.name for layer in classifier.layers]
-    if models.ENCODING not in names:
+    names = [found.name for found in classifier.layers]
+    if layer not in names:
         raise expected(
-            f"a network with a layer named {models.ENCODING!r} for {defence!r}",
+            f"a network with a layer named {layer!r} for {defence!r}",
             ", ".join(names),
-            "Change --architecture.",
+            "Change --architecture, or `layer` of the defense.",
         )
-    encoder, head = models.split(classifier)
+    encoder, head = models.split(classifier, layer)
     if not encoder.trainable_weights:
         raise expected(
             f"an encoder with weights for {defence!r}",
             f"{classifier.name}, whose encoding is the image itself",
-            "Change --architecture.",
+            "Change --architecture, or `layer` of the defense.",
         )
     return encoder, head

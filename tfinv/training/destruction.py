@@ -16,6 +16,7 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import keras
@@ -50,11 +51,13 @@ class Positive(Defence):
     Attributes:
       weight: w, the reconstruction's share of the loss.
       decoder_steps: how often the decoder learns for each step of the encoder.
+      layer: where the encoder ends: a layer's name, such as the "stage2" of `cnn`.
     """
 
     NAME: ClassVar[str] = "positive"
     weight: float = 1.0
     decoder_steps: int = 2
+    layer: str = models.ENCODING
 
     def __post_init__(self):
         check_range(self, 1, math.inf, "decoder_steps")
@@ -115,7 +118,7 @@ class DestructionTraining(ClassifierTraining):
     """Trains a classifier in one of the poster's experiments; compile and fit as any Keras model.
 
     Args:
-      classifier: from images in [0, 1] (batch, H, W, C) to logits, with a layer named "encoding".
+      classifier: from images in [0, 1] (batch, H, W, C) to logits.
       experiment: one of `EXPERIMENTS`.
       images: (n, H, W, C) training images, for the error levels of the bound.
       labels: (n,) their classes.
@@ -124,10 +127,11 @@ class DestructionTraining(ClassifierTraining):
       bound: one of `BOUNDS`.
       ramp_steps: steps over which lambda rises as in DANN; 0 for none.
       decoder_steps: how often the decoder learns for each step of the encoder.
+      layer: the encoder's last layer.
       seed: of the shuffled targets.
 
     Raises:
-      UserError: unknown experiment or bound, or an encoder without weights, which no gradient can change.
+      UserError: unknown experiment, bound or layer, or an encoder without weights, which no gradient can change.
     """
 
     def __init__(
@@ -142,6 +146,7 @@ class DestructionTraining(ClassifierTraining):
         bound: str = "class_mean",
         ramp_steps: int = 0,
         decoder_steps: int = 2,
+        layer: str = models.ENCODING,
         seed: int = 0,
     ):
         super().__init__(classifier, seed=seed, measured=("reconstruction_loss",), name=experiment)
@@ -149,8 +154,8 @@ class DestructionTraining(ClassifierTraining):
             raise expected(f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment))
         check_bound(bound)
         self.experiment = experiment
-        reverses = experiment != "positive"
-        self.encoder, self.head = split_with_weights(classifier, experiment) if reverses else models.split(classifier)
+        cut = models.split if experiment == "positive" else partial(split_with_weights, defence=experiment)
+        self.encoder, self.head = cut(classifier, layer=layer)
         self.weight, self.bound, self.decoder_steps = weight, bound, decoder_steps
         self.mean_error, self.class_levels = error_levels(images, labels)
         self.decoder = models.decoder(self.encoder.output_shape[1:], classifier.input_shape[1:])

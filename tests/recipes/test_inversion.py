@@ -1,0 +1,53 @@
+"""Defences against inversions, at a size for tests."""
+
+import pytest
+
+from tfinv import datasets
+from tfinv.errors import UserError
+from tfinv.recipes.comparison import Judging
+from tfinv.recipes.defended import Schedule
+from tfinv.recipes.inversion import inversion
+from tfinv.recipes.workdir import Workdir
+from tfinv.reporting import Results
+from tfinv.reporting.markdown import markdown
+
+
+def run(folder, **more):
+    whole = datasets.load("mnist5k", "train")
+    return inversion(
+        whole.take(300),
+        datasets.load("mnist5k", "test").take(60),
+        whole.subset(range(3000, 3200)),
+        Workdir(folder, {}),
+        **{
+            "defences": ("none", "rounding", "reversal(strength=1,layer=stage2)"),
+            "schedule": Schedule(epochs=1, batch_size=64),
+            "judging": Judging(("softmax",), 1, 64, decoder_images=100, decoder_epochs=1),
+            "same_classes": True,
+            "steps": 5,
+            "most_steps": 10,
+            "labels": [0, 3],
+            "attacks": ["miface", "network"],
+        }
+        | more,
+    )
+
+
+def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
+    rows, checks, figures = run(tmp_path)
+    met = {(r["experiment"], r["method"]) for r in rows if r["kind"] == "inversion"}
+    defended = "reversal(strength=1,layer=stage2)"
+    judged = {("none", m) for m in ("miface", "network", "fresh-decoder")} | {("rounding", "network")}
+    assert judged | {(defended, m) for m in ("miface", "network", "fresh-decoder")} <= met
+    assert not {m for e, m in met if e == "rounding"} - {"network"}
+    assert {m for e, m in met if e == defended} == {"miface", "network", "fresh-decoder"}
+    differences = {(r["experiment"], r["than"]) for r in rows if r["kind"] == "inversion difference"}
+    assert differences == {("rounding", "none"), (defended, "none")}
+    assert {c.name for c in checks} >= {"no-training-data-used", f"gives-away-less ({defended})"}
+    assert {f.name for f in figures} >= {"miface-equal", "fresh-decoder"}
+    assert defended in markdown(Results("test", {}, rows, checks, figures))
+
+
+def test_an_unknown_attack_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"Expected attacks among miface, .*Received: plague\. Change --attacks"):
+        run(tmp_path, attacks=["miface", "plague"])
