@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import pytest
 
@@ -32,6 +33,7 @@ THINGS = {"thing": Thing}
         ("pgd(eps=-8/255)", "pgd", {"eps": -8 / 255}),
         ("pgd(eps=inf)", "pgd", {"eps": math.inf}),
         ("pgd(eps=-inf)", "pgd", {"eps": -math.inf}),
+        ("cnn(filters=(8, 1/4,a),units=())", "cnn", {"filters": (8, 0.25, "a"), "units": ()}),
     ],
 )
 def test_parse(text, name, arguments):
@@ -49,6 +51,7 @@ def test_parse(text, name, arguments):
         "pgd(eps=8/0)",
         "pgd(eps=f(1))",
         "pgd(eps=[1])",
+        "pgd(eps=(1,[2]))",
         "1",
         "pgd(e=1,e=2)",
     ]
@@ -117,3 +120,48 @@ def test_show_reads_back(registry, text):
     shown = specs.show(text.partition("(")[0], made)
     assert specs.build(registry, shown) == made
     assert sorted(shown) == sorted(text)  # only what differs from the defaults, in the fields' order
+
+
+def network(shape, classes, filters: Sequence[int] = (2, 3), rate: float | None = None, deep: bool = False, *, kind=1):
+    """What is without a default is the caller's."""
+
+
+NETWORKS = {"network": network, "thing": Thing}
+
+
+def test_read_takes_functions():
+    text = "network(filters=(4,),rate=1,deep=True,kind=word)"
+    assert specs.read(NETWORKS, text) == ("network", {"filters": (4,), "rate": 1, "deep": True, "kind": "word"})
+    assert specs.read(NETWORKS, "network") == ("network", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("other", r"one of network, thing\. Received: 'other'\. Change it"),
+        ("network(shape=3)", r"arguments of network among deep, filters, kind, rate\. Received: shape\. Change it"),
+        ("network(filters=4)", r"filters of network as \(int, \.\.\.\)\. Received: 4\. Change it"),
+        ("network(filters=(4,True))", "filters of network as"),
+        ("network(rate=(1,))", r"rate of network as float or None\. Received: \(1,\)"),
+        ("network(deep=1)", "deep of network as bool"),
+        ("thing(steps=(1,2))", "steps of thing as int"),
+    ],
+)
+def test_read_refuses(text, message):
+    with pytest.raises(UserError, match=message):
+        specs.read(NETWORKS, text, "Change it.")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("network()", "network"),
+        ("network( filters = (2,3), deep=False )", "network"),
+        ("network(deep=True,filters=(5,6))", "network(filters=(5,6),deep=True)"),
+        ("network(kind='a b',filters=(5,))", "network(filters=(5,),kind='a b')"),
+        ("thing(loss=other,eps=.5)", "thing(loss=other)"),
+    ],
+)
+def test_normal_form(text, normal):
+    assert specs.normal(NETWORKS, text) == normal
+    assert specs.read(NETWORKS, normal) == specs.read(NETWORKS, specs.normal(NETWORKS, normal))

@@ -22,7 +22,7 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
       model: a Keras model.
       input_shape: (H, W, C).
       layer: the name of the layer whose output to take; None for the last convolution, or for the input of the
-        last layer with weights where there is none.
+        last layer with weights where there is none. A convolution that is itself that last layer gives scores and no features.
 
     Returns:
       None if no layer is asked for and the model's layers cannot be seen.
@@ -48,8 +48,9 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
                 "Change features_layer= or --features_layer.",
             )
         return found
+    head = _head(graph)
     return (
-        _search(graph, lambda node: isinstance(node.operation, _CONVOLUTIONS))
+        _search(graph, lambda node: isinstance(node.operation, _CONVOLUTIONS) and node.operation is not head)
         or _search(graph, _has_kernel, of_input=True)
         or graphs.view(graph, graph.output)
     )
@@ -58,6 +59,16 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
 def _has_kernel(node: graphs.Node) -> bool:
     weights = getattr(node.operation, "weights", [])
     return len(node.parents) == 1 and not _is_model(node) and any(len(w.shape) >= 2 for w in weights)
+
+
+def _head(graph: graphs.Graph) -> Any:
+    """The last operation with a kernel, nested models included; None if there is none."""
+    for node in reversed(graphs.nodes_by_level(graph)):
+        inside = _inside(node)
+        found = node.operation if _has_kernel(node) else _head(inside) if inside else None
+        if found is not None:
+            return found
+    return None
 
 
 def _is_model(node: graphs.Node) -> bool:

@@ -1,9 +1,11 @@
 """The model and the images that `attack`, `evaluate` and `invert` take."""
 
+import contextlib
+import pathlib
 from typing import Any
 
 import tfinv
-from tfinv import datasets
+from tfinv import datasets, models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
@@ -12,6 +14,7 @@ from tfinv_cli.command import UsageError
 from tfinv_cli.flags import BOUNDS, DATA_DIR, IMAGE_SIZE, LIMIT, MODEL, OUTPUTS, SPLIT, UNSAFE, dataset
 
 FLAGS = (MODEL, BOUNDS, OUTPUTS, UNSAFE, dataset(None), DATA_DIR, SPLIT, LIMIT, IMAGE_SIZE)
+_PRETRAINED = "pretrained:"
 REQUIRED = ("model", "dataset", "workdir")
 
 
@@ -21,18 +24,26 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
     Raises:
       UserError: either can't be loaded, or they do not fit each other.
     """
-    classifier = tfinv.load_classifier(
-        values.model,
-        bounds=bounds(values),
-        outputs=values.outputs,
-        allow_unsafe_deserialization=values.allow_unsafe_deserialization,
-    )
+    with _file(values.model) as path:
+        classifier = tfinv.load_classifier(
+            path,
+            bounds=bounds(values),
+            outputs=values.outputs,
+            allow_unsafe_deserialization=values.allow_unsafe_deserialization,
+        )
     data = images(values, values.split, limit=values.limit)
     classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
     how = getattr(values, "gradients", "plain")
     if how != "plain":
         classifier = classifier.accelerated(precision="bfloat16" if how == "bfloat16" else "float32")
     return classifier, data
+
+
+def _file(model: str) -> contextlib.AbstractContextManager[str | pathlib.Path]:
+    """The path that --model names; one that begins with the prefix is written ./pretrained:..."""
+    if model.startswith(_PRETRAINED):
+        return models.pretrained_file(model.removeprefix(_PRETRAINED))
+    return contextlib.nullcontext(model)
 
 
 def images(values: Any, split: str, limit: int | None = None) -> Dataset:

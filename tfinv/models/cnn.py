@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from tfinv.errors import expected
 from tfinv.models.split import ENCODING
 
 
@@ -38,8 +39,8 @@ def convnet(
 ) -> keras.Model:
     """Stages of several 3x3 convolutions, then one dense layer; strong on MNIST, and cheap enough to train robustly there.
 
-    Its default, convolutions of 32, 32/2, 64 and 64/2 filters (/2: strides 2), is the network that robust training on MNIST is
-    usually measured on (Wong and Kolter 2018, "large"), with kernels of 3x3 and half the dense layers.
+    By default convolutions of 32, 32/2, 64 and 64/2 filters (/2: strides 2), as in mnist_model_large of Wong et al. 2018 (Scaling
+    provable adversarial defenses), but with 3x3 kernels throughout and one dense layer of 256 instead of two of 512.
 
     Args:
       input_shape: (H, W, C) of images in [0, 1].
@@ -51,7 +52,12 @@ def convnet(
 
     Returns:
       As `cnn`.
+
+    Raises:
+      UserError: a stage without convolutions.
     """
+    if convolutions < 1:
+        raise expected("at least 1 convolution a stage", convolutions, "Change the argument `convolutions`.")
     return _network("convnet", input_shape, num_classes, filters, convolutions, units, strided)
 
 

@@ -1,4 +1,4 @@
-"""Residual networks: the thin CIFAR family of He et al. 2016a, and ResNet-18 with a CIFAR stem.
+"""Residual networks: the thin CIFAR family of He et al. 2016a, and ResNet-18.
 
 He et al. 2016a is "Deep residual learning for image recognition", He et al. 2016b "Identity mappings in deep residual
 networks".
@@ -14,6 +14,11 @@ from tfinv.models.split import ENCODING
 
 Tensor = Any  # keras.KerasTensor, which carries no types
 
+STEMS = ("auto", "small", "large")
+# The sides, in pixels, from which on "auto" is "large".
+_LARGE = 96
+_NARROW = 16
+
 
 def resnet(
     input_shape: tuple[int, int, int],
@@ -22,6 +27,7 @@ def resnet(
     width: int = 16,
     batch_norm: bool = True,
     preactivation: bool = False,
+    stem: str = "auto",
 ) -> keras.Model:
     """The CIFAR networks of He et al. 2016a, section 4.2, with 1x1 projections where a shortcut changes its shape.
 
@@ -32,17 +38,21 @@ def resnet(
       width: channels of the first stage; the next two have twice and four times as many.
       batch_norm: whether to normalise; if not, convolutions have biases, and deep networks train badly.
       preactivation: normalise and activate before each convolution (He et al. 2016b, figure 1b).
+      stem: what comes before the stages. "small" is one 3x3 convolution of stride 1, as for CIFAR; "large" a 7x7 convolution of
+        stride 2 and 3x3 max pooling of stride 2, as for ImageNet, which takes a sixteenth of the time; "auto" is "large" if a
+        side has 96 pixels or more.
 
     Returns:
-      A model from images to logits; the encoding is the average over the last stage's pixels, (4 width,).
+      A model from images to logits; the encoding is the average over the last stage's pixels, (4 width,). Each stage ends in a
+      layer named "stage1" to "stage3".
 
     Raises:
-      UserError: the depth is not 6n + 2.
+      UserError: the depth is not 6n + 2, or there is no such stem.
     """
     if depth < 8 or depth % 6 != 2:
         raise expected("a depth of 6n + 2 (20, 32, 44, 56, 110)", depth, "Change the argument `depth`.")
     widths = (width, 2 * width, 4 * width)
-    return _network(input_shape, num_classes, widths, depth // 6, batch_norm, preactivation, "resnet")
+    return _network(input_shape, num_classes, widths, depth // 6, batch_norm, preactivation, stem, "resnet")
 
 
 def resnet18(
@@ -51,16 +61,17 @@ def resnet18(
     width: int = 64,
     batch_norm: bool = True,
     preactivation: bool = False,
+    stem: str = "auto",
 ) -> keras.Model:
-    """ResNet-18 of He et al. 2016a with the CIFAR stem: one 3x3 convolution of stride 1, and no pooling.
+    """ResNet-18 of He et al. 2016a, table 1; for CIFAR with the small stem, as everyone has it there.
 
-    Takes and gives what `resnet` does, but for `width`, and an encoding of (8 width,).
+    Takes and gives what `resnet` does, but for `width`, an encoding of (8 width,) and four stages.
 
     Args:
       width: channels of the first of the four stages; each has twice as many as the one before.
     """
     widths = tuple(width * 2**stage for stage in range(4))
-    return _network(input_shape, num_classes, widths, 2, batch_norm, preactivation, "resnet18")
+    return _network(input_shape, num_classes, widths, 2, batch_norm, preactivation, stem, "resnet18")
 
 
 def _network(
@@ -70,36 +81,52 @@ def _network(
     blocks: int,
     batch_norm: bool,
     preactivation: bool,
+    stem: str,
     name: str,
 ) -> keras.Model:
     """`blocks` basic blocks of each width; all stages but the first halve the height and width."""
+    if stem not in STEMS:
+        raise expected(f"a stem among {', '.join(STEMS)}", repr(stem), "Change the argument `stem`.")
+    large = stem == "large" or (stem == "auto" and max(input_shape[:2]) >= _LARGE)
     inputs = keras.Input(input_shape, name="image")
-    x = _convolve(inputs, widths[0], bias=not batch_norm)
+    x = _convolve(inputs, widths[0], 2 if large else 1, 7 if large else 3, not batch_norm)
     if not preactivation:
         x = _activate(x, batch_norm)
+    if large:
+        x = keras.layers.MaxPooling2D(3, 2, padding="same")(x)
     for stage, width in enumerate(widths):
         for block in range(blocks):
             strides = 2 if stage and not block else 1
-            x = _block(x, width, strides, batch_norm, preactivation)
+            end = f"stage{stage + 1}" if block == blocks - 1 else None
+            x = _block(x, width, strides, batch_norm, preactivation, end)
     if preactivation:
         x = _activate(x, batch_norm)
     encoding = keras.layers.GlobalAveragePooling2D(name=ENCODING)(x)
     return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name=name)
 
 
-def _block(x: Tensor, width: int, strides: int, batch_norm: bool, preactivation: bool) -> Tensor:
+def _block(x: Tensor, width: int, strides: int, batch_norm: bool, preactivation: bool, name: str | None) -> Tensor:
     """Two 3x3 convolutions and a shortcut; the identity, or a projection where the shape changes."""
     bias = not batch_norm
     projects = strides > 1 or x.shape[-1] != width
     if preactivation:
         active = _activate(x, batch_norm)
-        shortcut = _convolve(active, width, strides, 1, bias) if projects else x
+        shortcut = _project(active, width, strides, bias) if projects else x
         y = _activate(_convolve(active, width, strides, bias=bias), batch_norm)
-        return keras.layers.Add()([_convolve(y, width, bias=bias), shortcut])
-    shortcut = _normalise(_convolve(x, width, strides, 1, bias), batch_norm) if projects else x
+        return keras.layers.Add(name=name)([_convolve(y, width, bias=bias), shortcut])
+    shortcut = _normalise(_project(x, width, strides, bias), batch_norm) if projects else x
     y = _activate(_convolve(x, width, strides, bias=bias), batch_norm)
     y = _normalise(_convolve(y, width, bias=bias), batch_norm)
-    return keras.layers.ReLU()(keras.layers.Add()([y, shortcut]))
+    return keras.layers.ReLU(name=name)(keras.layers.Add()([y, shortcut]))
+
+
+def _project(x: Tensor, width: int, strides: int, bias: bool) -> Tensor:
+    """A 1x1 convolution."""
+    if strides > 1 and x.shape[-1] < _NARROW:
+        # On processors, oneDNN's gradient of a 1x1 convolution with strides writes past its memory if the channels are fewer than
+        # a vector (its issue 6035): pixels are left out first, which is the same.
+        x, strides = keras.layers.MaxPooling2D(1, strides)(x), 1
+    return _convolve(x, width, strides, 1, bias)
 
 
 def _convolve(x: Tensor, width: int, strides: int = 1, size: int = 3, bias: bool = False) -> Tensor:

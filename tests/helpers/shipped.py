@@ -1,0 +1,59 @@
+"""What holds for every pretrained model, for those that ship and for one that a test has made."""
+
+import hashlib
+import math
+import re
+import zipfile
+
+import numpy as np
+
+from tfinv import datasets, models
+from tfinv.classifier import Classifier
+from tfinv.evaluation.intervals import rate_interval
+from tfinv.models.pretrained import MOST_BYTES, golden_images
+from tfinv.training import defences
+
+
+def check_whole(name):
+    """The file is small and plain Keras, and the card complete and of this file."""
+    card, model = models.card(name), models.pretrained(name)
+    with models.pretrained_file(name) as path:
+        content = path.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            modules = re.findall(r'"module": "([\w.]+)"', archive.read("config.json").decode())
+    assert len(content) <= MOST_BYTES
+    assert card.sha256 == hashlib.sha256(content).hexdigest()
+    assert {module.split(".")[0] for module in modules} == {"keras"}
+    assert all(v.dtype != "float16" for v in model.weights)
+    assert card.name == name
+    assert (card.parameters, len(card.classes)) == (model.count_params(), model.output_shape[1])
+    built = models.build(card.architecture, model.input_shape[1:], len(card.classes))
+    assert [w.shape for w in built.weights] == [w.shape for w in model.weights]
+    assert defences.show(defences.defence(card.recipe)) == card.recipe
+    assert card.command.startswith("tfinv train --")
+    assert f"--seed={card.seed}" in card.command
+    assert f"--model=pretrained:{name}" in card.evaluation
+    assert card.seconds > 0
+    assert card.epochs > 0
+    assert "keras" in card.machine
+    assert card.robust, "no accuracy under attack"
+    for score in (card.clean, *card.robust):
+        hits = score.accuracy * score.n
+        assert math.isclose(hits, round(hits), abs_tol=1e-6)
+        np.testing.assert_allclose(score.ci95, rate_interval(round(hits), score.n), atol=1e-9)
+        assert (score.eps == 0) == (score.attack == "none") == (score.norm is None)
+    assert any(score.attack.startswith("autoattack") for score in card.robust)
+    assert card.weights in ("float32", "float16")
+
+
+def check_scores(name, test=None):
+    """It gives the logits that it gave, and is right as often as the card says: on `mnist5k`, or on `test`."""
+    card, model = models.card(name), models.pretrained(name)
+    logits = np.asarray(model(golden_images(model.input_shape[1:])))
+    np.testing.assert_allclose(logits, card.golden_logits, rtol=1e-3, atol=1e-3)
+    if test is not None:
+        assert Classifier.from_keras(model).accuracy(test.images, test.labels) == card.clean.accuracy
+    elif card.embedded is not None:
+        digits = datasets.load("mnist5k", "test")
+        found = np.sum(Classifier.from_keras(model).predict(digits.images).argmax(1) == digits.labels)
+        assert (int(found), len(digits)) == card.embedded

@@ -1,0 +1,53 @@
+"""Models that ship: each loads in plain Keras, is what its card says, and scores as it did when it was made."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from shipped import check_scores, check_whole
+from tfinv import datasets, models
+from tfinv.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
+NAMES = models.pretrained_names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ships_is_whole_and_scores_as_it_did(name):
+    check_whole(name)
+    check_scores(name)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ships_has_the_accuracy_of_its_card(name, full_data):
+    card = models.card(name)
+    shape = models.pretrained(name).input_shape[1:3]
+    test = datasets.load(card.dataset, "test", data_dir=full_data, image_size=shape)
+    assert len(test) == card.clean.n
+    check_scores(name, test)
+
+
+def test_what_ships_is_in_the_documentation():
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in text] == []
+
+
+def test_every_file_of_the_folder_belongs_to_a_model():
+    folder = ROOT / "tfinv" / "models" / "data"
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    assert found == {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".json")}
+
+
+def test_unknown_names_are_refused(tmp_path, monkeypatch):
+    module = importlib.import_module("tfinv.models.pretrained")
+    monkeypatch.setattr(module, "DATA", tmp_path / "absent")
+    assert models.pretrained_names() == []
+    for ask in (models.card, models.pretrained):
+        with pytest.raises(UserError, match=r"which are none\. Received: 'mnist'"):
+            ask("mnist")
+    monkeypatch.setattr(module, "DATA", tmp_path)
+    (tmp_path / "other.keras").touch()
+    with pytest.raises(UserError, match=r"pretrained model among other\. Received: '\.\./other'"):
+        models.pretrained("../other")
