@@ -10,8 +10,9 @@ import numpy as np
 
 from tfinv import datasets
 from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.recipes.poster import Defence, train_experiment
+from tfinv.recipes.poster import PosterTraining, train_experiment
 from tfinv.recipes.workdir import Workdir
+from tfinv.training.schedule import Schedule
 
 RUNS = [
     ("baseline", "none", 0.0, 0.0),
@@ -41,9 +42,9 @@ def main() -> None:
         "| experiment | bound | strength | ramp | accuracy | n | fresh decoder's error |\n|---|---|---|---|---|---|---|"
     )
     for i, (experiment, bound, strength, ramp) in enumerate(RUNS):
-        defence = Defence(epochs=given.epochs, bound=bound, strength=strength, ramp=ramp)
+        training = PosterTraining(Schedule(epochs=given.epochs), bound=bound, strength=strength, ramp=ramp)
         workdir = Workdir(f"{given.workdir}/{i}", {"run": RUNS[i], "epochs": given.epochs, "seed": given.seed})
-        model, rows = train_experiment(experiment, train, test, defence, workdir, seed=given.seed)
+        model, rows = train_experiment(experiment, train, test, training, workdir, seed=given.seed)
 
         def probe(model=model):
             found = probe_encoder(model, train.images, train.labels, test.images, seed=given.seed)

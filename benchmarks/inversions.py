@@ -21,9 +21,10 @@ from tfinv import Classifier, datasets, files
 from tfinv.evaluation.evaluators import train_evaluators
 from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.inversion import Gradient, Inversion, Knowledge, MIFace, invert
-from tfinv.recipes.defended import Schedule, train_defended
+from tfinv.recipes.defended import train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.defences import defence
+from tfinv.training.schedule import Schedule
 
 _SIZE, _EPOCHS, _BATCH = (56, 46), 40, 28
 # The judges are of other architectures than either victim, or of its architecture and another seed.

@@ -19,7 +19,8 @@ def describe() -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    installed = {found.metadata["Name"].lower() for found in importlib.metadata.distributions()}
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES if name in installed)
     bfloat16 = "with" if "avx512_bf16" in _cpu("flags").split() else "without"
     return (
         f"{_cpu('model name') or platform.processor()}, {cores} cores, {bfloat16} avx512_bf16, {memory:.0f} GiB of memory, "

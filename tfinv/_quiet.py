@@ -24,7 +24,11 @@ def _import_tensorflow() -> None:
     try:
         import tensorflow as tf
 
-        tf.constant(0.0)  # the device look-up logs too
+        # The device look-up logs too. A worker of a cluster may compute nothing before it has joined.
+        if "TF_CONFIG" in os.environ:
+            tf.config.list_physical_devices()
+        else:
+            tf.constant(0.0)
     finally:
         os.dup2(saved, 2)
         os.close(saved)

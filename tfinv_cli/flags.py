@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from tfinv import specs
+from tfinv import models, specs
 from tfinv.errors import UserError
 
 Define = Callable[[flags.FlagValues], Any]
@@ -55,6 +55,18 @@ class _Specs(flags.ArgumentParser):
         return "specs, such as fgsm,pgd(steps=40,restarts=5)"
 
 
+class _Architecture(flags.ArgumentParser):
+    """The text form of an architecture."""
+
+    def parse(self, argument):
+        """Its shortest form, as files are called."""
+        return models.normal(argument, "")
+
+    def flag_type(self):
+        """Shown in the help."""
+        return "an architecture, such as cnn or resnet(depth=32,width=32)"
+
+
 def _join(values):
     return ",".join(str(v) for v in values)
 
@@ -96,6 +108,23 @@ def text(name: str, default: Any, help_text: str) -> Define:
     return lambda values: flags.DEFINE_string(name, default, help_text, flag_values=values)
 
 
+def architecture(default: str | None) -> Define:
+    """--architecture, whose default differs."""
+
+    def define(values):
+        flags.DEFINE(
+            _Architecture(),
+            "architecture",
+            default,
+            f"Which network: {', '.join(models.MODELS)}; with arguments in parentheses, as in resnet(depth=32,width=32). "
+            "docs/models.md has them all.",
+            values,
+            flags.ArgumentSerializer(),
+        )
+
+    return define
+
+
 def whole(name: str, default: Any, help_text: str, least: int = 0) -> Define:
     """A flag of one whole number."""
     return lambda values: flags.DEFINE_integer(name, default, help_text, lower_bound=least, flag_values=values)
@@ -123,7 +152,7 @@ SEEDS = whole("seeds", 1, "How many seeds, from --seed on.", 1)
 BATCH_SIZE = whole("batch_size", 128, "Images in one step or one compiled call.", 1)
 LIMIT = whole("limit", None, "Only the first so many images.", 1)
 SPLIT = choice("split", "test", ("train", "validation", "test", "all"), "Which part of the data set.")
-MODEL = text("model", None, "Path of a model: .keras, .h5 or a SavedModel folder.")
+MODEL = text("model", None, "Path of a model: .keras, .h5 or a SavedModel folder; or pretrained:NAME.")
 BOUNDS = numbers("bounds", [0.0, 1.0], "Least and largest pixel value that the model takes: 0,1 or 0,255 or -1,1.")
 OUTPUTS = choice("outputs", None, ("logits", "probabilities"), "What the model gives, where it can't be seen.")
 UNSAFE = switch(

@@ -5,53 +5,72 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv import models
-from tfinv.recipes.defended import Schedule, train_defended
+from tfinv.evaluation.training_checks import no_collapse
+from tfinv.recipes.defended import train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
-from tfinv.training import defences
-from tfinv_cli import command, finish, flags, victim
-
-DEFAULT = Schedule()
+from tfinv.training import defences, distribution
+from tfinv_cli import command, finish, flags, optimising, victim
 
 
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
-    defence = defences.defence(values.defense)
-    name = defences.show(defence)
-    workdir = Workdir(values.workdir, finish.without({"command": "train", **config}, "workdir", "data_dir"))
+    defence, schedule = defences.defence(values.defense), optimising.schedule(values)
+    name, network = defences.show(defence), schedule.architecture
+    strategy = distribution.strategy(values.distribution)
+    chief = distribution.is_chief(strategy)
+    kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
+    workdir = Workdir(values.workdir, kept, writes=chief)
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
-    schedule = Schedule(values.architecture, values.epochs, values.batch_size, values.learning_rate)
-    finish.say(f"training {values.architecture} ({name}) on {len(train)} images of {train.name}")
+    finish.say(f"training {network} ({name}) on {len(train) - schedule.validation} images of {train.name}")
     verbose = 1 if sys.stdout.isatty() else 2
-    _, rows = train_defended(defence, train, test, schedule, workdir, seed=values.seed, verbose=verbose)
-    finish.say(f"Model: {workdir.path / 'models' / f'{values.architecture}-{name}-{values.seed}.keras'}")
-    finish.finish(Results("train", config, rows), workdir.path, begin)
+    seed = values.seed
+    _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)
+    if chief:
+        finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
+        checks = [no_collapse(rows)] if schedule.validation else []
+        finish.finish(Results("train", config, rows, checks), workdir.path, begin)
+    distribution.leave(strategy)
 
 
 COMMAND = command.Command(
     "train",
-    """Trains a classifier, as usual (none) or with a defence.
+    """Trains a classifier, as usual (none), robustly, or with a defence.
 
 The model is a plain Keras model from images in [0, 1] to logits, WORKDIR/models/ARCHITECTURE-DEFENSE-SEED.keras; only
 rounding gives rounded confidences instead. Losses, and what a defence measures, go to WORKDIR/training for TensorBoard. A
 killed training, run again with the same --workdir, goes on from its last epoch to the same weights.
 
+  what is trained     --dataset --limit --image_size --architecture
+  against what        --defense
+  how it is optimised --epochs --batch_size --optimizer --learning_rate --rate_schedule --warmup --weight_decay
+  regularisation      --augmentation --label_smoothing --ema
+  the best epoch      --validation --validation_attack --validation_every
+  on what             --distribution --precision
+
+docs/training.md says more of each, docs/scale.md of several devices and machines.
+
   tfinv train --dataset=mnist5k --defense=reversal --workdir=runs/reversal
-  tfinv train --dataset=mnist5k --defense='adversarial(eps=.1,ramp=.5)' --workdir=runs/robust""",
+  tfinv train --dataset=mnist5k --defense='adversarial(eps=.1,ramp=.5)' --workdir=runs/robust
+  tfinv train --dataset=cifar10 --defense=fast --architecture=resnet18 --epochs=15 --optimizer=sgd --rate_schedule=cyclic \\
+    --learning_rate=.2 --weight_decay=5e-4 --augmentation=crop_flip --validation=1000 --workdir=runs/fast""",
     (
         flags.dataset("mnist5k"),
         flags.DATA_DIR,
-        flags.choice("architecture", DEFAULT.architecture, models.MODELS, "Which network."),
         flags.text(
             "defense",
             "none",
             f"{', '.join(defences.DEFENCES)}; with arguments in parentheses, as in mid(beta=.01). docs/defences.md has them "
             "all.",
         ),
-        flags.epochs(DEFAULT.epochs),
-        flags.BATCH_SIZE,
-        flags.real("learning_rate", DEFAULT.learning_rate, "Of Adam at the start; it falls to zero along a cosine."),
+        *optimising.FLAGS,
+        flags.choice(
+            "distribution",
+            "none",
+            distribution.DISTRIBUTIONS,
+            "mirrored shares each batch among the GPUs of this machine, multi_worker among the machines in TF_CONFIG, each of "
+            "which runs this command.",
+        ),
         flags.SEED,
         flags.LIMIT,
         flags.IMAGE_SIZE,

@@ -9,9 +9,10 @@ import numpy as np
 from tfinv import datasets  # isort: skip  before Keras, for a quiet start
 import keras
 
-from tfinv.recipes.defended import Schedule, training_model
+from tfinv.recipes.defended import training_model
 from tfinv.training.defences import defence
 from tfinv.training.fit import fit
+from tfinv.training.schedule import Schedule
 
 
 class Watch(keras.callbacks.Callback):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from linear_net import AWAY, TWO
 from stripes import small_net, stripes
 from tfinv.attacks.losses import cross_entropy
 from tfinv.training.adversarial import Adversarial, AdversarialTraining
@@ -38,6 +39,52 @@ def test_it_starts_anywhere_in_the_ball_and_in_the_bounds():
     assert found[1].min() == 0
     other = perturb(linear, image, tf.constant([0, 0]), cross_entropy, **options, seed=[0, 1]).numpy()
     assert not np.allclose(found, other)
+
+
+def weighted(x):
+    """Logits of two classes, 0 and 1 x_1 - 2 x_2 + .5 x_3 + 3 x_4."""
+    return tf.reshape(x, [-1, 4]) @ tf.constant(TWO, tf.float32)
+
+
+def test_in_l2_each_step_goes_along_the_gradient_and_back_to_the_ball():
+    image, goal = tf.fill([3, 2, 2, 1], 0.5), tf.constant([0, 1, 0])
+    options = {"eps": 0.3, "size": 0.1, "seed": [0, 5], "norm": "l2"}
+    moved = perturb(weighted, image, goal, cross_entropy, steps=0, **options).numpy().reshape(3, 4) - 0.5
+    along = AWAY / np.linalg.norm(AWAY) * np.array([[1.0], [-1.0], [1.0]])  # what is not the class
+    for steps in range(4):
+        found = perturb(weighted, image, goal, cross_entropy, steps=steps, **options).numpy().reshape(3, 4) - 0.5
+        np.testing.assert_allclose(found, moved, atol=1e-6)
+        moved = moved + 0.1 * along
+        moved *= np.minimum(1.0, 0.3 / np.linalg.norm(moved, axis=1, keepdims=True))
+    # In the end it is the worst image of the ball.
+    found = perturb(weighted, image, goal, cross_entropy, steps=100, **options).numpy().reshape(3, 4) - 0.5
+    np.testing.assert_allclose(found, 0.3 * along, atol=1e-4)
+
+
+def test_in_l2_it_starts_anywhere_in_the_ball_and_ends_in_the_bounds():
+    image = tf.fill([4000, 2, 2, 1], 0.5)
+    start = perturb(
+        weighted, image, tf.zeros([4000], tf.int32), cross_entropy, eps=0.2, size=0.1, steps=0, seed=[1, 2], norm="l2"
+    )
+    share = np.linalg.norm((start - image).numpy().reshape(4000, 4), axis=1) / 0.2
+    # Of a uniform draw from a ball in d dimensions, the mean radius is d / (d + 1), that of its fourth power 1 / 2.
+    assert share.max() <= 1 + 1e-6
+    assert share.mean() == pytest.approx(0.8, abs=0.01)
+    assert (share**4).mean() == pytest.approx(0.5, abs=0.02)
+    assert np.abs(np.mean((start - image).numpy(), 0)).max() < 0.01
+    corner = perturb(
+        weighted,
+        image * 2,
+        tf.ones([4000], tf.int32),
+        cross_entropy,
+        eps=0.2,
+        size=0.1,
+        steps=3,
+        seed=[1, 2],
+        norm="l2",
+    )
+    assert (corner.numpy().min() >= 0, corner.numpy().max() <= 1) == (True, True)
+    assert np.linalg.norm((corner - image * 2).numpy().reshape(4000, 4), axis=1).max() <= 0.2 + 1e-6
 
 
 def test_atat_moves_towards_another_class_inside_its_ball():

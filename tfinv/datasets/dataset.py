@@ -142,20 +142,55 @@ class Dataset:
                 batch_size,
                 "Lower batch_size or keep the remainder.",
             )
+        indices = _indices(n, shuffle, seed, epoch).batch(batch_size, drop_remainder=drop_remainder)
+        count = n // batch_size if drop_remainder else -(-n // batch_size)
+        batches = indices.map(self._reader(), num_parallel_calls=tf.data.AUTOTUNE)
+        # Known here, and lost by tf.data where the order is drawn inside.
+        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+
+    def parts(
+        self, batch_size: int, mine: range, parts: int, *, seed: int = 0, epoch: int | tf.Variable = 0
+    ) -> tf.data.Dataset:
+        """Some of the equal parts of each batch, for devices that share the batches of `as_tf`, shuffled, pass after pass.
+
+        Args:
+          batch_size: images a batch; a multiple of `parts`.
+          mine: numbers of the parts.
+          parts: how many there are; part k holds the rows from k batch_size / parts on.
+          seed: of the shuffles.
+          epoch: number of the first pass; a variable is read when the iteration begins.
+
+        Returns:
+          An endless tf.data.Dataset of ((batch_size / parts, height, width, channels), (batch_size / parts,)): the parts of the
+          first batch one after another, those of the second, and so on; what is left of a pass is dropped.
+        """
+        n, size = len(self), batch_size // parts
+
+        def batches(number):
+            order = tf.data.Dataset.from_tensor_slices(_order(n, seed, number))
+            return order.batch(batch_size, drop_remainder=True)
+
+        def own(indices):
+            return tf.data.Dataset.from_tensor_slices(tf.reshape(indices, [parts, size])[mine.start : mine.stop])
+
+        def passes(_):
+            return tf.data.Dataset.range(epoch, tf.int64.max)
+
+        indices = tf.data.Dataset.range(1).flat_map(passes).flat_map(batches).flat_map(own)
+        return indices.map(self._reader(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _reader(self):
+        """From indices (b,) to images and labels, on the processor."""
         with tf.device("cpu"):  # where tf.data works; the whole set should not take the accelerator's memory
             pixels, labels = tf.constant(self.pixels), tf.constant(self.labels)
 
-        def batch(indices):
+        def read(indices):
             images = tf.gather(pixels, indices)
             if images.dtype == tf.uint8:
                 images = tf.cast(images, tf.float32) / 255.0
             return images, tf.gather(labels, indices)
 
-        indices = _indices(n, shuffle, seed, epoch).batch(batch_size, drop_remainder=drop_remainder)
-        count = n // batch_size if drop_remainder else -(-n // batch_size)
-        batches = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
-        # Known here, and lost by tf.data where the order is drawn inside.
-        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+        return read
 
 
 def _indices(n: int, shuffle: bool, seed: int, epoch: int | tf.Variable) -> tf.data.Dataset:
@@ -163,11 +198,13 @@ def _indices(n: int, shuffle: bool, seed: int, epoch: int | tf.Variable) -> tf.d
         return tf.data.Dataset.range(n)
 
     def order(_):
-        numbers = tf.range(n, dtype=tf.int64)
-        drawn = tf.random.experimental.stateless_shuffle(numbers, seed=[seed, epoch])
-        return tf.data.Dataset.from_tensor_slices(drawn)
+        return tf.data.Dataset.from_tensor_slices(_order(n, seed, epoch))
 
     return tf.data.Dataset.range(1).flat_map(order)
+
+
+def _order(n: int, seed: int, epoch: int | tf.Variable | tf.Tensor) -> tf.Tensor:
+    return tf.random.experimental.stateless_shuffle(tf.range(n, dtype=tf.int64), seed=[seed, epoch])
 
 
 def _checked_pixels(name: str, pixels: np.ndarray) -> np.ndarray:

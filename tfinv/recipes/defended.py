@@ -1,40 +1,28 @@
 """One classifier trained with one defence: from architecture and data set to a plain Keras model and its figures."""
 
-import dataclasses
 import pathlib
 import time
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tfinv import models
+from tfinv import attacks, models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.base import ClassifierTraining, Plan
 from tfinv.training.defence import Defence
 from tfinv.training.defences import show
 from tfinv.training.fit import fit
-from tfinv.training.rates import default_rate
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """What a training needs beside the defence.
-
-    Attributes:
-      architecture: a key of `tfinv.models.MODELS`.
-      epochs: passes over the training set.
-      batch_size: examples a step.
-      learning_rate: of Adam at the start, falling to zero along a cosine; None is `default_rate`.
-    """
-
-    architecture: str = "cnn"
-    epochs: int = 2
-    batch_size: int = 128
-    learning_rate: float | None = None
+from tfinv.training.nls import NLS
+from tfinv.training.precision import as_float32, policy
+from tfinv.training.robust import Robust
+from tfinv.training.schedule import Schedule
+from tfinv.training.watching import Record, Watch
 
 
 def train_defended(
@@ -47,6 +35,7 @@ def train_defended(
     label: str | None = None,
     seed: int = 0,
     verbose: int = 0,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Trains a classifier with a defence, or reads it if the workdir has it.
 
@@ -54,39 +43,54 @@ def train_defended(
       defence: hyper-parameters.
       train: training split.
       test: the split whose accuracy is reported.
-      schedule: architecture and optimisation.
+      schedule: architecture and optimisation; the images that it holds out are not trained on.
       workdir: keeps the model, as models/ARCHITECTURE-LABEL-SEED.keras, its backups and its TensorBoard logs.
       label: the experiment's name in rows and files; None is the defence's text form.
       seed: of weights, order of examples and every draw of the defence.
       verbose: as Keras's.
+      strategy: of `tfinv.training.distribution`; None is none. Its workers share the workdir, whose `writes` is for the chief.
 
     Returns:
       A plain Keras model from [0, 1] images to logits (to rounded confidences with `rounding`), and its rows of kind "training":
-      the test accuracy, and what the defence guarantees or cost.
+      the test accuracy, what the defence guarantees or cost, and with held-out images the epoch that was best on them, which is
+      the one that is left. No rows where the workdir does not write.
 
     Raises:
       UserError: the defence does not fit the architecture, or the training broke down.
     """
     label = show(defence) if label is None else label
-    name = f"{schedule.architecture}-{label}-{seed}"
+    name = f"{models.normal(schedule.architecture)}-{label}-{seed}"
     begin = time.perf_counter()
+    best = workdir.path / "training" / name / "best.npz"
+    kept, held_out = schedule.split(train)
 
     def make(folder: pathlib.Path) -> keras.Model:
         keras.utils.set_random_seed(seed)
-        model = training_model(defence, train, schedule, seed=seed)
+        with (strategy or tf.distribute.get_strategy()).scope():
+            model = training_model(defence, kept, schedule, seed=seed)
+        callbacks = [*defence.callbacks(test.images[:10], folder / "tensorboard")] if workdir.writes else []
+        if held_out is not None:
+            attack = validation_attack(defence, schedule)
+            watch = Watch(held_out, attack, every=schedule.validation_every, seed=seed, path=best)
+            callbacks.insert(0, watch)
+            if watch.record is not None and watch.record.collapse is not None:
+                watch.restore(model)  # killed between its end and its export
+                return exported(model, schedule)
         fit(
             model,
-            train,
+            kept,
             epochs=schedule.epochs,
             batch_size=schedule.batch_size,
             seed=seed,
             workdir=folder,
-            callbacks=defence.callbacks(test.images[:10], folder / "tensorboard"),
+            callbacks=callbacks,
             verbose=verbose,
         )
-        return model.export_classifier()
+        return exported(model, schedule)
 
     model = workdir.model(name, make)
+    if not workdir.writes:
+        return model, []
     seconds = time.perf_counter() - begin
 
     def rows() -> list[dict[str, Any]]:
@@ -94,18 +98,61 @@ def train_defended(
         hits, n = int(np.sum(predicted == test.labels)), len(test)
         keys = {"kind": "training", "experiment": label, "seed": seed, "epochs": schedule.epochs}
         found = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
-        plan = Plan(model, train, schedule.epochs, schedule.batch_size, seed)
-        costs = [keys | {"metric": metric, "value": value} for metric, value in defence.costs(plan).items()]
-        return [keys | found | {"seconds": round(seconds, 1)}, *costs]
+        plan = Plan(model, kept, schedule.epochs, schedule.batch_size, seed)
+        more = [{"metric": metric, "value": value} for metric, value in defence.costs(plan).items()]
+        record = Record.read(best)
+        if held_out is not None and record is not None:
+            more += watched(record, len(held_out))
+        return [keys | found | {"seconds": round(seconds, 1)}, *[keys | row for row in more]]
 
     return model, workdir.json(f"training-{name}", rows)
 
 
 def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:
-    """The compiled training model of a defence; seed Keras's own draws, of the weights, first."""
-    network = models.build(schedule.architecture, train.image_shape, train.num_classes)
+    """The compiled training model of a defence; seed Keras's own draws, of the weights, first.
+
+    Raises:
+      UserError: the defence does not fit the architecture or the schedule.
+    """
+    if schedule.label_smoothing and isinstance(defence, NLS):
+        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+    with policy(schedule.precision):
+        network = models.build(schedule.architecture, train.image_shape, train.num_classes)
     plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
     model = defence.training(plan)
-    high = schedule.learning_rate or default_rate(schedule.architecture, train.image_shape)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(high, plan.steps)))
+    schedule.compile(model, train.image_shape, plan.steps * defence.updates)
     return model
+
+
+def exported(model: ClassifierTraining, schedule: Schedule) -> keras.Model:
+    """The plain classifier that a training leaves, in float32."""
+    classifier = model.export_classifier()
+    return classifier if schedule.precision == "float32" else as_float32(classifier)
+
+
+def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | None:
+    """What the robust accuracy on held-out images is measured with; None for accuracy alone.
+
+    Args:
+      defence: whose eps and norm it takes; without them it needs one in the schedule.
+      schedule: whose `validation_attack` comes first.
+    """
+    recipe = getattr(defence, "recipe", defence)
+    known: dict[str, Any] = {"eps": recipe.eps, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
+    if schedule.validation_attack is not None:
+        return attacks.attack(schedule.validation_attack, **known)
+    return attacks.PGD(**known, steps=10) if known.get("eps") else None
+
+
+def watched(record: Record, n: int) -> list[dict[str, Any]]:
+    """Rows of the best epoch, counted from 1, and of the one that ended the training by its collapse; n images each."""
+    rows: list[dict[str, Any]] = []
+    for name, epoch in (("best", record.best), ("collapse", record.collapse)):
+        if epoch is None:
+            continue
+        rows.append({"metric": f"{name}_epoch", "value": epoch.number + 1})
+        for measure, share in epoch.measured.items():
+            hits = round(share * n)
+            ci = list(rate_interval(hits, n))
+            rows.append({"metric": f"{name}_epoch_{measure}", "value": share, "n": n, "ci95": ci})
+    return rows

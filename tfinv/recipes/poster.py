@@ -6,24 +6,21 @@ from typing import Any
 import keras
 
 from tfinv.datasets import Dataset
-from tfinv.recipes.defended import Schedule, train_defended
+from tfinv.recipes.defended import train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.training import destruction
-from tfinv.training.defences import DEFENCES
-from tfinv.training.defences import Defence as Method
+from tfinv.training.defences import DEFENCES, Defence
+from tfinv.training.schedule import Schedule
 
 EXPERIMENTS = ("baseline", *destruction.EXPERIMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Defence:
-    """How the poster's models are trained: a `Schedule`, and the fields of the destruction defence for all experiments.
+class PosterTraining:
+    """How the poster's models are trained: a schedule, and the fields of the destruction defence for all experiments.
 
     Attributes:
-      architecture: a key of `tfinv.models.MODELS`.
-      epochs: passes over the training set.
-      batch_size: examples a step.
-      learning_rate: of Adam at the start, falling to zero along a cosine; None is `default_rate`. The decoder has 1e-3.
+      schedule: architecture and optimisation of the classifier; the decoder has Adam at 1e-3.
       strength: lambda.
       weight: of the reconstruction loss.
       bound: of the reversed loss.
@@ -31,22 +28,14 @@ class Defence:
       decoder_steps: steps of the decoder for one of the encoder.
     """
 
-    architecture: str = "cnn"
-    epochs: int = 2
-    batch_size: int = 128
-    learning_rate: float | None = None
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
     strength: float = 10.0
     weight: float = 1.0
     bound: str = "class_mean"
     ramp: float = 0.0
     decoder_steps: int = 2
 
-    @property
-    def schedule(self) -> Schedule:
-        """Architecture and optimisation."""
-        return Schedule(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Schedule)})
-
-    def of(self, experiment: str) -> Method:
+    def of(self, experiment: str) -> Defence:
         """The defence of one of `EXPERIMENTS`, with those of the fields that it has."""
         cls = DEFENCES["none" if experiment == "baseline" else experiment]
         return cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(cls) if hasattr(self, f.name)})
@@ -56,7 +45,7 @@ def train_experiment(
     experiment: str,
     train: Dataset,
     test: Dataset,
-    defence: Defence,
+    training: PosterTraining,
     workdir: Workdir,
     *,
     seed: int = 0,
@@ -68,7 +57,7 @@ def train_experiment(
       experiment: one of `EXPERIMENTS`.
       train: training split.
       test: the split whose accuracy is reported.
-      defence: hyper-parameters.
+      training: schedule and hyper-parameters.
       workdir: keeps the model, its backups and its TensorBoard logs.
       seed: of weights, order of examples and shuffled targets.
       verbose: as Keras's.
@@ -77,8 +66,8 @@ def train_experiment(
       A plain Keras model from [0, 1] images to logits, and its rows of kind "training".
     """
     return train_defended(
-        defence.of(experiment), train, test, defence.schedule, workdir, label=experiment, seed=seed, verbose=verbose
+        training.of(experiment), train, test, training.schedule, workdir, label=experiment, seed=seed, verbose=verbose
     )
 
 
-__all__ = ["EXPERIMENTS", "Defence", "train_experiment"]
+__all__ = ["EXPERIMENTS", "PosterTraining", "train_experiment"]

@@ -18,13 +18,14 @@ class Workdir:
     Args:
       path: created if missing.
       config: the resolved configuration; must be JSON.
+      writes: whether it keeps what is made; otherwise it reads what another worker keeps, and makes the rest for itself.
 
     Raises:
       UserError: the folder cannot be written to, or belongs to another configuration.
     """
 
-    def __init__(self, path: str | os.PathLike, config: dict[str, Any]):
-        self.path = pathlib.Path(path)
+    def __init__(self, path: str | os.PathLike, config: dict[str, Any], *, writes: bool = True):
+        self.path, self.writes = pathlib.Path(path), writes
         kept = self.path / "config.json"
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
@@ -38,14 +39,18 @@ class Workdir:
                     shown,
                     "Change --workdir, or remove that folder.",
                 )
-        else:
+        elif writes:
             files.write_json(kept, config)
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` returns, a JSON value: computed once, then read from `stages/name.json`."""
         path = self.path / "stages" / f"{name}.json"
-        if not path.exists():
-            files.write_json(path, make())
+        if path.exists():
+            return files.read_json(path)
+        made = make()
+        if not self.writes:
+            return made
+        files.write_json(path, made)
         return files.read_json(path)
 
     def arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -53,6 +58,8 @@ class Workdir:
         path = self.path / "stages" / f"{name}.npz"
         if not path.exists():
             made = make()
+            if not self.writes:
+                return made
             with files.atomic_path(path) as temporary:
                 np.savez(temporary, **made)  # type: ignore[arg-type]
         with np.load(path, allow_pickle=False) as stored:
@@ -63,6 +70,8 @@ class Workdir:
         path = self.path / "models" / f"{name}.keras"
         if not path.exists():
             model = make(self.path / "training" / name)
+            if not self.writes:
+                return model
             with files.atomic_path(path) as temporary:
                 model.save(temporary)
         return keras.models.load_model(path)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tfinv.attacks.losses import cross_entropy as each_cross_entropy
+from tfinv.training import replicas
 from tfinv.training.base import ClassifierTraining, Plan, cross_entropy
 from tfinv.training.defence import Defence, check_range
 from tfinv.training.perturbing import perturb
@@ -27,6 +28,7 @@ class ATAT(Defence):
     """
 
     NAME: ClassVar[str] = "atat"
+    COMBINES: ClassVar[bool] = True
     weight: float = 0.08
     eps: float = 2.5e-4
     step_size: float = 5e-5
@@ -53,7 +55,8 @@ class ATATTraining(ClassifierTraining):
     def prepare(self, images, labels):
         """The images, those perturbed towards another class, and these classes (batch,)."""
         classes = self.classifier.output_shape[-1]
-        shift = tf.random.stateless_uniform(tf.shape(labels), self.draw(0), 1, classes, tf.int32)
+        seed = self.draw(0)
+        shift = replicas.rows(lambda s: tf.random.stateless_uniform(s, seed, 1, classes, tf.int32), tf.shape(labels))
         others = (labels + tf.cast(shift, labels.dtype)) % classes
         defence = self.defence
         perturbed = perturb(
@@ -75,4 +78,4 @@ class ATATTraining(ClassifierTraining):
         logits = self.classifier(images, training=True)
         other = cross_entropy(others, self.classifier(perturbed, training=True))
         self.measured["other_loss"].update_state(other)
-        return cross_entropy(labels, logits) + self.defence.weight * other, logits
+        return self.classification(labels, logits) + self.defence.weight * other, logits

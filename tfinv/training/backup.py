@@ -15,11 +15,12 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
 
     Args:
       folder: of the backups; removed when the training ends.
+      writes: whether it does anything to the folder; otherwise it only goes on from what another worker wrote there.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, writes: bool = True):
         super().__init__(str(folder))
-        self._folder = pathlib.Path(folder)
+        self._folder, self._writes = pathlib.Path(folder), writes
 
     def _point_at(self, place: pathlib.Path) -> None:
         self._weights_path = str(place / "latest.weights.h5")
@@ -32,6 +33,8 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
             super()._load_model()
 
     def _save_model(self):
+        if not self._writes:
+            return
         partial = self._folder / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -41,6 +44,11 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
         os.rename(partial, self._folder / f"epoch-{self._current_epoch:06d}")
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def on_train_end(self, logs=None):
+        """Removes the backups."""
+        if self._writes:
+            super().on_train_end(logs)
 
     def _whole(self) -> list[pathlib.Path]:
         return sorted(self._folder.glob("epoch-*"))

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfinv import models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+from tfinv.training import replicas
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -84,6 +85,8 @@ class ClassifierTraining(keras.Model):
         """As `keras.Model.compile`; the loss is the training model's own."""
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.trained_variables)
+        replicas.average_gradients(self.optimizer)
+        replicas.share_statistics(self.layers)
 
     def call(self, inputs, training=None):
         """Logits of the classifier."""
@@ -121,13 +124,19 @@ class ClassifierTraining(keras.Model):
         """Cross-entropy and accuracy of the classifier that will be exported."""
         images, labels = data
         logits = self.classifier(images, training=False)
-        return self.logs(cross_entropy(labels, logits), labels, logits)
+        # Each example's, as the replica that takes the rest of an epoch may have none.
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
+        return self.logs(losses, labels, logits)
 
     def logs(self, loss, labels, logits) -> dict[str, Any]:
         """Updates loss and accuracy, and returns every metric."""
         self.loss_metric.update_state(loss)
         self.accuracy_metric.update_state(labels, logits)
-        return {m.name: m.result() for m in self.metrics}
+        return {m.name: replicas.result(m) for m in self.metrics}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras can't take the batch of several replicas apart here, and there is nothing left to build.
+        pass
 
     def draw(self, stream: int = 0) -> tf.Tensor:
         """(2,) seed of a stateless draw in this step; up to eight streams a step are apart."""

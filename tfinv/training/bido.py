@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tfinv import models
 from tfinv.errors import expected
-from tfinv.training.base import ClassifierTraining, Plan, cross_entropy, split_with_weights
+from tfinv.training import replicas
+from tfinv.training.base import ClassifierTraining, Plan, split_with_weights
 from tfinv.training.defence import Defence, check_range
 
 KERNELS = ("linear", "gaussian")
@@ -29,6 +30,7 @@ class BiDO(Defence):
     """
 
     NAME: ClassVar[str] = "bido"
+    COMBINES: ClassVar[bool] = True
     image_weight: float = 0.05
     label_weight: float = 0.5
     width: float = 5.0
@@ -72,15 +74,18 @@ class BiDOTraining(ClassifierTraining):
         defence = self.defence
         *hidden, logits = self.staged(inputs[0], training=True)
         measure = normalised_hsic if defence.normalised else hsic
-        image = gaussian_kernel(inputs[0], defence.width)
-        hot = tf.one_hot(labels, logits.shape[-1])
+        # Dependence is a property of the whole batch.
+        image = gaussian_kernel(replicas.gather(inputs[0]), defence.width)
+        hot = replicas.gather(tf.one_hot(labels, logits.shape[-1]))
         label = linear_kernel(hot) if defence.label_kernel == "linear" else gaussian_kernel(hot, defence.width)
-        kernels = [gaussian_kernel(z, defence.width) for z in hidden]
+        kernels = [gaussian_kernel(replicas.gather(z), defence.width) for z in hidden]
         with_image = tf.add_n([measure(image, k) for k in kernels])
         with_label = tf.add_n([measure(label, k) for k in kernels])
         self.measured["image_dependence"].update_state(with_image)
         self.measured["label_dependence"].update_state(with_label)
-        loss = cross_entropy(labels, logits) + defence.image_weight * with_image - defence.label_weight * with_label
+        loss = (
+            self.classification(labels, logits) + defence.image_weight * with_image - defence.label_weight * with_label
+        )
         return loss, logits
 
 
@@ -122,4 +127,5 @@ def _whitened(kernel):
 
 def _ends_a_stage(layer):
     pooling = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.GlobalAveragePooling2D)
-    return layer.name == models.ENCODING or isinstance(layer, (*pooling, keras.layers.Add))
+    pools = isinstance(layer, pooling) and getattr(layer, "pool_size", None) != (1, 1)
+    return layer.name == models.ENCODING or pools or isinstance(layer, keras.layers.Add)

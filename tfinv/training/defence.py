@@ -19,9 +19,16 @@ class Defence:
 
     Attributes:
       NAME: in `DEFENCES` and in its text form.
+      COMBINES: whether it may be trained beside a decoder, see `tfinv.training.combined`.
     """
 
     NAME: ClassVar[str] = ""
+    COMBINES: ClassVar[bool] = False
+
+    @property
+    def updates(self) -> int:
+        """How often a training step moves the weights, which is what a schedule of the learning rate counts."""
+        return 1
 
     def training(self, plan: Plan) -> ClassifierTraining:
         """The training model, not yet compiled.

@@ -26,7 +26,8 @@ import tensorflow as tf
 from tfinv import models
 from tfinv.errors import expected
 from tfinv.layers import DannRamp, GradientReversal
-from tfinv.training.base import ClassifierTraining, Plan, cross_entropy, split_with_weights
+from tfinv.training import replicas
+from tfinv.training.base import ClassifierTraining, Plan, split_with_weights
 from tfinv.training.defence import Defence, check_range
 from tfinv.training.images import ReconstructionImages
 
@@ -62,13 +63,20 @@ class Positive(Defence):
     def __post_init__(self):
         check_range(self, 1, math.inf, "decoder_steps")
 
-    def training(self, plan: Plan) -> "DestructionTraining":
+    def training(self, plan: Plan, inner: ClassifierTraining | None = None) -> "DestructionTraining":
         """See `DestructionTraining`."""
         fields = dataclasses.asdict(self)
         ramp = round(fields.pop("ramp", 0.0) * plan.steps)
         dataset = plan.dataset
         return DestructionTraining(
-            plan.classifier, self.NAME, dataset.images, dataset.labels, ramp_steps=ramp, seed=plan.seed, **fields
+            plan.classifier,
+            self.NAME,
+            dataset.images,
+            dataset.labels,
+            ramp_steps=ramp,
+            seed=plan.seed,
+            inner=inner,
+            **fields,
         )
 
     def callbacks(self, images, logdir):
@@ -117,6 +125,9 @@ def check_bound(bound: str) -> None:
 class DestructionTraining(ClassifierTraining):
     """Trains a classifier in one of the poster's experiments; compile and fit as any Keras model.
 
+    With an inner training, its objective stands in the place of the cross-entropy, and the reconstruction is of the clean images
+    all the same: the encoder sees those in one more pass with training=True, the first of the step.
+
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits.
       experiment: one of `EXPERIMENTS`.
@@ -129,6 +140,8 @@ class DestructionTraining(ClassifierTraining):
       decoder_steps: how often the decoder learns for each step of the encoder.
       layer: the encoder's last layer.
       seed: of the shuffled targets.
+      inner: another training of the same classifier, whose `prepare` and `objective` give what is descended beside the
+        reconstruction; None is plain cross-entropy.
 
     Raises:
       UserError: unknown experiment, bound or layer, or an encoder without weights, which no gradient can change.
@@ -148,8 +161,10 @@ class DestructionTraining(ClassifierTraining):
         decoder_steps: int = 2,
         layer: str = models.ENCODING,
         seed: int = 0,
+        inner: ClassifierTraining | None = None,
     ):
         super().__init__(classifier, seed=seed, measured=("reconstruction_loss",), name=experiment)
+        self.inner = inner
         if experiment not in EXPERIMENTS:
             raise expected(f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment))
         check_bound(bound)
@@ -161,11 +176,24 @@ class DestructionTraining(ClassifierTraining):
         self.decoder = models.decoder(self.encoder.output_shape[1:], classifier.input_shape[1:])
         self.reversal = GradientReversal(DannRamp(ramp_steps, strength) if ramp_steps else strength)
 
+    @property
+    def metrics(self):
+        """Those of every training model, and the inner one's own."""
+        return [*super().metrics, *(self.inner.measured.values() if self.inner else ())]
+
+    @property
+    def trained_variables(self):
+        """Those of the classifier, or what the inner training moves."""
+        return self.inner.trained_variables if self.inner else super().trained_variables
+
     def compile(self, optimizer="adam", decoder_optimizer="adam", **kwargs):
         """As `keras.Model.compile`; the decoder has an optimizer of its own, since it is the adversary."""
         super().compile(optimizer=optimizer, **kwargs)
+        if self.inner:
+            self.inner.optimizer = self.optimizer  # whose iterations its draws and its ramp follow
         self.decoder_optimizer = keras.optimizers.get(decoder_optimizer)
         self.decoder_optimizer.build(self.decoder.trainable_variables)
+        replicas.average_gradients(self.decoder_optimizer)
 
     def reconstruct(self, images):
         """The decoder's view of the images, (batch, H, W, C) in [0, 1]."""
@@ -180,19 +208,20 @@ class DestructionTraining(ClassifierTraining):
     def train_step(self, data):
         """One step of the classifier and `decoder_steps` of the decoder."""
         images, labels = data
+        images = self.augmented(images)
         targets, own = self._targets(images)
         for _ in range(self.decoder_steps - 1):
             self._decoder_step(images, targets)
+        inputs = self.inner.prepare(images, labels) if self.inner else ()
         with tf.GradientTape(persistent=True) as tape:
             encoding = self.encoder(images, training=True)
-            logits = self.head(encoding, training=True)
+            classification, logits = self._classify(labels, encoding, inputs)
             with tape.stop_recording():
                 scales = self._scales(encoding, targets, labels, own)
             reconstruction = self.decoder(self.reversal(encoding, scale=scales, training=True), training=True)
             errors = self.relative_errors(reconstruction, targets)
-            classification = cross_entropy(labels, logits)
             loss = classification + self.weight * tf.reduce_mean(errors)
-        variables = self.classifier.trainable_variables
+        variables = self.trained_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         variables = self.decoder.trainable_variables
         self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -206,6 +235,14 @@ class DestructionTraining(ClassifierTraining):
         self.measured["reconstruction_loss"].update_state(self.relative_errors(self.reconstruct(images), images))
         return super().test_step(data)
 
+    def _classify(self, labels, encoding, inputs):
+        """The loss of the classification and its logits (batch, classes): of the encoding, or of the inner training's inputs."""
+        if not self.inner:
+            logits = self.head(encoding, training=True)
+            return self.classification(labels, logits), logits
+        self.inner.label_smoothing = self.label_smoothing
+        return self.inner.objective(labels, *inputs)
+
     def _decoder_step(self, images, targets):
         encoding = self.encoder(images, training=False)
         with tf.GradientTape() as tape:
@@ -216,16 +253,17 @@ class DestructionTraining(ClassifierTraining):
 
     def _targets(self, images):
         """Targets (batch, H, W, C), and which of them are the example's own image (batch,)."""
-        batch = tf.shape(images)[0]
         if self.experiment != "shuffled":
-            return images, tf.fill([batch], self.experiment == "positive")
+            return images, tf.fill(tf.shape(images)[:1], self.experiment == "positive")
         step = tf.cast(self.optimizer.iterations, tf.int32)
+        images = replicas.gather(images)
+        batch = tf.shape(images)[0]
         order = tf.argsort(tf.random.stateless_uniform([batch], seed=[self.seed, step]))
         # Rotating within a random half gives each of its members another member's image.
         half = order[: batch // 2]
         targets = tf.tensor_scatter_nd_update(images, half[:, None], tf.gather(images, tf.roll(half, shift=1, axis=0)))
         own = tf.tensor_scatter_nd_update(tf.ones([batch], tf.bool), half[:, None], tf.zeros_like(half) > 0)
-        return targets, own
+        return replicas.part(targets), replicas.part(own)
 
     def _scales(self, encoding, targets, labels, own):
         """The reversal's scale of each example, (batch,): -1 passes the gradient on as it is."""

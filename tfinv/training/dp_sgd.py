@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfinv.errors import expected
-from tfinv.training.base import ClassifierTraining, Plan, cross_entropy
+from tfinv.training import replicas
+from tfinv.training.base import ClassifierTraining, Plan
 from tfinv.training.defence import Defence, check_range
 from tfinv.training.privacy import epsilon
 
@@ -81,7 +82,7 @@ class DPSGDTraining(ClassifierTraining):
             image, label = example
             with tf.GradientTape() as tape:
                 logits = self.classifier(image[None], training=True)
-                loss = cross_entropy(label[None], logits)
+                loss = self.classification(label[None], logits)
             return tape.gradient(loss, variables), loss, logits[0]
 
         # While it is traced, TensorFlow warns of a loop in each convolution's gradient, which nothing can be done about.
@@ -96,10 +97,12 @@ class DPSGDTraining(ClassifierTraining):
     def train_step(self, data):
         """Clips, sums, adds noise, divides by the batch size, and steps."""
         images, labels = data
+        images = self.augmented(images)
         each, losses, logits = self.gradients(images, labels)
         summed, norms = clipped_sum(each, self.defence.clip)
         size = tf.cast(tf.shape(images)[0], tf.float32)
-        noisy = [(g + n) / size for g, n in zip(summed, self.noises(summed), strict=True)]
+        # Every replica adds its share of one draw, as their gradients are averaged.
+        noisy = [(g + n / replicas.count()) / size for g, n in zip(summed, self.noises(summed), strict=True)]
         self.optimizer.apply_gradients(zip(noisy, self.trained_variables, strict=True))
         self.measured["clipped"].update_state(tf.cast(norms > self.defence.clip, tf.float32))
         return self.logs(tf.reduce_mean(losses), labels, logits)

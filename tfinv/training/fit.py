@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfinv import files
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+from tfinv.training import distribution
 from tfinv.training.backup import WholeBackup
 
 
@@ -32,7 +33,8 @@ def fit(
       model: compiled, built.
       dataset: n training images.
       epochs: in all, those before a kill counted in.
-      batch_size: at most n; what is left of an epoch is dropped, so that no batch has another shape.
+      batch_size: images a step, of all replicas of the model's strategy together; at most n. What is left of an epoch is dropped,
+        so that no batch has another shape.
       seed: of the order of the examples.
       workdir: where `backup/` and `tensorboard/` go; None keeps neither.
       validation: evaluated after each epoch.
@@ -43,10 +45,17 @@ def fit(
       The logs of the last epoch.
 
     Raises:
-      UserError: a loss or metric became NaN or infinite.
+      UserError: a loss or metric became NaN or infinite, the replicas cannot share a batch evenly, or one of the workers failed.
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-    data = dataset.as_tf(min(batch_size, len(dataset)), shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
+    batch_size = min(batch_size, len(dataset))
+    strategy, steps = model.distribute_strategy, None
+    chief = distribution.is_chief(strategy)
+    if strategy.num_replicas_in_sync == 1:
+        data = dataset.as_tf(batch_size, shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
+    else:
+        data = distribution.batches(dataset, strategy, batch_size, seed=seed, epoch=epoch)
+        steps = len(dataset) // batch_size
     held_out = None if validation is None else validation.as_tf(500)
     used = [_FollowEpoch(epoch), keras.callbacks.TerminateOnNaN(), *callbacks]
     if workdir is not None:
@@ -55,11 +64,19 @@ def fit(
             (folder / "backup").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.unwritable(folder, error) from error
-        used += [
-            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-            WholeBackup(folder / "backup"),
-        ]
-    history = model.fit(data, epochs=epochs, validation_data=held_out, callbacks=used, verbose=verbose, shuffle=False)
+        used += [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)] if chief else []
+        used += [WholeBackup(folder / "backup", writes=chief)]
+    used += distribution.callbacks(strategy)
+    with distribution.lost_worker(strategy):
+        history = model.fit(
+            data,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=held_out,
+            callbacks=used,
+            verbose=verbose if chief else 0,
+            shuffle=False,
+        )
     logs = {k: float(v[-1]) for k, v in history.history.items()}
     # Not the loss alone: behind a ReLU a NaN can become a zero, and the classification goes on without the encoder.
     broken = {k: v for k, v in logs.items() if not math.isfinite(v)}

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfinv import models
-from tfinv.training.base import ClassifierTraining, Plan, cross_entropy, split_with_weights
+from tfinv.training import replicas
+from tfinv.training.base import ClassifierTraining, Plan, split_with_weights
 from tfinv.training.defence import Defence, check_range
 
 # softplus(-5) = .0067: nearly no noise at the start, as in the deep variational information bottleneck (Alemi et al. 2017).
@@ -24,6 +25,7 @@ class MID(Defence):
     """
 
     NAME: ClassVar[str] = "mid"
+    COMBINES: ClassVar[bool] = True
     beta: float = 0.01
 
     def __post_init__(self):
@@ -66,11 +68,12 @@ class MIDTraining(ClassifierTraining):
         """Cross-entropy of one noisy encoding, and the divergence."""
         mean, spread = (tf.cast(t, tf.float32) for t in self.statistics(inputs[0], training=True))
         deviation = tf.nn.softplus(spread - _OFFSET)
-        noise = tf.random.stateless_normal(tf.shape(mean), self.draw())
+        seed = self.draw()
+        noise = replicas.rows(lambda shape: tf.random.stateless_normal(shape, seed), tf.shape(mean))
         logits = self.head(mean + deviation * noise, training=True)
         divergence = tf.reduce_mean(normal_divergence(mean, deviation))
         self.measured["divergence"].update_state(divergence)
-        return cross_entropy(labels, logits) + self.defence.beta * divergence, logits
+        return self.classification(labels, logits) + self.defence.beta * divergence, logits
 
 
 def normal_divergence(mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:

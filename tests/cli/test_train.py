@@ -1,0 +1,38 @@
+"""`tfinv train` with the flags that say how a network is optimised."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from tfinv.reporting import Results
+from tfinv.training.schedule import Schedule
+from tfinv_cli import command, main, optimising, train
+
+
+def test_the_flags_are_the_schedules_fields_with_its_defaults():
+    values, _ = command.parse(train.COMMAND, ["--workdir=w"])
+    assert optimising.schedule(values) == Schedule()
+    given = ["--ema=.9", "--validation=7", "--architecture=cnn(units=9)", "--warmup=.1"]
+    values, _ = command.parse(train.COMMAND, ["--workdir=w", *given])
+    expected = Schedule(ema=0.9, validation=7, architecture="cnn(units=9)", warmup=0.1)
+    assert optimising.schedule(values) == expected
+    for field in dataclasses.fields(Schedule):
+        assert f"--{field.name} " in command.manual(train.COMMAND)
+
+
+def test_the_best_epoch_and_the_check_are_reported(tmp_path):
+    flags = ("--epochs=2", "--batch_size=16", "--optimizer=sgd", "--rate_schedule=cyclic", "--weight_decay=5e-4")
+    more = ("--augmentation=crop", "--label_smoothing=.1", "--ema=.9", "--precision=mixed_bfloat16", "--validation=20")
+    args = ("--dataset=mnist5k", "--limit=120", "--defense=fast(eps=.1)", "--architecture=softmax", *flags, *more)
+    assert main.main(["train", *args, "--workdir", str(tmp_path)]) == 0
+    results = Results.read(tmp_path)
+    found = {row["metric"]: row for row in results.rows}
+    assert found["best_epoch"]["value"] in (1, 2)
+    assert found["best_epoch_robust_accuracy"]["n"] == 20
+    (check,) = results.checks
+    assert (check.name, check.passed) == ("no-catastrophic-overfitting", True)
+    model = keras.models.load_model(tmp_path / "models" / "softmax-fast(eps=0.1)-0.keras")
+    assert np.asarray(model(np.zeros((1, 28, 28, 1)))).dtype == np.float32
+    for flag in ("--ema=1", "--warmup=2", "--validation_attack=zap"):
+        assert main.main(["train", *args, flag, "--workdir", str(tmp_path / "other")]) == 1

@@ -1,0 +1,25 @@
+from tfinv.evaluation.training_checks import no_collapse
+
+BEST = {"best_epoch": 4, "best_epoch_robust_accuracy": 0.4, "best_epoch_single_step_accuracy": 0.45}
+COLLAPSE = {"collapse_epoch": 7, "collapse_epoch_robust_accuracy": 0.0, "collapse_epoch_single_step_accuracy": 0.9}
+
+
+def judge(found):
+    return no_collapse(
+        [{"metric": "test_accuracy", "value": 0.8}, *({"metric": k, "value": v} for k, v in found.items())]
+    )
+
+
+def test_collapse_is_told_with_both_epochs():
+    check = judge(BEST | COLLAPSE)
+    assert check.passed is False
+    assert check.evidence == (
+        "after epoch 4 40.00 % withstand several steps and 45.00 % a single one, "
+        "after epoch 7 0.00 % withstand several steps and 90.00 % a single one"
+    )
+
+
+def test_without_collapse_it_passes_and_without_an_attack_there_is_nothing_to_judge():
+    assert judge(BEST).passed is True
+    assert "epoch 4" in judge(BEST).evidence
+    assert judge({"best_epoch": 4}).passed is None

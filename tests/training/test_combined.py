@@ -1,0 +1,112 @@
+"""Another recipe beside the decoder of the destruction defence."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stripes import small_net, stripes
+from tfinv.errors import UserError
+from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.defences import DEFENCES, Combined, defence, show
+from tfinv.training.destruction import DestructionTraining, Reversal
+from tfinv.training.trades import Trades, TradesTraining
+
+DATA = stripes(16)
+BATCH = tf.constant(DATA.images), tf.constant(DATA.labels)
+RECIPES = [name for name, cls in DEFENCES.items() if cls.COMBINES]
+
+
+def destruction(network, inner=None):
+    training = DestructionTraining(
+        network, "reversal", DATA.images, DATA.labels, strength=1.0, bound="none", inner=inner
+    )
+    training.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5))
+    training.decoder.set_weights([np.full_like(w, 0.05) for w in training.decoder.get_weights()])
+    return training
+
+
+def test_with_plain_cross_entropy_inside_it_is_the_destruction_defence():
+    networks = [small_net(DATA), small_net(DATA)]
+    alone = destruction(networks[0])
+    combined = destruction(networks[1], ClassifierTraining(networks[1]))
+    for _ in range(3):
+        logs = [training.train_step(BATCH) for training in (alone, combined)]
+    assert {k: float(v) for k, v in logs[0].items()} == pytest.approx(
+        {k: float(v) for k, v in logs[1].items()}, rel=1e-4
+    )
+    for one, two in zip(alone.get_weights(), combined.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_the_classifier_follows_both_gradients():
+    network = small_net(DATA)
+    inner = TradesTraining(network, Trades(eps=0.1, beta=2.0), seed=4)
+    training = destruction(network, inner)
+    inputs = inner.prepare(*BATCH)
+    kernel, weight = training.encoder.trainable_variables[0], training.decoder.trainable_variables[-1]
+    with tf.GradientTape(persistent=True) as tape:
+        trades, _ = inner.objective(BATCH[1], *inputs)
+        errors = training.relative_errors(training.decoder(training.encoder(BATCH[0])), BATCH[0])
+        reconstruction = tf.reduce_mean(errors)
+    expected = kernel - 0.5 * (tape.gradient(trades, kernel) - tape.gradient(reconstruction, kernel))
+    decoded = weight - 0.5 * tape.gradient(reconstruction, weight)
+    training.decoder_steps = 1
+    logs = training.train_step(BATCH)
+    np.testing.assert_allclose(kernel, expected, atol=1e-5)
+    np.testing.assert_allclose(weight, decoded, atol=1e-5)
+    assert float(logs["loss"]) == pytest.approx(float(trades), rel=1e-5)
+    assert {"divergence", "reconstruction_loss", "accuracy"} < set(logs)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_that_combines_trains(name):
+    found = defence(f"{name}+reversal(strength=1,ramp=.5)")
+    training = found.training(Plan(small_net(DATA), DATA, 2, 8))
+    training.compile(keras.optimizers.SGD(0.1))
+    before = training.export_classifier().get_weights()
+    logs = training.train_step(BATCH)
+    assert np.isfinite([float(v) for v in logs.values()]).all()
+    after = training.export_classifier().get_weights()
+    assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True) if a.ndim > 1)
+    assert int(training.inner.optimizer.iterations) == 1
+
+
+def test_the_inner_training_smooths_labels_as_the_outer_does():
+    network = small_net(DATA)
+    training = destruction(network, ClassifierTraining(network))
+    training.label_smoothing = 0.4
+    logits = network(BATCH[0])
+    logs = training.train_step(BATCH)
+    targets = 0.6 * np.eye(2)[DATA.labels] + 0.2
+    assert float(logs["loss"]) == pytest.approx(
+        -np.mean((targets * tf.nn.log_softmax(logits)).numpy().sum(1)), rel=1e-5
+    )
+
+
+def test_its_text_form_names_both():
+    value = defence("trades(eps=.3, ramp=.3) + reversal(strength=3)")
+    assert value == Combined(Trades(eps=0.3, ramp=0.3), Reversal(strength=3))
+    assert show(value) == "trades(eps=0.3,ramp=0.3)+reversal(strength=3)"
+    assert defence(show(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("dp_sgd+reversal", "before .reversal a recipe .* Received: dp_sgd"),
+        ("rounding+shuffled", "Received: rounding"),
+        ("free+reversal", "Received: free"),
+        ("nls+reversal", "Received: nls"),
+        ("none+reversal", "Received: none"),
+        ("positive+reversal", "Received: positive"),
+        ("reversal+trades", "positive, reversal or shuffled after"),
+        ("trades+mart", "Received: mart"),
+        ("trades+mart+reversal", "at most two"),
+        ("trades+", "a spec"),
+        ("trades+magic", "one of adversarial"),
+    ],
+)
+def test_what_makes_no_sense_is_named(spec, said):
+    with pytest.raises(UserError, match=said):
+        defence(spec)

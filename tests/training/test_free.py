@@ -1,0 +1,59 @@
+"""Free adversarial training: how many updates a step makes, of what, and what counts them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from linear_net import TWO, linear_net
+from tfinv.training.free import Free, FreeTraining
+from tfinv.training.perturbing import noise
+
+IMAGES = np.float32([[0.4, 0.6, 0.5, 0.3], [0.6, 0.4, 0.5, 0.7], [0.5, 0.5, 0.2, 0.6]]).reshape(3, 2, 2, 1)
+LABELS = np.array([0, 1, 0])
+
+
+def by_hand(kernel, start, rate, eps, replays):
+    """The same updates of weights and perturbation in numpy."""
+    flat, moved, hot = IMAGES.reshape(3, 4), start, np.eye(2)[LABELS]
+    for _ in range(replays):
+        seen = flat + moved
+        odds = np.exp(seen @ kernel)
+        error = odds / odds.sum(1, keepdims=True) - hot
+        ascent, kernel = error @ kernel.T, kernel - rate * seen.T @ error / 3
+        moved = np.clip(moved + eps * np.sign(ascent), np.maximum(-eps, -flat), np.minimum(eps, 1 - flat))
+    return kernel
+
+
+@pytest.mark.parametrize("replays", [1, 3])
+def test_a_step_updates_the_weights_and_the_perturbation_with_the_same_gradients(replays):
+    training = FreeTraining(linear_net(TWO), Free(eps=0.1, replays=replays), seed=2)
+    training.compile(keras.optimizers.SGD(0.5))
+    start = noise(tf.constant(IMAGES), 0.1, "linf", training.draw()).numpy().reshape(3, 4)
+    training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
+    assert int(training.optimizer.iterations) == replays == training.defence.updates
+    found = training.classifier.layers[-1].kernel.numpy()
+    np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.1, replays), atol=1e-5)
+
+
+def test_progress_and_draws_follow_the_steps_of_many_updates():
+    training = FreeTraining(linear_net(TWO), Free(replays=4, ramp=0.5), steps=10)
+    training.compile(keras.optimizers.SGD(0.0))
+    seeds = []
+    for step in range(12):
+        assert float(training.progress()) == pytest.approx(min(step / 10, 1.0))
+        assert float(training.share()) == pytest.approx(min(step / 5, 1.0))
+        seeds.append(tuple(training.draw().numpy()))
+        training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
+    assert len(set(seeds)) == 12
+
+
+def test_what_is_shown_is_the_mean_of_the_replays():
+    # Without an update and a perturbation, all replays are the same.
+    training = FreeTraining(linear_net(TWO), Free(eps=0.0, replays=3))
+    training.compile(keras.optimizers.SGD(0.0))
+    logs = training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
+    logits = IMAGES.reshape(3, 4) @ TWO
+    loss = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(3), LABELS])
+    assert float(logs["loss"]) == pytest.approx(loss, rel=1e-5)
+    assert float(logs["accuracy"]) == pytest.approx(np.mean(logits.argmax(1) == LABELS))

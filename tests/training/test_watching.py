@@ -1,0 +1,118 @@
+"""Held-out images while training: what is measured, which epoch is kept, when a training ends."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tfinv.attacks import PGD
+from tfinv.datasets import Dataset
+from tfinv.training.base import ClassifierTraining
+from tfinv.training.watching import Epoch, Record, Watch, collapsed
+
+# Grey images of two classes, which a threshold tells apart; a perturbation in L-inf moves the grey by eps.
+GREYS = np.array([0.2, 0.4, 0.45, 0.8], np.float32)
+DATA = Dataset("greys", "train", np.tile(GREYS[:, None, None, None], (1, 2, 2, 1)), np.array([0, 0, 1, 1]), ("a", "b"))
+
+
+def threshold(training, at):
+    """Makes the classifier say "b" above a grey."""
+    kernel = np.array([[0, 0.25]] * 4, np.float32)
+    training.classifier.set_weights([kernel, np.array([0, -at], np.float32)])
+
+
+def make(**kwargs):
+    network = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    training = ClassifierTraining(network)
+    training.compile()
+    training.stop_training = False
+    watch = Watch(DATA, **kwargs)
+    watch.set_model(training)
+    watch.set_params({"epochs": 9})
+    return training, watch
+
+
+def after(watch, epoch, **logs):
+    watch.on_epoch_begin(epoch)
+    watch.on_epoch_end(epoch, logs)
+    return logs
+
+
+def test_the_best_epoch_has_the_highest_robust_accuracy():
+    training, watch = make(attack=PGD(eps=0.15, steps=5))
+    # .42 is right everywhere, .6 wrong at .45 and right with room at the others.
+    expected = {0.42: (1.0, 0.5), 0.6: (0.75, 0.75), 0.43: (1.0, 0.5)}
+    for epoch, (at, (accuracy, robust)) in enumerate(expected.items()):
+        threshold(training, at)
+        assert after(watch, epoch) == {
+            "val_accuracy": accuracy,
+            "val_robust_accuracy": robust,
+            "val_single_step_accuracy": robust,
+        }
+    assert watch.record.best == Epoch(1, 0.75, 0.75, 0.75)
+    watch.on_train_end()
+    assert training.classifier.get_weights()[1][1] == np.float32(-0.6)
+
+
+def test_without_an_attack_it_is_the_accuracy_and_the_first_of_equals():
+    training, watch = make()
+    for epoch, at in enumerate((0.6, 0.42, 0.43)):
+        threshold(training, at)
+        assert after(watch, epoch).keys() == {"val_accuracy"}
+    assert (watch.record.best.number, watch.record.best.score) == (1, 1.0)
+
+
+def test_it_measures_every_so_often_and_at_the_end():
+    training, watch = make(every=4)
+    threshold(training, 0.42)
+    assert [epoch for epoch in range(9) if after(watch, epoch)] == [3, 7, 8]
+
+
+def test_a_broken_epoch_is_not_measured():
+    training, watch = make()
+    threshold(training, 0.42)
+    assert after(watch, 0, loss=math.nan).keys() == {"loss"}
+    assert watch.record is None
+
+
+BEST = Epoch(3, 0.8, 0.45, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("robust", "single", "expected"),
+    [(0.0, 0.9, True), (0.24, 0.5, True), (0.26, 0.9, False), (0.0, 0.49, False), (math.nan, math.nan, False)],
+)
+def test_collapse_is_a_fall_under_several_steps_but_not_under_one(robust, single, expected):
+    assert collapsed(BEST, Epoch(4, 0.85, robust, single)) is expected
+
+
+def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
+    path = tmp_path / "best.npz"
+    training, watch = make(attack=PGD(eps=0.1), path=path)
+    course = [Epoch(0, 0.5, 0.3, 0.4), Epoch(1, 0.6, 0.4, 0.45), Epoch(2, 0.7, 0.35, 0.6), Epoch(3, 0.8, 0.1, 0.9)]
+    monkeypatch.setattr(watch, "measure", lambda epoch: course[epoch])
+    for epoch in range(4):
+        assert not training.stop_training
+        threshold(training, epoch / 10)
+        after(watch, epoch)
+    assert training.stop_training
+    kept = Record.read(path)
+    assert (kept.best, kept.collapse) == (course[1], course[3])
+    watch.on_train_end()
+    assert training.classifier.get_weights()[1][1] == np.float32(-0.1)
+
+
+def test_a_record_survives_and_a_new_training_forgets_it(tmp_path):
+    path = tmp_path / "best.npz"
+    assert Record.read(path) is None
+    Record(Epoch(2, 0.5), [np.arange(3.0), np.ones((2, 1), np.float32)]).write(path)
+    training, watch = make(path=path)
+    assert dataclasses.replace(watch.record.best, robust=0, single_step=0) == Epoch(2, 0.5, 0, 0)
+    assert [w.tolist() for w in watch.record.weights] == [[0, 1, 2], [[1], [1]]]
+    threshold(training, 0.6)
+    watch.on_epoch_begin(3)
+    assert watch.record.best.number == 2
+    after(watch, 0)
+    assert watch.record.best == dataclasses.replace(watch.record.best, number=0, accuracy=0.75)

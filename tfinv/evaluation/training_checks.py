@@ -1,0 +1,33 @@
+"""What the figures of a training say about the training itself."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfinv.evaluation.check import Check, percent
+
+
+def no_collapse(rows: Sequence[Mapping[str, Any]]) -> Check:
+    """Whether a training on perturbed images kept its robustness to attacks of several steps.
+
+    Args:
+      rows: of kind "training" from one training, as `train_defended` gives them.
+    """
+    found = {row["metric"]: row["value"] for row in rows}
+    robust, single = (f"epoch_{name}" for name in ("robust_accuracy", "single_step_accuracy"))
+    if f"best_{single}" not in found:
+        passed, evidence = None, "no robust accuracy was measured while training"
+    else:
+        passed, told = "collapse_epoch" not in found, []
+        for name in ("best",) if passed else ("best", "collapse"):
+            several, one = (percent(found[f"{name}_{measure}"]) for measure in (robust, single))
+            told.append(
+                f"after epoch {found[f'{name}_epoch']} {several} withstand several steps and {one} a single one"
+            )
+        evidence = ", ".join(told)
+    return Check(
+        "no-catastrophic-overfitting",
+        passed,
+        evidence,
+        "The network came to withstand only single steps. The training was ended, and the weights of its best epoch are kept: "
+        "train with less eps, a lower learning rate, fewer epochs, or a recipe of several steps such as adversarial.",
+    )

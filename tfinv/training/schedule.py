@@ -1,0 +1,136 @@
+"""`Schedule`: how a network is optimised, whatever recipe it is trained with."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+
+from tfinv import attacks, models
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+from tfinv.training.augmentation import AUGMENTATIONS
+from tfinv.training.base import ClassifierTraining
+from tfinv.training.optimizers import OPTIMIZERS, make_optimizer
+from tfinv.training.precision import PRECISIONS
+from tfinv.training.rates import RATE_SCHEDULES, default_rate, rate_schedule, sgd_rate
+
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "rate_schedule": RATE_SCHEDULES,
+    "augmentation": tuple(AUGMENTATIONS),
+    "precision": PRECISIONS,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """What a training needs beside the recipe.
+
+    Attributes:
+      architecture: as `tfinv.models.build` takes it.
+      epochs: passes over the training set.
+      batch_size: examples a step.
+      learning_rate: the highest; None is `default_rate` for "adam" and `sgd_rate` for "sgd".
+      optimizer: "adam", or "sgd" with Nesterov momentum of .9.
+      rate_schedule: course of the learning rate: "cosine", "cyclic", "piecewise" or "constant"; see `rates.rate_schedule`.
+      warmup: share of the training in which the rate rises, for "cosine" (None: 0) and "cyclic" (None: .5).
+      weight_decay: L2 in the gradient with "sgd", decoupled with "adam"; see `optimizers.make_optimizer`.
+      augmentation: "none", "crop" or "crop_flip"; see `tfinv.training.augmentation`.
+      label_smoothing: share of each target that is spread evenly over all classes.
+      ema: momentum of the average over steps that is exported in place of the last weights, such as .999; 0 for none.
+      precision: "float32", or "mixed_bfloat16" for layers that compute in half precision; the exported model is float32.
+      validation: so many images at the end of the training set are kept out of the training, and decide which epoch is exported.
+      validation_attack: what robust accuracy is measured with on them, as `tfinv.attacks.attack` takes it; None is PGD of 10
+        steps with eps and norm of the recipe, if it has them.
+      validation_every: epochs from one measurement to the next.
+
+    Raises:
+      UserError: a value is out of range, or two of them exclude each other.
+    """
+
+    architecture: str = "cnn"
+    epochs: int = 2
+    batch_size: int = 128
+    learning_rate: float | None = None
+    optimizer: str = "adam"
+    rate_schedule: str = "cosine"
+    warmup: float | None = None
+    weight_decay: float = 0.0
+    augmentation: str = "none"
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    precision: str = "float32"
+    validation: int = 0
+    validation_attack: str | None = None
+    validation_every: int = 1
+
+    def __post_init__(self):
+        models.normal(self.architecture)
+        for name, among in _CHOICES.items():
+            if getattr(self, name) not in among:
+                raise _wrong(name, f"among {', '.join(among)}", repr(getattr(self, name)))
+        for name in ("epochs", "batch_size", "validation_every"):
+            self._check(name, 1, math.inf)
+        self._check("validation", 0, math.inf)
+        self._check("weight_decay", 0.0, math.inf)
+        for name in ("label_smoothing", "ema", "warmup"):
+            self._check(name, 0.0, 1.0)
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise _wrong("learning_rate", "above 0", self.learning_rate)
+        if self.warmup is not None and self.rate_schedule not in ("cosine", "cyclic"):
+            raise _wrong("rate_schedule", "among cosine, cyclic with a warm-up", repr(self.rate_schedule))
+        if self.validation_attack is not None:
+            attacks.attack(self.validation_attack)
+            if not self.validation:
+                raise _wrong("validation", "above 0 for an attack to measure on", 0)
+
+    def _check(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if value is None or low <= value < high:
+            return
+        raise _wrong(name, f"of at least {low:g}" + ("" if math.isinf(high) else f" and below {high:g}"), value)
+
+    def split(self, dataset: Dataset) -> tuple[Dataset, Dataset | None]:
+        """What is trained on, and the last `validation` images, which are not; None if there are to be none.
+
+        Raises:
+          UserError: too few images, or a class of which none, would be left to train on.
+        """
+        left = len(dataset) - self.validation
+        if not self.validation:
+            return dataset, None
+        if left < 1:
+            raise _wrong("validation", f"below the {len(dataset)} training images", self.validation)
+        classes = [len(np.unique(labels)) for labels in (dataset.labels, dataset.labels[:left])]
+        if classes[1] < classes[0]:
+            raise _wrong("validation", f"that leaves images of all {classes[0]} classes", f"{classes[1]} classes left")
+        return dataset.take(left), dataset.subset(np.arange(left, len(dataset)))
+
+    def compile(self, training: ClassifierTraining, image_shape: tuple[int, ...], steps: int) -> None:
+        """Gives a training model its optimizer, augmentation and label smoothing.
+
+        Args:
+          training: not yet compiled.
+          image_shape: (H, W, C).
+          steps: updates of the weights in all.
+        """
+        network = training.classifier
+        usual = default_rate(self.architecture, image_shape) if self.optimizer == "adam" else sgd_rate(network)
+        training.augmentation = AUGMENTATIONS[self.augmentation]
+        training.label_smoothing = self.label_smoothing
+        training.compile(self.make_optimizer(self.learning_rate or usual, steps, network))
+
+    def make_optimizer(self, rate: float, steps: int, network: keras.Model) -> keras.optimizers.Optimizer:
+        """The optimizer of a network, at its highest rate and over so many steps."""
+        return make_optimizer(
+            self.optimizer,
+            rate_schedule(self.rate_schedule, rate, steps, self.warmup),
+            weight_decay=self.weight_decay,
+            ema=self.ema,
+            statistics=network.non_trainable_weights,
+        )
+
+
+def _wrong(name: str, what: str, received: object):
+    return expected(f"{name} {what}", received, f"Change --{name}.")

@@ -1,0 +1,85 @@
+"""The flags that say how a network is optimised, and the `Schedule` that they make."""
+
+import dataclasses
+from typing import Any
+
+from tfinv.training.augmentation import AUGMENTATIONS
+from tfinv.training.optimizers import OPTIMIZERS
+from tfinv.training.precision import PRECISIONS
+from tfinv.training.rates import RATE_SCHEDULES
+from tfinv.training.schedule import Schedule
+from tfinv_cli import flags
+
+
+def made(default: Schedule | None) -> tuple[flags.Define, ...]:
+    """The flags with these defaults, or without any for a command whose settings have their own."""
+
+    def of(name: str) -> Any:
+        return None if default is None else getattr(default, name)
+
+    return (
+        flags.architecture(of("architecture")),
+        flags.choice(
+            "precision",
+            of("precision"),
+            PRECISIONS,
+            "What the network's layers compute in; the saved model is float32 in any case.",
+        ),
+        flags.whole("epochs", of("epochs"), "Passes over the training images.", 1),
+        flags.whole("batch_size", of("batch_size"), "Images in one training step.", 1),
+        flags.choice("optimizer", of("optimizer"), OPTIMIZERS, "adam, or sgd with Nesterov momentum .9."),
+        flags.real(
+            "learning_rate",
+            of("learning_rate"),
+            "The highest; otherwise .001 for adam (less for a wide mlp), and for sgd .1 with batch normalisation or .01 without.",
+        ),
+        flags.choice(
+            "rate_schedule",
+            of("rate_schedule"),
+            RATE_SCHEDULES,
+            "Its course: cosine falls to 0, cyclic rises from 0 and falls, piecewise is divided by 10 at 50 % and 75 %.",
+        ),
+        flags.real("warmup", of("warmup"), "Share of the training in which cosine (0) and cyclic (.5) rise."),
+        flags.real(
+            "weight_decay",
+            of("weight_decay"),
+            "Of all weights: L2 in the gradient with sgd, decoupled (AdamW) with adam.",
+        ),
+        flags.choice(
+            "augmentation",
+            of("augmentation"),
+            AUGMENTATIONS,
+            "crop shifts each image by up to 4 pixels, crop_flip also mirrors every other one.",
+        ),
+        flags.real("label_smoothing", of("label_smoothing"), "Share of each target that is spread over all classes."),
+        flags.real(
+            "ema",
+            of("ema"),
+            "Momentum of the average of the weights that is saved in their place, such as .999; 0: none.",
+        ),
+        flags.whole(
+            "validation",
+            of("validation"),
+            "Keep the last so many training images out of the training, and save the weights of the epoch that is best on them: "
+            "in robust accuracy if an attack is known, else in accuracy.",
+        ),
+        flags.text(
+            "validation_attack",
+            of("validation_attack"),
+            "Attack of the robust accuracy, such as pgd(eps=8/255,steps=20); otherwise pgd(steps=10) with the defense's eps and "
+            "norm, if it has them.",
+        ),
+        flags.whole("validation_every", of("validation_every"), "Epochs from one measurement to the next.", 1),
+    )
+
+
+FLAGS = made(Schedule())
+
+
+def schedule(values: Any) -> Schedule:
+    """The schedule of the parsed flags.
+
+    Raises:
+      UserError: values that a schedule refuses.
+    """
+    return Schedule(**{field.name: getattr(values, field.name) for field in dataclasses.fields(Schedule)})
