@@ -120,6 +120,19 @@ def test_feature_choices():
         Classifier.from_keras(outer, features_layer="nothing")
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_convolution_that_gives_the_scores_gives_no_features(nested):
+    """As in MobileNetV3, whose head is a 1x1 convolution behind the pooling."""
+    head = [keras.layers.Conv2D(4, 1, name="scores"), keras.layers.Flatten()]
+    if nested:
+        head = [keras.Sequential([keras.Input((1, 1, 5)), *head])]
+    model = keras.Sequential([keras.Input(SHAPE), *body()[:3], keras.layers.GlobalMaxPooling2D(keepdims=True), *head])
+    last = keras.Model(model.inputs[0], model.get_layer("last").output)
+    np.testing.assert_array_equal(Classifier.from_keras(model).features(IMAGES, pooled=False), last(IMAGES))
+    alone = keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(4, 6), keras.layers.Flatten()])
+    np.testing.assert_array_equal(Classifier.from_keras(alone).features(IMAGES, pooled=False), IMAGES)
+
+
 def test_keras_models_of_odd_structure():
     inputs = keras.Input(SHAPE, name="image")
     outputs = dense(activation="softmax")(keras.layers.Flatten()(inputs))

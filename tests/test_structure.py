@@ -32,7 +32,19 @@ tfinv_cli
 LEVEL = {name: level for level, line in enumerate(ORDER.split("\n")) for name in line.split()}
 
 COMMANDS = ("attack", "evaluate", "invert", "report", "reproduce", "train")
-SHARED = ("__init__", "adversarial", "command", "compared", "finish", "flags", "progress", "settings", "victim")
+SHARED = (
+    "__init__",
+    "adversarial",
+    "command",
+    "compared",
+    "finish",
+    "flags",
+    "optimising",
+    "progress",
+    "robust",
+    "settings",
+    "victim",
+)
 
 
 def module_name(path):

@@ -9,12 +9,11 @@ from tfinv import datasets
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
-from tfinv.recipes.comparison import Judging
-from tfinv.recipes.defended import Schedule
 from tfinv.recipes.inversion import inversion
+from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
-from tfinv_cli import victim
+from tfinv_cli import settings, victim
 
 
 def compared(
@@ -36,8 +35,7 @@ def compared(
         tuple(config["evaluators"]),
         config["evaluator_epochs"],
         config["batch_size"],
-        # Who saw the held-out photographs alone: enough of each class there is only where classes are people.
-        identifiers=("mlp", "softmax") if train.name == "att_faces" else (),
+        identifiers=identifiers(train),
         decoder_images=config["decoder_images"],
         decoder_epochs=config["decoder_epochs"],
     )
@@ -47,17 +45,23 @@ def compared(
         auxiliary(config, len(train), data_dir),
         workdir,
         defences=config["defenses"],
-        schedule=Schedule(**{k: config[k] for k in ("architecture", "epochs", "batch_size", "learning_rate")}),
+        schedule=settings.schedule(config),
         judging=judging,
         same_classes=own,
         steps=config["steps"],
         most_steps=config["most_steps"],
         samples=config["samples"],
         attacks=config["attacks"],
+        than=config["than"] or ("none",),
         labels=config["labels"],
         seeds=seeds,
         **more,
     )
+
+
+def identifiers(train: Dataset) -> tuple[str, ...]:
+    """Those who will have seen the held-out photographs alone, where the classes are people."""
+    return ("mlp", "softmax") if train.name == "att_faces" else ()
 
 
 def auxiliary(config: dict[str, Any], trained: int, data_dir: str | None) -> Dataset:

@@ -57,7 +57,8 @@ def _run(values: Any, _: list[str]) -> None:
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
         given[f"starts of {spec}"], kept[spec] = starts, found.images
-        figures += pictures.draw(found, classifier, train, against, folder, name=f"inversion-{i}", title=spec)
+        named = {"name": f"inversion-{i}", "title": spec}
+        figures += pictures.draw(shown, found.labels, classifier, train, against, folder, **named)
         pictures.log(found, classifier, train, against, folder, experiment="model", method=spec)
     with files.atomic_path(folder / "reconstructions.npz") as temporary:
         np.savez(temporary, **kept)

@@ -8,13 +8,19 @@ from typing import Any
 from tfinv import datasets
 from tfinv.recipes.demo import demo
 from tfinv.recipes.faces import faces
-from tfinv.recipes.poster import EXPERIMENTS, Defence
+from tfinv.recipes.poster import EXPERIMENTS
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
-from tfinv_cli import command, compared, finish, settings, victim
+from tfinv_cli import command, compared, finish, robust, settings, victim
 
 WHAT = tuple(settings.DEFAULTS)
+_COMPARISONS = {
+    "inversion": compared.compared,
+    "cifar10": robust.trained_both_ways,
+    "fer2013": robust.trained_both_ways,
+    "frontier": robust.swept,
+}
 
 
 def _run(values: Any, rest: list[str]) -> None:
@@ -29,8 +35,8 @@ def _run(values: Any, rest: list[str]) -> None:
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
     common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
-    if what != "inversion":
-        common["defence"] = Defence(**{k: config[k] for k in settings.DEFENCE})
+    if what in settings.POSTER:
+        common["training"] = settings.poster_training(config)
     attacked: dict[str, Any] = {k: config[k] for k in ("eps", "pgd_steps", "attack_limit") if k in config}
     inverted: dict[str, Any] = {
         k: config[k] for k in ("evaluator_epochs", "steps", "most_steps", "labels") if k in config
@@ -44,15 +50,23 @@ def _run(values: Any, rest: list[str]) -> None:
         rows, checks, figures = demo(
             train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
         )
-    elif what == "inversion":
-        rows, checks, figures = compared.compared(config, train, test, workdir, values.data_dir, seeds, **common)
+    elif what in _COMPARISONS:
+        rows, checks, figures = _COMPARISONS[what](config, train, test, workdir, values.data_dir, seeds, **common)
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
             members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
         evaluators = ("mlp", "softmax") if config["architecture"] == "cnn" else ("cnn", "softmax")
         rows, checks, figures = faces(
-            train, test, workdir, members=members, evaluators=evaluators, seeds=seeds, **inverted, **common
+            train,
+            test,
+            workdir,
+            members=members,
+            evaluators=evaluators,
+            identifiers=compared.identifiers(train),
+            seeds=seeds,
+            **inverted,
+            **common,
         )
     finish.finish(Results(f"reproduce {what}", config, rows, checks, figures), workdir.path, begin)
 
@@ -65,6 +79,9 @@ COMMAND = command.Command(
   table1     the poster's Table 1 on MNIST, beside an honest evaluation and the artefact that explains it
   faces      the poster's inversion experiment, on AT&T faces or with --dataset=mnist on MNIST
   inversion  defences against inversions with every kind of knowledge, on MNIST or with --dataset=att_faces
+  cifar10    VGG16 and a ResNet trained as usual, and the ResNet adversarially: attacked, inverted, beside their nearest images
+  fer2013    the same on faces with seven expressions
+  frontier   from anti-adversarial to adversarial training over eps: robust accuracy against what an inversion gets
 
 Flags that are not given take the experiment's own values, which the report lists.
 
@@ -72,7 +89,7 @@ Flags that are not given take the experiment's own values, which the report list
   tfinv reproduce faces --dataset=mnist --workdir=runs/mnist""",
     settings.FLAGS,
     _run,
-    arguments="demo|table1|faces|inversion",
+    arguments="|".join(WHAT),
     required=("workdir",),
 )
 

@@ -3,18 +3,20 @@
 import dataclasses
 from typing import Any
 
-from tfinv import models
-from tfinv.recipes.defended import Schedule
-from tfinv.recipes.poster import Defence
+from tfinv.recipes import robust_or_private
+from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import EPS
 from tfinv.training.destruction import BOUNDS
-from tfinv_cli import flags
+from tfinv.training.schedule import Schedule
+from tfinv_cli import flags, optimising
 from tfinv_cli.command import UsageError
 
-_DEFENCE = dataclasses.asdict(Defence())
-DEFENCE = tuple(_DEFENCE)
+# Of a schedule, what the published experiments let one change.
+_SCHEDULE = ("architecture", "epochs", "batch_size", "learning_rate")
+_SCHEDULED = {name: getattr(Schedule(), name) for name in _SCHEDULE}
+_DESTRUCTION = {k: v for k, v in dataclasses.asdict(PosterTraining()).items() if k != "schedule"}
 
-_COMMON = _DEFENCE | {"image_size": None, "train_limit": None, "limit": None, "seed": 0}
+_COMMON = _SCHEDULED | _DESTRUCTION | {"image_size": None, "train_limit": None, "limit": None, "seed": 0}
 _ATTACKS = {"eps": list(EPS), "pgd_steps": 20, "attack_limit": 2000}
 _INVERSIONS = {"labels": None, "evaluator_epochs": 5, "steps": 300, "most_steps": 2000}
 
@@ -29,6 +31,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "table1": _COMMON | _ATTACKS | {"dataset": "mnist", "seeds": 1},
     "faces": _COMMON | _INVERSIONS | {"dataset": "att_faces", "seeds": 1},
 }
+# Those of the poster's four models.
+POSTER = tuple(DEFAULTS)
 DEFAULTS["demo"] |= {"attack_limit": 500, "most_steps": 500}
 DEFAULTS["inversion"] = _INVERSIONS | {
     "dataset": "mnist",
@@ -36,6 +40,7 @@ DEFAULTS["inversion"] = _INVERSIONS | {
     "auxiliary_limit": 5000,
     "defenses": list(COMPARED),
     "attacks": None,
+    "than": None,
     "evaluators": ["mlp", "softmax", "cnn+adversarial"],
     "samples": 2,
     "decoder_images": 2000,
@@ -45,8 +50,95 @@ DEFAULTS["inversion"] = _INVERSIONS | {
     "limit": 1000,
     "seed": 0,
     "seeds": 3,
-    **dataclasses.asdict(Schedule()),
+    **_SCHEDULED,
 }
+
+# `small` is sized for two cores: a VGG16 of a quarter of the width, the thin ResNet-20, few epochs. `full` is the source's scale.
+BUDGETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "plain_architecture": "vgg16(width=16)",
+        "architecture": "resnet",
+        "epochs": 12,
+        "robust_epochs": 15,
+        "robust_training": "fast(eps=8/255,ramp=.2)",
+    },
+    "full": {
+        "plain_architecture": "vgg16",
+        "architecture": "resnet18",
+        "epochs": 100,
+        "robust_epochs": 100,
+        "robust_training": "adversarial(eps=8/255,steps=10,step_size=2/255)",
+        "limit": None,
+        "attack_limit": 10000,
+        "evaluator_epochs": 30,
+    },
+}
+
+_OPTIMISED = dataclasses.asdict(Schedule())
+# Mejia et al. 2019 give no settings of their trainings: these are the usual ones of the networks. `--budget` has the rest.
+_ROBUST = {
+    "auxiliary": None,
+    "auxiliary_limit": 5000,
+    "image_size": None,
+    "limit": None,
+    "batch_size": 128,
+    "attack_limit": 1000,
+    "robust_attacks": ["pgd(steps=40)", "autoattack"],
+    "eps": [8 / 255],
+    "steps": 200,
+    "samples": 8,
+    "decoder_images": 0,
+    "decoder_epochs": 15,
+    "seed": 0,
+    "seeds": 1,
+}
+_BOTH_WAYS = (
+    _ROBUST
+    | _OPTIMISED
+    | BUDGETS["small"]
+    | {
+        "budget": "small",
+        "attacks": list(robust_or_private.ATTACKS),
+        "evaluators": ["cnn", "resnet(depth=14)", "resnet(depth=14)+fast(eps=4/255,ramp=.3)"],
+        "evaluator_epochs": 8,
+        "optimizer": "sgd",
+        "rate_schedule": "cyclic",
+        "weight_decay": 5e-4,
+        "augmentation": "crop_flip",
+        "validation": 1000,
+    }
+)
+DEFAULTS["cifar10"] = _BOTH_WAYS | {"dataset": "cifar10", "train_limit": 45000, "featured": "bird"}
+DEFAULTS["fer2013"] = _BOTH_WAYS | {
+    "dataset": "fer2013",
+    "train_limit": 26000,
+    "auxiliary_limit": 2709,
+    "featured": "surprise",
+}
+DEFAULTS["frontier"] = (
+    _ROBUST
+    | _OPTIMISED
+    | {
+        "dataset": "mnist",
+        "train_limit": 10000,
+        "auxiliary_limit": 5000,
+        "limit": 2000,
+        "epochs": 8,
+        "anti_weights": [0.8, 0.08],
+        "robust_eps": [0.05, 0.1, 0.2, 0.3],
+        "robust_training": "adversarial(eps={eps},steps=7,ramp=.5)",
+        "reversal": "reversal",
+        "eps": [0.1],
+        "robust_attacks": ["autoattack"],
+        "attack_limit": 500,
+        "attacks": ["gradient"],
+        "samples": 4,
+        "evaluators": ["mlp", "softmax", "cnn+adversarial"],
+        "evaluator_epochs": 8,
+        "decoder_images": 2000,
+        "seeds": 3,
+    }
+)
 
 # What a data set needs that differs from the experiment's own.
 _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
@@ -73,6 +165,22 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
         "samples": 1,
         "decoder_images": None,
     },
+    ("frontier", "cifar10"): {
+        "architecture": "resnet",
+        "train_limit": 45000,
+        "epochs": 10,
+        "optimizer": "sgd",
+        "rate_schedule": "cyclic",
+        "weight_decay": 5e-4,
+        "augmentation": "crop_flip",
+        "robust_eps": [1 / 255, 2 / 255, 4 / 255, 8 / 255],
+        "robust_training": "fast(eps={eps},ramp=.2)",
+        "eps": [2 / 255],
+        "evaluators": ["cnn", "resnet(depth=14)", "resnet(depth=14)+fast(eps=4/255,ramp=.3)"],
+        "attacks": ["projected"],
+        "decoder_images": 0,
+        "seeds": 1,
+    },
     ("faces", "mnist"): {"train_limit": 20000, "epochs": 5, "evaluator_epochs": 8, "steps": 200, "most_steps": 1000},
 }
 
@@ -80,10 +188,7 @@ FLAGS = (
     flags.dataset(None),
     flags.DATA_DIR,
     flags.WORKDIR,
-    flags.choice("architecture", None, models.MODELS, "Which network."),
-    flags.whole("epochs", None, "Passes over the training images.", 1),
-    flags.whole("batch_size", None, "Images in one training step.", 1),
-    flags.real("learning_rate", None, "Of Adam at the start."),
+    *optimising.made(None),
     flags.real("strength", None, "Lambda: factor of the reversed gradient."),
     flags.real("weight", None, "Share of the reconstruction loss."),
     flags.choice("bound", None, BOUNDS, "What keeps the reversed loss from running away."),
@@ -97,6 +202,17 @@ FLAGS = (
     flags.numbers("eps", None, "budgets, as fractions of the bounds' width."),
     flags.whole("pgd_steps", None, "steps of PGD.", 1),
     flags.whole("attack_limit", None, "attack the first so many test images.", 1),
+    flags.choice("budget", None, BUDGETS, "small for two cores, full for a GPU."),
+    flags.text("plain_architecture", None, "A second network, trained as usual only."),
+    flags.text(
+        "robust_training", None, "Adversarial training, as --defense of `tfinv train`; a frontier's has {eps} in it."
+    ),
+    flags.whole("robust_epochs", None, "Passes of the adversarial training; otherwise --epochs.", 1),
+    flags.spec_list("robust_attacks", None, "Attacks that judge robustness; a frontier's x is the last."),
+    flags.numbers("robust_eps", None, "eps of a frontier's adversarial trainings."),
+    flags.numbers("anti_weights", None, "weights of a frontier's anti-adversarial trainings."),
+    flags.text("reversal", None, "The destruction defence that a frontier combines with each training; '' for none."),
+    flags.text("featured", None, "Class of which different samples are drawn side by side."),
     flags.LABELS,
     flags.text(
         "auxiliary", None, "Data set that the attackers have; otherwise the end of --dataset's own training split."
@@ -104,6 +220,7 @@ FLAGS = (
     flags.whole("auxiliary_limit", None, "How many images the attackers have.", 1),
     flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
     flags.spec_list("attacks", None, "Names of the inversions; otherwise all."),
+    flags.spec_list("than", None, "Of the defenses those with which each of the others is compared; otherwise none."),
     flags.spec_list(
         "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
     ),
@@ -114,6 +231,17 @@ FLAGS = (
     flags.whole("steps", None, "inversion steps of the equal budget.", 1),
     flags.whole("most_steps", None, "inversion steps at most, until convergence.", 1),
 )
+
+
+def schedule(config: dict[str, Any]) -> Schedule:
+    """Architecture and optimisation of a configuration."""
+    names = [field.name for field in dataclasses.fields(Schedule)]
+    return Schedule(**{name: config[name] for name in names if name in config})
+
+
+def poster_training(config: dict[str, Any]) -> PosterTraining:
+    """How the poster's models are trained in a configuration."""
+    return PosterTraining(schedule(config), **{name: config[name] for name in _DESTRUCTION})
 
 
 def resolve(what: str, values: Any) -> dict[str, Any]:
@@ -128,4 +256,5 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
         known = ", ".join(f"--{k}" for k in sorted(DEFAULTS[what]))
         raise UsageError(f"Expected flags of {what}: {known}. Received: --{', --'.join(foreign)}.")
     name = given.get("dataset", DEFAULTS[what]["dataset"])
-    return DEFAULTS[what] | _BY_DATASET.get((what, name), {}) | given
+    own = DEFAULTS[what] | _BY_DATASET.get((what, name), {})
+    return own | BUDGETS.get(str(given.get("budget", own.get("budget"))), {}) | given

@@ -93,6 +93,21 @@ def test_gives_away_less_pools_seeds():
     assert gives_away_less(seeds, "reversal", ["base"]).passed is True
 
 
+def test_many_comparisons_need_stronger_evidence_each():
+    """Two measures whose differences are 2.77 standard errors each suffice alone, and not among fifty that show nothing."""
+    shown = pair(0.5, 0.54)
+    silent = [r for i in range(50) for r in pair(0.5, 0.5, method=f"attack {i}", measures=("fid",))]
+    assert gives_away_less(shown, "reversal", ["base"]).passed is True
+    assert gives_away_less(shown + silent, "reversal", ["base"]).passed is False
+
+
+def test_a_measure_that_speaks_against_it_is_not_outvoted():
+    against = pair(0.8, 0.2, measures=("coverage",))
+    check = gives_away_less(pair(0.2, 0.8) + against, "reversal", ["base"])
+    assert check.passed is False
+    assert "less by acc@1, ssim_to_nearest; more by coverage; 3 comparisons" in check.evidence
+
+
 def test_gives_away_less_must_hold_against_every_other():
     better = pair(0.2, 0.8)
     worse = [

@@ -123,7 +123,7 @@ def test_pairs_show_what_averages_hide():
     (found,) = differences([*ours, *theirs], "defended", "base")
     assert found.estimate.value == pytest.approx(0.2, abs=0.03)
     assert found.estimate.value == pytest.approx(one.value - two.value)
-    assert found.estimate.differs()
+    assert found.estimate.p_value() < 0.01
     assert found.row()["better"] == "lower"
     (reversed_,) = differences([*ours, *theirs], "base", "defended")
     assert reversed_.estimate.value == pytest.approx(-found.estimate.value)
@@ -149,7 +149,7 @@ def test_sets_are_compared_at_one_size_only():
     assert differences([fid("a", 8), fid("b", 9)], "a", "b") == []
     (found,) = differences([fid("a", 8), fid("b", 8)], "a", "b")
     assert found.estimate.interval() is None
-    assert not found.estimate.differs()
+    assert found.estimate.p_value() > 0.01
 
 
 def test_differences_that_all_agree_are_judged_by_their_number():
@@ -160,8 +160,8 @@ def test_differences_that_all_agree_are_judged_by_their_number():
         return differences(sides, "a", "b")[0].estimate
 
     assert all_lost(8).value == -1
-    assert all_lost(8).differs()
-    assert not all_lost(7).differs()
+    assert all_lost(8).p_value() < 0.01
+    assert all_lost(7).p_value() > 0.01
 
 
 def test_a_measurement_survives_json():

@@ -125,6 +125,6 @@ def test_an_evaluator_may_be_trained_adversarially(tmp_path):
 
     train_evaluators(data, architectures=("softmax+mine",), trainers={"mine": own}, **options)
     assert seen == [{"learning_rate": 1e-3, **options}]
-    for spec in ("vgg", "cnn+nothing"):
-        with pytest.raises(UserError, match="evaluator as ARCHITECTURE"):
+    for spec, said in (("vgg", "one of cnn"), ("cnn(depth=3)", "arguments of cnn"), ("cnn+nothing", "as ARCHITECTURE")):
+        with pytest.raises(UserError, match=f"{said}.*Change --evaluators"):
             train_evaluators(data, architectures=("mlp", spec), **options)

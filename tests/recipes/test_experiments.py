@@ -5,10 +5,11 @@ import pytest
 
 from tfinv import datasets
 from tfinv.recipes.faces import faces
-from tfinv.recipes.poster import Defence
+from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results, write_html
+from tfinv.training.schedule import Schedule
 
 
 def test_faces_measures_every_model_by_every_attacker(tmp_path):
@@ -19,7 +20,7 @@ def test_faces_measures_every_model_by_every_attacker(tmp_path):
         Workdir(tmp_path, {}),
         members=[(e, "cnn", e) for e in ("baseline", "reversal")],
         evaluators=("softmax",),
-        defence=Defence(epochs=2, batch_size=64),
+        training=PosterTraining(Schedule(epochs=2, batch_size=64)),
         evaluator_epochs=2,
         steps=5,
         most_steps=10,
@@ -43,7 +44,12 @@ def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_da
     train = datasets.load("mnist", "train", data_dir=full_data).take(12000)
     test = datasets.load("mnist", "test", data_dir=full_data).take(1000)
     rows, checks = table1(
-        train, test, Workdir(tmp_path, {}), experiments=("baseline",), defence=Defence(epochs=2), pgd_steps=10
+        train,
+        test,
+        Workdir(tmp_path, {}),
+        experiments=("baseline",),
+        training=PosterTraining(Schedule(epochs=2)),
+        pgd_steps=10,
     )
     accuracy = {(r["attack"], r["eps"]): r["accuracy"] for r in rows if r["kind"] == "accuracy"}
     assert accuracy["none", 0.0] > 0.94
@@ -70,7 +76,7 @@ def test_softmax_regression_recognises_the_att_faces(full_data, tmp_path):
         "baseline",
         train,
         test,
-        Defence(architecture="softmax", epochs=40, batch_size=28),
+        PosterTraining(Schedule("softmax", epochs=40, batch_size=28)),
         Workdir(tmp_path, {}),
     )
     assert rows[0]["value"] >= 0.95

@@ -4,12 +4,12 @@ import pytest
 
 from tfinv import datasets
 from tfinv.errors import UserError
-from tfinv.recipes.comparison import Judging
-from tfinv.recipes.defended import Schedule
 from tfinv.recipes.inversion import inversion
+from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.reporting.markdown import markdown
+from tfinv.training.schedule import Schedule
 
 
 def run(folder, **more):
@@ -34,7 +34,7 @@ def run(folder, **more):
 
 
 def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
-    rows, checks, figures = run(tmp_path)
+    rows, checks, figures = run(tmp_path, than=["none", "rounding"])
     met = {(r["experiment"], r["method"]) for r in rows if r["kind"] == "inversion"}
     defended = "reversal(strength=1,layer=stage2)"
     judged = {("none", m) for m in ("miface", "network", "fresh-decoder")} | {("rounding", "network")}
@@ -42,10 +42,15 @@ def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
     assert not {m for e, m in met if e == "rounding"} - {"network"}
     assert {m for e, m in met if e == defended} == {"miface", "network", "fresh-decoder"}
     differences = {(r["experiment"], r["than"]) for r in rows if r["kind"] == "inversion difference"}
-    assert differences == {("rounding", "none"), (defended, "none")}
+    assert differences == {(defended, "rounding"), (defended, "none")}
     assert {c.name for c in checks} >= {"no-training-data-used", f"gives-away-less ({defended})"}
     assert {f.name for f in figures} >= {"miface-equal", "fresh-decoder"}
     assert defended in markdown(Results("test", {}, rows, checks, figures))
+
+
+def test_a_comparison_with_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"Expected comparisons with none, rounding, .*Received: bido\. Change --than"):
+        run(tmp_path, than=["none", "bido"])
 
 
 def test_an_unknown_attack_is_refused(tmp_path):

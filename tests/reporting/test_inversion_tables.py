@@ -11,7 +11,7 @@ def _tables(results):
 
 
 def test_one_table_an_attack_and_one_line_a_defence_with_references_first(inverted_results):
-    miface, brep = _tables(inverted_results)
+    *_, miface, brep = _tables(inverted_results)
     assert (miface.title, brep.title) == ("miface, budget: convergence", "brep, budget: 10,000 queries")
     assert miface.headings == (
         "test accuracy, %",
@@ -34,6 +34,27 @@ def test_one_table_an_attack_and_one_line_a_defence_with_references_first(invert
     assert "Reveals more when higher for acc@1; lower for feature_distance, fresh-decoder error." in miface.notes
     assert "n = 120 (acc@1, feature_distance)." in miface.notes
     assert "n = 10,000 in each run (test accuracy)." in miface.notes
+
+
+def test_the_overview_has_defences_down_and_attacks_across(inverted_results):
+    recognised, near, *_ = _tables(inverted_results)
+    assert recognised.headings == (
+        "test accuracy, %",
+        "miface convergence",
+        "brep 10,000 queries",
+        "fresh-decoder error",
+    )
+    cells = {n: [c.text for c in cells] for (n,), cells in recognised.lines}
+    # The three judges of the reversal give .3, .25 and .2; under brep .18, .13 and .08.
+    assert cells["reversal"] == ["98.0", "25.0", "13.0", "0.7"]
+    # Its feature distances .9, .95 and 1, over those of held-out images: .25, .3 and .35.
+    near_cells = {n: [c.text for c in cells] for (n,), cells in near.lines}
+    assert near_cells["reversal"][1] == f"{(0.9 / 0.25 + 0.95 / 0.3 + 1 / 0.35) / 3:.3g}"
+
+
+def test_an_overview_needs_several_attacks(inverted_results):
+    inverted_results.rows = [r for r in inverted_results.rows if r.get("method") != "brep"]
+    assert [t.title for t in _tables(inverted_results)] == ["miface, budget: convergence"]
 
 
 def test_attacks_on_one_model_are_compared_with_each_other(inverted_results):

@@ -51,19 +51,19 @@ def check_evaluators(specs: Sequence[str], trainers: Mapping[str, Trainer] = TRA
     """(architecture, training) of each spec.
 
     Args:
-      specs: `architecture` or `architecture+training`, such as `cnn` and `cnn+adversarial`.
+      specs: `architecture` or `architecture+training`, such as `cnn`, `resnet(depth=8)` and `cnn+adversarial`.
       trainers: by name.
 
     Raises:
-      UserError: there is no such architecture or training.
+      UserError: there is no such architecture or training, or an architecture without such arguments.
     """
     found = []
     for spec in specs:
         architecture, _, training = spec.partition("+")
-        if architecture not in models.MODELS or (training or "usual") not in trainers:
+        architecture = models.normal(architecture, "Change --evaluators.")
+        if training and training not in trainers:
             raise expected(
-                f"an evaluator as ARCHITECTURE or ARCHITECTURE+TRAINING of {', '.join(models.MODELS)} and "
-                f"{', '.join(trainers)}",
+                f"an evaluator as ARCHITECTURE or ARCHITECTURE+TRAINING, of the trainings {', '.join(trainers)}",
                 repr(spec),
                 "Change --evaluators.",
             )

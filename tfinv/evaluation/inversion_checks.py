@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.intervals import rate_interval
@@ -12,8 +13,8 @@ from tfinv.evaluation.pooling import differences
 
 Row = dict[str, Any]
 
-# Two-sided 1 %: many measures are compared at once.
-_Z = 2.58
+# Of the comparisons that are called beyond chance, at most this share may be chance (Benjamini and Hochberg 1995).
+_FALSE_DISCOVERIES = 0.01
 
 
 def equal_accuracy(accuracies: Mapping[str, float], most: float = 0.02) -> Check:
@@ -108,11 +109,12 @@ def gives_away_less(
     least: int = 2,
     measured: Sequence[Measurement] = (),
 ) -> Check:
-    """The defended model's reconstructions must be worse than each other model's, beyond chance, by several measures.
+    """The defended model's reconstructions must be worse than each other model's by several measures, and better by none.
 
     Where the values of each reconstruction are at hand, two models are compared pair by pair: same method, budget, seed, class and
-    place in the class (see `pooling.differences`). Otherwise rows of one measure are averaged over seeds, and two averages differ
-    beyond chance where their difference is more than 2.58 of its standard errors, which are read off the rows' intervals.
+    place in the class (see `pooling.differences`). Otherwise rows of one measure are averaged over seeds, and the standard error
+    of their difference is read off the rows' intervals. All comparisons of two models at one budget are judged together, so that
+    no more than 1 % of those called beyond chance are expected to be chance (Benjamini and Hochberg 1995).
 
     Args:
       rows: of kind "inversion", of one seed or several.
@@ -131,38 +133,42 @@ def gives_away_less(
             if not total:
                 continue
             # A measure counts only where no attack turns it round.
-            won = sorted(set(less) - set(more))
-            passed &= len(won) >= least
+            won, lost = sorted(set(less) - set(more)), sorted(set(more) - set(less))
+            passed &= len(won) >= least and not lost
+            turned = f"; both ways, by attack, {', '.join(both)}" if (both := sorted(set(less) & set(more))) else ""
             verdicts.append(
                 f"against {other}, {budget}: less by {', '.join(won) or 'no measure'}; "
-                f"more by {', '.join(sorted(set(more))) or 'none'}; {total} comparisons"
+                f"more by {', '.join(lost) or 'none'}{turned}; {total} comparisons"
             )
     return Check(
         "gives-away-less",
         passed if verdicts else None,
         " | ".join(verdicts) or "nothing to compare",
-        f"The defence does not show by at least {least} measures at each budget. Where it gives away more, the reconstructions "
-        "of the defended model are the better ones: do not call it private.",
+        f"The defence does not show by at least {least} measures at each budget, with none against it. Where it gives away more, "
+        "the reconstructions of the defended model are the better ones: do not call it private.",
     )
 
 
 def _compare(rows, measured, defended, other, budget):
     """Names of the measures in which `defended` gives away less and more, and how many were compared."""
-    compared: dict[tuple, tuple[float, bool]] = {}
+    compared: dict[tuple, tuple[float, float]] = {}
     ours, theirs = (_pooled(rows, experiment, budget) for experiment in (defended, other))
     for key in ours.keys() & theirs.keys():
-        gap = ours[key][0] - theirs[key][0]
-        compared[key] = gap, abs(gap) > _Z * float(np.hypot(ours[key][1], theirs[key][1]))
+        gap, error = ours[key][0] - theirs[key][0], float(np.hypot(ours[key][1], theirs[key][1]))
+        compared[key] = gap, float(2 * stats.norm.sf(abs(gap) / error)) if error else float(gap == 0)
     for found in differences(measured, defended, other):
         better = BETTER.get(found.measure)
         if found.budget == budget and better and found.measure != "confidence" and found.estimate.error is not None:
             key = (found.method, found.measure, found.evaluator, better)
-            compared[key] = found.estimate.value, found.estimate.differs()
+            compared[key] = found.estimate.value, found.estimate.p_value()
     less: list[str] = []
     more: list[str] = []
-    for (method, measure, _, better), (gap, beyond_chance) in compared.items():
+    if not compared:
+        return less, more, 0
+    adjusted = stats.false_discovery_control([p for _, p in compared.values()])
+    for ((method, measure, _, better), (gap, _)), p in zip(compared.items(), adjusted, strict=True):
         name = measure + (f" ({method})" if method == "fresh-decoder" else "")
-        if beyond_chance:
+        if p <= _FALSE_DISCOVERIES:
             (less if (gap < 0) == (better == "higher") else more).append(name)
     return less, more, len(compared)
 

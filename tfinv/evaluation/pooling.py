@@ -58,13 +58,13 @@ class Estimate:
         half = quantile * np.sqrt(p * (1 - p) / effective + share / (4 * effective)) / (1 + share)
         return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
-    def differs(self, level: float = 0.99) -> bool:
-        """Whether 0 lies outside the interval; where all values agree, by a sign test of the cells."""
+    def p_value(self) -> float:
+        """Of the hypothesis that the mean is 0, two-sided; where all values agree, by a sign test of the cells."""
         if self.error is None or self.value == 0:
-            return False
+            return 1.0
         if self.error <= 1e-12 * abs(self.value):
-            return 0.5 ** (self.cells - 1) <= 1 - level
-        return abs(self.value) > float(stats.t.ppf(0.5 + level / 2, self.degrees)) * self.error
+            return 0.5 ** (self.cells - 1)
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.degrees))
 
 
 def estimate(groups: Sequence[Values]) -> Estimate:

@@ -11,21 +11,22 @@ from tfinv import inversion
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation import inversion_checks
-from tfinv.evaluation.check import Check
-from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.evaluation.evaluators import train_evaluators
-from tfinv.evaluation.measurement import Measurement, Values
+from tfinv.evaluation.check import Check, merge
+from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
-from tfinv.evaluation.reconstruction import TrainingSet, measure, ssim
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.inversion import Knowledge
+from tfinv.recipes import pictures
 from tfinv.recipes.attackers import CONVERGENCE, Attacker
-from tfinv.recipes.defended import Schedule, train_defended
+from tfinv.recipes.defended import train_defended
 from tfinv.recipes.gallery import Gallery
+from tfinv.recipes.judging import Judging, measure_decoded, measure_found
+from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defence import Defence
+from tfinv.training.schedule import Schedule
 
 FRESH_DECODER = "fresh-decoder"
 
@@ -47,27 +48,6 @@ class Member:
     compared: bool = True
 
 
-@dataclasses.dataclass(frozen=True)
-class Judging:
-    """Who judges the reconstructions, and how the fresh decoders are trained.
-
-    Attributes:
-      evaluators: specs of `train_evaluators`.
-      epochs: of each evaluator.
-      batch_size: of each evaluator.
-      identifiers: specs of evaluators trained on the held-out images alone, for identification; none leaves it out.
-      decoder_images: a fresh decoder trains on the first so many training images; None is all.
-      decoder_epochs: of a fresh decoder, at most.
-    """
-
-    evaluators: tuple[str, ...] = ("mlp", "softmax")
-    epochs: int = 10
-    batch_size: int = 128
-    identifiers: tuple[str, ...] = ()
-    decoder_images: int | None = None
-    decoder_epochs: int = 50
-
-
 def compare(
     train: Dataset,
     test: Dataset,
@@ -79,6 +59,9 @@ def compare(
     known: Knowledge,
     defended: Sequence[str],
     undefended: Sequence[str],
+    robustness: Robustness | None = None,
+    featured: int | None = None,
+    pictured: Sequence[str] = (),
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
     verbose: int = 0,
@@ -98,26 +81,31 @@ def compare(
       known: what the attackers have.
       defended: labels of the members that should give away less ...
       undefended: ... than these.
+      robustness: the attacks that each model meets; None for none.
+      featured: a class of which each model's different samples are drawn side by side.
+      pictured: names of attackers whose samples of every class, and the training images nearest to them, are drawn for each model.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
     Returns:
-      Rows of kinds "training", "inversion" and "inversion difference", checks, and figures of the first seed.
+      Rows of kinds "training", "accuracy", "inversion" and "inversion difference", checks, and figures of the first seed.
     """
     wanted = np.arange(train.num_classes) if labels is None else np.asarray(labels)
     average = known.require("average", "inversions")
     progress("evaluators: training")
-    against, judged = _judges(train, test, judging, workdir)
+    against, judged = judging.judges(train, test, workdir)
     references = [
         *measure_references(wanted, against, test, seed=seeds[0]),
         measure_start(average, wanted, against, name="average image", seed=seeds[0]),
     ]
     rows = [r for m in references for r in m.rows()]
     measured: list[Measurement] = []
-    gallery = Gallery(wanted, train, test, against)
+    gallery = Gallery(wanted, train, test, against, featured)
     accuracies: dict[str, list[float]] = {}
+    sound: list[tuple[str, Check]] = []
+    figures: list[Figure] = []
     for seed in seeds:
         for member in members:
             label = member.label
@@ -129,6 +117,11 @@ def compare(
             if member.compared:
                 accuracies.setdefault(label, []).append(training[0]["value"])
             classifier = Classifier.from_keras(model)
+            if robustness is not None:
+                progress(f"{label}, seed {seed}: attacking")
+                curve, judged_by = robustness.judge(classifier, test, workdir, label=label, seed=seed)
+                rows += curve
+                sound += [(f"{label} (seed {seed})", check) for check in judged_by]
             for attacker in attackers:
                 if attacker.equal.ACCESS == "gradients" and not classifier.differentiable:
                     continue
@@ -139,17 +132,29 @@ def compare(
                     found = workdir.arrays(stage, invert)
                     keys = {"experiment": label, "method": attacker.name, "budget": budget, "seed": seed}
                     keys["knowledge"] = str(found["knowledge"])
-                    measured.append(_kept(workdir, stage, partial(_measure, found, against, keys)))
+                    measured.append(_kept(workdir, stage, partial(measure_found, found, against, keys)))
                     if seed == seeds[0]:
                         gallery.add(label, attacker.name, budget, found["images"], found["labels"])
-            if not classifier.differentiable or member.schedule.architecture == "softmax":
-                continue  # what the outputs hide, the encoder does not; and softmax's encoding is the image itself
+                        if attacker.name in pictured:
+                            figures += pictures.draw(
+                                found["images"],
+                                found["labels"],
+                                classifier,
+                                train,
+                                against,
+                                workdir.path,
+                                name=f"{attacker.name}-{budget}-{label}",
+                                title=f"{label}, {attacker.name}, {budget}",
+                            )
+            if not classifier.differentiable or not judging.has_decoder(model):
+                continue  # what the outputs hide, the encoder does not
             progress(f"{label}, seed {seed}: fresh decoder")
             stage = f"{label}-{FRESH_DECODER}-{seed}"
-            found = workdir.arrays(stage, partial(_probe, model, train, test, judging, seed))
+            found = workdir.arrays(stage, partial(judging.decode, model, train, test, seed))
+            # An equal budget means nothing for a decoder that trains until it stops improving.
             keys = {"experiment": label, "method": FRESH_DECODER, "budget": CONVERGENCE, "seed": seed}
             keys["knowledge"] = "encodings of the training images, with the images"
-            measured.append(_kept(workdir, stage, partial(_measure_probe, found, test, against.evaluators, keys)))
+            measured.append(_kept(workdir, stage, partial(measure_decoded, found, test, against, keys)))
             if seed == seeds[0]:
                 gallery.add_decoded(label, found["images"])
     rows += [r for m in measured for r in m.rows()]
@@ -169,20 +174,7 @@ def compare(
             checks.append(dataclasses.replace(check, name=f"{check.name} ({name})"))
     pairs = [(a, b) for a in defended for b in undefended if a in present and b in present]
     rows += pool(measured) + [d.row() for a, b in pairs for d in differences(measured, a, b)]
-    return with_scale(rows), checks, gallery.draw(workdir.path)
-
-
-def _judges(train, test, judging, workdir):
-    folder = workdir.path / "models" / "evaluators"
-    common = {"epochs": judging.epochs, "batch_size": judging.batch_size}
-    judges = train_evaluators(train, architectures=judging.evaluators, workdir=folder, **common)
-    identifiers = None
-    if judging.identifiers:
-        identifiers = train_evaluators(
-            test, architectures=judging.identifiers, seed=2000, workdir=folder / "identifiers", **common
-        )
-    accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
-    return TrainingSet.make(train.images, train.labels, judges, identifiers), accuracies
+    return with_scale(rows), merge(sound) + checks, gallery.draw(workdir.path) + figures
 
 
 def _invert(classifier, wanted, method, samples, known, seed):
@@ -195,31 +187,6 @@ def _invert(classifier, wanted, method, samples, known, seed):
         "queries": found.queries,
         "knowledge": np.array(found.knowledge),
     }
-
-
-def _measure(found, against, keys):
-    also = {name: found[name] for name in ("confidence", "steps")}
-    if found["queries"].any():
-        also["queries"] = found["queries"]
-    return measure(found["images"], found["labels"], against, also, **keys)
-
-
-def _probe(model, train, test, judging, seed):
-    count = judging.decoder_images
-    probe = probe_encoder(
-        model, train.images[:count], train.labels[:count], test.images, epochs=judging.decoder_epochs, seed=seed
-    )
-    return {"images": probe.images, "errors": probe.errors}
-
-
-def _measure_probe(found, test, judges, keys):
-    # An equal budget means nothing for a decoder that trains until it stops improving.
-    images, labels = found["images"], test.labels
-    values = [Values("relative_error", found["errors"], labels)]
-    values.append(Values("ssim_to_original", ssim(images, test.images), labels))
-    for name, judge in judges.items():
-        values.append(Values("acc@1", judge.predict(judge.from_unit(images)).argmax(1) == labels, labels, name))
-    return Measurement(keys, tuple(values))
 
 
 def _kept(workdir, stage, make) -> Measurement:

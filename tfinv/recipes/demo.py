@@ -6,7 +6,7 @@ from typing import Any
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
 from tfinv.recipes.faces import faces
-from tfinv.recipes.poster import EXPERIMENTS, Defence
+from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
@@ -17,7 +17,7 @@ def demo(
     test: Dataset,
     workdir: Workdir,
     *,
-    defence: Defence,
+    training: PosterTraining,
     attacked: dict[str, Any],
     inverted: dict[str, Any],
     seed: int = 0,
@@ -30,7 +30,7 @@ def demo(
       train: training split.
       test: the images under attack.
       workdir: keeps every finished stage.
-      defence: how the models are trained.
+      training: how the models are trained.
       attacked: further arguments of `table1`.
       inverted: further arguments of `faces`.
       seed: of everything.
@@ -41,15 +41,15 @@ def demo(
       Rows, checks and figures.
     """
     rows, checks = table1(
-        train, test, workdir, defence=defence, seeds=(seed,), verbose=verbose, progress=progress, **attacked
+        train, test, workdir, training=training, seeds=(seed,), verbose=verbose, progress=progress, **attacked
     )
     more, more_checks, figures = faces(
         train,
         test,
         workdir,
-        members=[(e, defence.architecture, e) for e in EXPERIMENTS],
+        members=[(e, training.schedule.architecture, e) for e in EXPERIMENTS],
         evaluators=("mlp", "softmax"),
-        defence=defence,
+        training=training,
         seeds=(seed,),
         progress=progress,
         **inverted,

@@ -8,8 +8,9 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
 from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import poster_attackers
-from tfinv.recipes.comparison import Judging, Member, compare
-from tfinv.recipes.poster import EXPERIMENTS, Defence
+from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.judging import Judging
+from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 
@@ -24,7 +25,8 @@ def faces(
     *,
     members: Sequence[Model],
     evaluators: tuple[str, ...],
-    defence: Defence | None = None,
+    identifiers: tuple[str, ...] = (),
+    training: PosterTraining | None = None,
     evaluator_epochs: int = 10,
     steps: int = 300,
     most_steps: int = 2000,
@@ -41,7 +43,8 @@ def faces(
       workdir: keeps models, reconstructions and measurements.
       members: the models; those that are named as their experiment are held to equal accuracy.
       evaluators: specs of the evaluators.
-      defence: how the models are trained; its architecture is each member's own.
+      identifiers: specs of evaluators trained on the held-out images alone, which tell people apart; none leaves it out.
+      training: how the models are trained; its architecture is each member's own.
       evaluator_epochs: of each evaluator.
       steps: of the equal budget.
       most_steps: of the budget until convergence, at most.
@@ -50,7 +53,7 @@ def faces(
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
-    defence = defence or Defence()
+    training = training or PosterTraining()
     count = train.num_classes if labels is None else len(labels)
     return compare(
         train,
@@ -59,14 +62,14 @@ def faces(
         members=[
             Member(
                 label,
-                defence.of(experiment),
-                dataclasses.replace(defence.schedule, architecture=architecture),
+                training.of(experiment),
+                dataclasses.replace(training.schedule, architecture=architecture),
                 compared=label in EXPERIMENTS,
             )
             for label, architecture, experiment in members
         ],
         attackers=poster_attackers(steps, most_steps, count),
-        judging=Judging(evaluators, evaluator_epochs, defence.batch_size),
+        judging=Judging(evaluators, evaluator_epochs, training.schedule.batch_size, identifiers),
         known=Knowledge(images=test.images, source=f"held-out images of {test.name}"),
         defended=("reversal", "shuffled"),
         undefended=("baseline", "positive"),

@@ -21,9 +21,14 @@ class Gallery:
       train: the training split, for names and neighbours.
       test: held-out images, for the fresh decoders.
       against: the class means.
+      featured: a class of which each model's different samples stand side by side; None for none.
     """
 
-    def __init__(self, labels: np.ndarray, train: Dataset, test: Dataset, against: TrainingSet):
+    def __init__(
+        self, labels: np.ndarray, train: Dataset, test: Dataset, against: TrainingSet, featured: int | None = None
+    ):
+        self._featured = featured
+        self._samples: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
         self._labels, self._train, self._test, self._against = labels[:SHOWN], train, test, against
         self._names = [train.class_names[k] for k in self._labels]
         self._grids: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
@@ -38,6 +43,9 @@ class Gallery:
             (method, budget), {"class mean": [self._against.class_means[k] for k in self._labels]}
         )
         grid[label] = [images[i] for i in first]
+        several = images[labels == self._featured][:SHOWN] if self._featured is not None else ()
+        if len(several) > 1:
+            self._samples.setdefault((method, budget), {})[label] = list(several)
         if method == "gradient" and budget == CONVERGENCE:
             near = nearest_pixels(images[first], labels[first], self._against)
             self._pairs[label] = [
@@ -66,6 +74,15 @@ class Gallery:
                 image_grid,
                 grid,
                 self._names,
+            )
+        for (method, budget), samples in self._samples.items():
+            add(
+                f"{method}-{budget}-samples",
+                f"Different samples of {self._train.class_names[int(self._featured or 0)]}: {method}, {budget}",
+                "One row a model; each starts from another image.",
+                image_grid,
+                samples,
+                [],
             )
         if self._pairs:
             add(

@@ -8,11 +8,12 @@ from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import all_attackers
-from tfinv.recipes.comparison import Judging, Member, compare
-from tfinv.recipes.defended import Schedule
+from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defences import defence
+from tfinv.training.schedule import Schedule
 
 UNDEFENDED = "none"
 
@@ -31,6 +32,7 @@ def inversion(
     most_steps: int = 500,
     samples: int = 2,
     attacks: Sequence[str] | None = None,
+    than: Sequence[str] = (UNDEFENDED,),
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
     verbose: int = 0,
@@ -51,19 +53,24 @@ def inversion(
       most_steps: of the budget until convergence, at most.
       samples: reconstructions a label, where the start is drawn.
       attacks: names of `all_attackers`; None is all of them.
+      than: of the defences those with which each of the others is compared.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
     Raises:
-      UserError: an unknown defence or attack.
+      UserError: an unknown defence or attack, or a comparison with a defence that is not among them.
     """
     attackers = all_attackers(steps, most_steps, samples, str(workdir.path / "models" / "attackers"))
     names = [attacker.name for attacker in attackers]
     unknown = sorted(set(attacks or ()) - set(names))
     if unknown:
         raise expected(f"attacks among {', '.join(names)}", ", ".join(unknown), "Change --attacks.")
+    if absent := sorted(set(than) - set(defences) - {UNDEFENDED}):
+        raise expected(
+            f"comparisons with {', '.join(defences)}", ", ".join(absent), "Change --than, or add to --defenses."
+        )
     known = Knowledge(
         images=auxiliary.images,
         labels=auxiliary.labels if same_classes else None,
@@ -77,8 +84,8 @@ def inversion(
         attackers=[a for a in attackers if attacks is None or a.name in attacks],
         judging=judging,
         known=known,
-        defended=[spec for spec in defences if spec != UNDEFENDED],
-        undefended=(UNDEFENDED,),
+        defended=[spec for spec in defences if spec not in than],
+        undefended=than,
         labels=labels,
         seeds=seeds,
         verbose=verbose,

@@ -22,7 +22,8 @@ _AMONG = 1000  # training images in the projector
 
 
 def draw(
-    found: InversionResult,
+    images: np.ndarray,
+    labels: np.ndarray,
     classifier: Classifier,
     train: Dataset,
     against: TrainingSet,
@@ -34,7 +35,8 @@ def draw(
     """Writes the figures of one inversion under folder/figures.
 
     Args:
-      found: n reconstructions.
+      images: (n, H, W, C) reconstructions in [0, 1].
+      labels: (n,) the class of each.
       classifier: the victim, in whose last convolution nearness is judged, as in the seed; without features none is drawn.
       train: the victim's training set.
       against: the class means.
@@ -42,7 +44,7 @@ def draw(
       name: of the files.
       title: the method, as text.
     """
-    shown, folder = classifier.to_unit(found.images), pathlib.Path(folder)
+    folder = pathlib.Path(folder)
     figures = []
 
     def add(suffix: str, about: str, caption: str, write: Any, *arguments: Any, **more: Any) -> None:
@@ -50,21 +52,21 @@ def draw(
         write(*arguments, folder / path, **more)
         figures.append(Figure(f"{name}-{suffix}", f"{about}: {title}", caption, str(path)))
 
-    few = np.isin(found.labels, np.unique(found.labels)[:_CLASSES])
+    few = np.isin(labels, np.unique(labels)[:_CLASSES])
     add(
         "classes",
         "Reconstructions",
         "One row a class, beside the mean of the class's training images, which no attacker saw.",
         class_grid,
-        shown[few],
-        found.labels[few],
+        images[few],
+        labels[few],
         against.class_means,
         train.class_names,
     )
     # The first sample of each class before the second of any.
-    order = np.argsort(places(found.labels), kind="stable")[:_ROWS]
+    order = np.argsort(places(labels), kind="stable")[:_ROWS]
     if classifier.has_features:
-        nearest = most_similar(classifier, shown[order], found.labels[order], train, k=_NEAREST)
+        nearest = most_similar(classifier, images[order], labels[order], train, k=_NEAREST)
         ranked = [Ranked(similar.indices, similar.similarities) for similar in nearest]
         caption = (
             "The whole training set, searched by cosine similarity of the attacked model's last convolutional output."
@@ -74,8 +76,8 @@ def draw(
             "Nearest training images",
             caption,
             nearest_grid,
-            shown[order],
-            found.labels[order],
+            images[order],
+            labels[order],
             train.images,
             train.labels,
             *ranked,

@@ -13,7 +13,7 @@ from tfinv.evaluation.checks import robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
 from tfinv.evaluation.row_checks import accuracy_falls, perturbation_uses_budget
 from tfinv.recipes.artefact import GreyLevelFGSM
-from tfinv.recipes.poster import EXPERIMENTS, Defence, train_experiment
+from tfinv.recipes.poster import EXPERIMENTS, PosterTraining, train_experiment
 from tfinv.recipes.workdir import Workdir
 
 EPS = (0.05, 0.10, 0.25)
@@ -42,7 +42,7 @@ def table1(
     test: Dataset,
     workdir: Workdir,
     *,
-    defence: Defence | None = None,
+    training: PosterTraining | None = None,
     experiments: Sequence[str] = EXPERIMENTS,
     eps: Sequence[float] = EPS,
     seeds: Sequence[int] = (0,),
@@ -57,7 +57,7 @@ def table1(
       train: training split.
       test: the images whose clean accuracy is reported.
       workdir: keeps models and finished rows.
-      defence: how the models are trained.
+      training: how the models are trained.
       experiments: which of `EXPERIMENTS`.
       eps: fractions of the bounds' width.
       seeds: a training and an evaluation each.
@@ -70,20 +70,20 @@ def table1(
       Rows of kinds "training" and "accuracy", and the checks: honest ones merged over experiments and seeds, and those of the
       artefact apart.
     """
-    defence = defence or Defence()
+    training = training or PosterTraining()
     rows: list[dict[str, Any]] = []
     found: list[tuple[str, Check]] = []
     for seed in seeds:
         for experiment in experiments:
             progress(f"{experiment}, seed {seed}: training")
-            model, training = train_experiment(experiment, train, test, defence, workdir, seed=seed, verbose=verbose)
+            model, trained = train_experiment(experiment, train, test, training, workdir, seed=seed, verbose=verbose)
             progress(f"{experiment}, seed {seed}: attacking")
             classifier = Classifier.from_keras(model)
             stage = workdir.json(
                 f"table1-{experiment}-{seed}",
                 partial(_evaluate, classifier, test, test.take(attack_limit), experiment, eps, seed, pgd_steps),
             )
-            rows += training + stage["rows"]
+            rows += trained + stage["rows"]
             found += [(f"{experiment} (seed {seed})", Check(**c)) for c in stage["checks"]]
     return rows, merge(found)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfinv.reporting.cells import MISSING, Cell, Style, Table, percent, significant
+from tfinv.reporting.overview import overview_tables
 from tfinv.reporting.rows import unique
 from tfinv.reporting.summary import Row, group, summarise
 
@@ -34,7 +35,7 @@ def knowledge_table(rows: Sequence[Row]) -> Table | None:
 def comparison_tables(
     rows: Sequence[Row], training: Sequence[Row] = (), measures: Sequence[str] = HEADLINE
 ) -> list[Table]:
-    """Defences against attacks at a glance: one table an attack and budget, a line a defence, references first.
+    """Defences against attacks: an overview, then one table an attack and budget, a line a defence, references first.
 
     Of a single experiment there is nothing to compare but its attacks: then one table, a line an attack and budget.
 
@@ -59,7 +60,7 @@ def comparison_tables(
         attacked: _Lines = {(str(m), str(b or MISSING)): [*some, *aside] for (m, b), some in _by_attack(attacks)}
         fitting = [r for r in references if r.get("of") is None]
         return [_comparison("Attacks compared", ("attack", "budget"), attacked, fitting, measures, ())]
-    found = []
+    found = overview_tables(attacks, references, aside)
     for (method, budget), some in _by_attack(attacks):
         if not any(r["measure"] in measures for r in some):
             continue

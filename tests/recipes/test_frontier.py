@@ -1,0 +1,79 @@
+"""The frontier: which recipes, where its points come from, and the whole road at a size for tests."""
+
+import numpy as np
+import pytest
+
+from tfinv import datasets
+from tfinv.evaluation.checks import Effort
+from tfinv.recipes.frontier import Sweep, frontier, points_of
+from tfinv.recipes.judging import Judging
+from tfinv.recipes.robustness import Robustness
+from tfinv.recipes.workdir import Workdir
+from tfinv.training.defences import defence
+from tfinv.training.schedule import Schedule
+
+
+def test_the_sweep_goes_from_the_least_robust_to_the_most():
+    sweep = Sweep(weights=(0.8, 0.08), eps=(0.1, 0.3), robust="adversarial(eps={eps},steps=2)")
+    assert sweep.swept == [
+        "atat(weight=0.8)",
+        "atat(weight=0.08)",
+        "none",
+        "adversarial(eps=0.1,steps=2)",
+        "adversarial(eps=0.3,steps=2)",
+    ]
+    assert sweep.held[2:4] == ["reversal", "adversarial(eps=0.1,steps=2)+reversal"]
+    assert Sweep(reversal="").held == []
+    for spec in (*sweep.swept, *sweep.held):
+        defence(spec)
+
+
+def row(experiment, seed, **more):
+    return {"experiment": experiment, "seed": seed, "ci95": [0.0, 0.2]} | more
+
+
+def test_a_point_is_the_mean_over_seeds_and_evaluators():
+    sweep = Sweep(weights=(), eps=(0.1,), robust="adversarial(eps={eps})", reversal="")
+    rows = []
+    for seed, accuracy, hits in ((0, 0.2, (0.5, 0.7)), (1, 0.4, (0.9, 1.0))):
+        rows.append(row("none", seed, kind="accuracy", attack="pgd", eps=0.1, accuracy=accuracy))
+        rows.append(row("none", seed, kind="accuracy", attack="pgd", eps=0.3, accuracy=0.0))
+        rows += [
+            row(
+                "none", seed, kind="inversion", method="gradient", budget="equal", measure="acc@1", value=h, evaluator=e
+            )
+            for h, e in zip(hits, "ab", strict=True)
+        ]
+    # A pooled row is of all seeds, and not one more.
+    rows.append(row("none", [0, 1], kind="inversion", method="gradient", budget="equal", measure="acc@1", value=0.0))
+    (point,) = points_of(rows, sweep, attack="pgd", eps=0.1, method="gradient", measure="acc@1")
+    assert (point.label, point.swept) == ("none", True)
+    assert point.x == pytest.approx(0.3)
+    assert point.y == pytest.approx((0.6 + 0.95) / 2)
+    # Student's quantile of one degree of freedom, times half the distance of the two.
+    assert point.x_interval == pytest.approx((0.3 - 12.7062 * 0.1, 0.3 + 12.7062 * 0.1), abs=1e-4)
+
+
+def test_the_road_from_sweep_to_line(tmp_path):
+    whole = datasets.load("mnist5k", "train")
+    rows, checks, figures = frontier(
+        whole.take(1000),
+        datasets.load("mnist5k", "test").take(60),
+        whole.subset(range(3000, 3200)),
+        Workdir(tmp_path, {}),
+        sweep=Sweep((), (0.05, 0.1), "fast(eps={eps})", "reversal(strength=1)"),
+        schedule=Schedule(architecture="mlp", epochs=3, batch_size=64),
+        judging=Judging(("softmax",), 2, 64, decoder_images=0),
+        robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, Effort(10, 2, 2, 1)),
+        samples=1,
+        steps=5,
+    )
+    measured = {r["experiment"] for r in rows if r["kind"] == "accuracy" and r["eps"]}
+    assert measured == {r["experiment"] for r in rows if r["kind"] == "training"}
+    assert len(measured) == 6
+    assert {"frontier-acc1", "frontier-feature_distance"} <= {f.name for f in figures}
+    assert all((tmp_path / f.path).exists() for f in figures)
+    check = next(c for c in checks if c.name == "some-recipe-is-robust-and-private (feature_distance)")
+    assert check.passed in (True, False)
+    assert "over 3 swept models" in check.evidence
+    assert np.isfinite([r["accuracy"] for r in rows if r["kind"] == "accuracy"]).all()

@@ -1,0 +1,114 @@
+"""Robust or private: how two measures of a sweep of models go together, and which models leave the line (Mejia et al. 2019)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from tfinv.errors import expected
+
+Interval = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A model, or several of one recipe, in the plane of two measures.
+
+    Attributes:
+      label: the recipe.
+      x: such as its robust accuracy.
+      y: such as the Acc@1 of its inversion.
+      x_interval: 95 %, or None.
+      y_interval: likewise.
+      swept: whether it is of the sweep through which the line goes; others are held against that line.
+    """
+
+    label: str
+    x: float
+    y: float
+    x_interval: Interval | None = None
+    y_interval: Interval | None = None
+    swept: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """The least-squares line through n points, and how well they agree.
+
+    Attributes:
+      slope: of y over x.
+      intercept: y at 0.
+      r: Pearson's correlation.
+      r_interval: its 95 % interval, by Fisher's transformation; None below 4 points.
+      rho: Spearman's rank correlation.
+      n: how many points.
+      middle: mean x.
+      spread: sum of the squared deviations of x from it.
+      error: standard deviation of the residuals, n - 2 degrees of freedom.
+    """
+
+    slope: float
+    intercept: float
+    r: float
+    r_interval: Interval | None
+    rho: float
+    n: int
+    middle: float
+    spread: float
+    error: float
+
+    def at(self, x: np.ndarray | float) -> np.ndarray:
+        """The line's y."""
+        return self.intercept + self.slope * np.asarray(x, np.float64)
+
+    def prediction(self, x: np.ndarray | float, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """The interval in which a further point at x falls, if it is like the others (Student's, n - 2 degrees of freedom)."""
+        x = np.asarray(x, np.float64)
+        width = self.error * np.sqrt(1 + 1 / self.n + np.square(x - self.middle) / self.spread)
+        width = width * float(stats.t.ppf(0.5 + level / 2, self.n - 2))
+        return self.at(x) - width, self.at(x) + width
+
+
+def fit_line(points: Sequence[Point]) -> Line:
+    """The line through the swept points.
+
+    Raises:
+      UserError: there are fewer than 3 of them, or all have the same x or y.
+    """
+    swept = [p for p in points if p.swept]
+    x, y = (np.array([getattr(p, name) for p in swept], np.float64) for name in ("x", "y"))
+    if len(swept) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise expected(
+            "at least 3 swept models that differ in both measures",
+            ", ".join(f"{p.label} ({p.x:.3g}, {p.y:.3g})" for p in swept) or "none",
+            "Sweep over more eps.",
+        )
+    fitted = stats.linregress(x, y)
+    correlation = stats.pearsonr(x, y)
+    interval = correlation.confidence_interval() if len(x) > 3 else None
+    residuals = y - (fitted.intercept + fitted.slope * x)
+    return Line(
+        float(fitted.slope),
+        float(fitted.intercept),
+        float(correlation.statistic),
+        None if interval is None else (float(interval.low), float(interval.high)),
+        float(stats.spearmanr(x, y).statistic),
+        len(x),
+        float(x.mean()),
+        float(np.sum(np.square(x - x.mean()))),
+        float(np.sqrt(np.sum(np.square(residuals)) / (len(x) - 2))),
+    )
+
+
+def leaves(line: Line, point: Point, *, lower: bool) -> bool:
+    """Whether a point is more private than the line lets expect: beyond its 95 % prediction, its own interval and all.
+
+    Args:
+      line: of the sweep.
+      point: held against it.
+      lower: whether a lower y is more private.
+    """
+    low, high = (float(v) for v in line.prediction(point.x))
+    own = point.y_interval or (point.y, point.y)
+    return own[1] < low if lower else own[0] > high

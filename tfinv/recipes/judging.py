@@ -1,0 +1,103 @@
+"""Who judges the reconstructions of a comparison, and by what."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfinv import models
+from tfinv.datasets import Dataset
+from tfinv.evaluation.decoder_probe import probe_encoder
+from tfinv.evaluation.evaluators import train_evaluators
+from tfinv.evaluation.measurement import Measurement, Values
+from tfinv.evaluation.reconstruction import TrainingSet, measure, ssim
+from tfinv.recipes.workdir import Workdir
+
+Found = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Judging:
+    """Evaluators and fresh decoders.
+
+    Attributes:
+      evaluators: specs of `train_evaluators`.
+      epochs: of each evaluator.
+      batch_size: of each evaluator.
+      identifiers: specs of evaluators trained on the held-out images alone, for identification; none leaves it out.
+      decoder_images: a fresh decoder trains on the first so many training images; None is all, and 0 leaves it out.
+      decoder_epochs: of a fresh decoder, at most.
+    """
+
+    evaluators: tuple[str, ...] = ("mlp", "softmax")
+    epochs: int = 10
+    batch_size: int = 128
+    identifiers: tuple[str, ...] = ()
+    decoder_images: int | None = None
+    decoder_epochs: int = 50
+
+    def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> tuple[TrainingSet, dict[str, float]]:
+        """What reconstructions are judged against, and each evaluator's accuracy on the held-out images.
+
+        Args:
+          train: the victims' training split.
+          test: held-out images.
+          workdir: keeps the evaluators.
+
+        Raises:
+          UserError: an unknown evaluator.
+        """
+        folder = workdir.path / "models" / "evaluators"
+        common: dict[str, Any] = {"epochs": self.epochs, "batch_size": self.batch_size}
+        judges = train_evaluators(train, architectures=self.evaluators, workdir=folder, **common)
+        identifiers = None
+        if self.identifiers:
+            identifiers = train_evaluators(
+                test, architectures=self.identifiers, seed=2000, workdir=folder / "identifiers", **common
+            )
+        accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
+        return TrainingSet.make(train.images, train.labels, judges, identifiers), accuracies
+
+    def has_decoder(self, model: keras.Model) -> bool:
+        """Whether there is an encoder to decode: not where the encoding is the image itself."""
+        return self.decoder_images != 0 and bool(models.split(model)[0].trainable_weights)
+
+    def decode(self, model: keras.Model, train: Dataset, test: Dataset, seed: int) -> Found:
+        """What a fresh decoder makes of the held-out images, and its errors."""
+        count = self.decoder_images
+        probe = probe_encoder(
+            model, train.images[:count], train.labels[:count], test.images, epochs=self.decoder_epochs, seed=seed
+        )
+        return {"images": probe.images, "errors": probe.errors}
+
+
+def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
+    """The measures of reconstructions: images in [0, 1], labels, confidence, steps, queries.
+
+    Args:
+      found: the arrays.
+      against: the training set, and the evaluators.
+      keys: that the rows have in common.
+    """
+    also = {name: found[name] for name in ("confidence", "steps")}
+    if found["queries"].any():
+        also["queries"] = found["queries"]
+    return measure(found["images"], found["labels"], against, also, **keys)
+
+
+def measure_decoded(found: Found, test: Dataset, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
+    """The measures of what `Judging.decode` found, beside the images themselves.
+
+    Args:
+      found: its arrays.
+      test: the held-out images.
+      against: the evaluators.
+      keys: that the rows have in common.
+    """
+    images, labels = found["images"], test.labels
+    values = [Values("relative_error", found["errors"], labels)]
+    values.append(Values("ssim_to_original", ssim(images, test.images), labels))
+    for name, judge in against.evaluators.items():
+        values.append(Values("acc@1", judge.predict(judge.from_unit(images)).argmax(1) == labels, labels, name))
+    return Measurement(keys, tuple(values))

@@ -1,0 +1,86 @@
+"""Models trained as usual and adversarially, attacked and inverted alike (Mejia et al. 2019, arXiv 1906.06449)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tfinv.datasets import Dataset
+from tfinv.evaluation.check import Check
+from tfinv.inversion import Knowledge, Projected
+from tfinv.recipes.attackers import Attacker, all_attackers
+from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.judging import Judging
+from tfinv.recipes.robustness import Robustness
+from tfinv.recipes.workdir import Workdir
+from tfinv.reporting import Figure
+
+# The seed's own inversion, and the other two of its paper: at several scales, and with a generator.
+SEED_ATTACK = "projected"
+ATTACKS = (SEED_ATTACK, "multiscale", "gmi")
+
+
+def robust_or_private(
+    train: Dataset,
+    test: Dataset,
+    auxiliary: Dataset,
+    workdir: Workdir,
+    *,
+    members: Sequence[Member],
+    robust: Sequence[str],
+    judging: Judging,
+    robustness: Robustness,
+    attacks: Sequence[str] = ATTACKS,
+    samples: int = 8,
+    steps: int = 200,
+    featured: int = 0,
+    seeds: Sequence[int] = (0,),
+    verbose: int = 0,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+    """Trains, attacks, inverts and draws; see `comparison.compare`.
+
+    The figures are the source's: reconstructions of all models side by side, different samples of one class, and the training
+    images nearest to each reconstruction in the last convolution of the attacked model, of its own class among them.
+
+    Args:
+      train: the victims' training split.
+      test: held-out images, for accuracies and references.
+      auxiliary: what the attacker has, with labels; no image of it should be in `train`.
+      workdir: keeps every stage.
+      members: the models.
+      robust: labels of those trained adversarially; the others should give away less than each of them, says the source.
+      judging: evaluators and fresh decoders.
+      robustness: the attacks that judge the models.
+      attacks: names of `all_attackers`.
+      samples: reconstructions a class.
+      steps: of the inversions with a budget of steps.
+      featured: the class of the figure of different samples; the source has birds.
+      seeds: a training and an inversion each.
+      verbose: Keras's, for the trainings.
+      progress: is told what begins.
+    """
+    known = Knowledge(
+        images=auxiliary.images, labels=auxiliary.labels, source=f"other images of {auxiliary.name}, with labels"
+    )
+    attackers = all_attackers(steps, steps, samples, str(workdir.path / "models" / "attackers"))
+    return compare(
+        train,
+        test,
+        workdir,
+        members=members,
+        attackers=[_seeds_own(a, samples) for a in attackers if a.name in attacks],
+        judging=judging,
+        known=known,
+        defended=[m.label for m in members if m.label not in robust],
+        undefended=robust,
+        robustness=robustness,
+        featured=featured,
+        pictured=(SEED_ATTACK,),
+        seeds=seeds,
+        verbose=verbose,
+        progress=progress,
+    )
+
+
+def _seeds_own(attacker: Attacker, samples: int) -> Attacker:
+    """Projected gradient descent from the Gaussian of each class, where the published settings begin."""
+    return Attacker(SEED_ATTACK, Projected(), samples=samples) if attacker.name == SEED_ATTACK else attacker

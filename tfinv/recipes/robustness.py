@@ -1,0 +1,70 @@
+"""How robust a model of a comparison is, measured beside what inverting it gives."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+from tfinv import attacks
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
+from tfinv.evaluation.check import Check
+from tfinv.evaluation.checks import QUICK, Effort, robustness_checks
+from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
+from tfinv.recipes.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Robustness:
+    """The attacks that every model of a comparison meets.
+
+    Attributes:
+      attacks: text forms, as `tfinv evaluate --attacks` takes them.
+      eps: fractions of the bounds' width.
+      limit: attacks take the first so many test images; None is all.
+      effort: what the checks may cost.
+    """
+
+    attacks: tuple[str, ...] = ("pgd(steps=40)", "autoattack")
+    eps: tuple[float, ...] = (8 / 255,)
+    limit: int | None = 1000
+    effort: Effort = QUICK
+
+    def judge(
+        self, classifier: Classifier, test: Dataset, workdir: Workdir, *, label: str, seed: int
+    ) -> tuple[list[dict[str, Any]], list[Check]]:
+        """Rows of kind "accuracy", of which the clean one is of all images, and the checks of a sound evaluation.
+
+        Args:
+          classifier: the model.
+          test: held-out images.
+          workdir: keeps what is measured, chunk by chunk, so that a killed run goes on.
+          label: the model's name in rows and files.
+          seed: of the attacks' draws.
+
+        Raises:
+          UserError: an unknown attack.
+        """
+        named = [(spec, attacks.attack(spec)) for spec in self.attacks]
+        stage = workdir.json(
+            f"robustness-{label}-{seed}", partial(self._measure, classifier, test, workdir, named, label, seed)
+        )
+        return stage["rows"], [Check(**c) for c in stage["checks"]]
+
+    def _measure(self, classifier, test, workdir, named, label, seed):
+        some = test.take(self.limit) if self.limit else test
+        images = classifier.from_unit(some.images)
+        rows = accuracy_curve(
+            classifier,
+            images,
+            some.labels,
+            named,
+            self.eps,
+            experiment=label,
+            seed=seed,
+            keep=lambda name, make: workdir.arrays(f"robustness-{label}-{name}", make),
+            checkpoints=workdir.path / "stages" / f"robustness-{label}",
+        )
+        checks = robustness_checks(rows, classifier, images, some.labels, seed=seed, effort=self.effort)
+        correct = classifier.predict(classifier.from_unit(test.images)).argmax(1) == test.labels
+        rows[0] = accuracy_row(label, "none", 0.0, correct, seed)
+        return {"rows": rows, "checks": [dataclasses.asdict(c) for c in checks]}
