@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfinv import inversion
@@ -15,6 +16,7 @@ from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
+from tfinv.evaluation.reconstruction import TrainingSet
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
@@ -101,64 +103,24 @@ def compare(
         measure_start(average, wanted, against, name="average image", seed=seeds[0]),
     ]
     rows = [r for m in references for r in m.rows()]
-    measured: list[Measurement] = []
+    run = _Run(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
     gallery = Gallery(wanted, train, test, against, featured)
-    accuracies: dict[str, list[float]] = {}
-    sound: list[tuple[str, Check]] = []
-    figures: list[Figure] = []
     for seed in seeds:
         for member in members:
-            label = member.label
-            progress(f"{label}, seed {seed}: training")
-            model, training = train_defended(
-                member.defence, train, test, member.schedule, workdir, label=label, seed=seed, verbose=verbose
-            )
-            rows += training
-            if member.compared:
-                accuracies.setdefault(label, []).append(training[0]["value"])
-            classifier = Classifier.from_keras(model)
+            victim = run.train(member, seed)
             if robustness is not None:
-                progress(f"{label}, seed {seed}: attacking")
-                curve, judged_by = robustness.judge(classifier, test, workdir, label=label, seed=seed)
-                rows += curve
-                sound += [(f"{label} (seed {seed})", check) for check in judged_by]
+                run.attack(victim, robustness)
+            shown = gallery if seed == seeds[0] else None
             for attacker in attackers:
-                if attacker.equal.ACCESS == "gradients" and not classifier.differentiable:
-                    continue
-                for budget, method in attacker.budgets:
-                    progress(f"{label}, seed {seed}: {attacker.name}, {budget}")
-                    stage = f"{label}-{attacker.name}-{budget}-{seed}"
-                    invert = partial(_invert, classifier, wanted, method, attacker.samples, known, seed)
-                    found = workdir.arrays(stage, invert)
-                    keys = {"experiment": label, "method": attacker.name, "budget": budget, "seed": seed}
-                    keys["knowledge"] = str(found["knowledge"])
-                    measured.append(_kept(workdir, stage, partial(measure_found, found, against, keys)))
-                    if seed == seeds[0]:
-                        gallery.add(label, attacker.name, budget, found["images"], found["labels"])
-                        if attacker.name in pictured:
-                            figures += pictures.draw(
-                                found["images"],
-                                found["labels"],
-                                classifier,
-                                train,
-                                against,
-                                workdir.path,
-                                name=f"{attacker.name}-{budget}-{label}",
-                                title=f"{label}, {attacker.name}, {budget}",
-                            )
-            if not classifier.differentiable or not judging.has_decoder(model):
-                continue  # what the outputs hide, the encoder does not
-            progress(f"{label}, seed {seed}: fresh decoder")
-            stage = f"{label}-{FRESH_DECODER}-{seed}"
-            found = workdir.arrays(stage, partial(judging.decode, model, train, test, seed))
-            # An equal budget means nothing for a decoder that trains until it stops improving.
-            keys = {"experiment": label, "method": FRESH_DECODER, "budget": CONVERGENCE, "seed": seed}
-            keys["knowledge"] = "encodings of the training images, with the images"
-            measured.append(_kept(workdir, stage, partial(measure_decoded, found, test, against, keys)))
-            if seed == seeds[0]:
-                gallery.add_decoded(label, found["images"])
+                if attacker.equal.ACCESS != "gradients" or victim.classifier.differentiable:
+                    run.invert(victim, attacker, shown)
+            # What the outputs hide, the encoder does not.
+            if victim.classifier.differentiable and judging.has_decoder(victim.model):
+                run.decode(victim, shown)
+    measured = run.measured
+    rows += run.rows
     rows += [r for m in measured for r in m.rows()]
-    means = {k: float(np.mean(v)) for k, v in accuracies.items()}
+    means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
     single = [r for r in rows if r["kind"] == "inversion"]
     checks = [
         inversion_checks.evaluators_are_accurate(judged),
@@ -174,7 +136,104 @@ def compare(
             checks.append(dataclasses.replace(check, name=f"{check.name} ({name})"))
     pairs = [(a, b) for a in defended for b in undefended if a in present and b in present]
     rows += pool(measured) + [d.row() for a, b in pairs for d in differences(measured, a, b)]
-    return with_scale(rows), merge(sound) + checks, gallery.draw(workdir.path) + figures
+    return with_scale(rows), merge(run.sound) + checks, gallery.draw(workdir.path) + run.figures
+
+
+@dataclasses.dataclass(frozen=True)
+class _Victim:
+    label: str
+    seed: int
+    model: keras.Model
+    classifier: Classifier
+
+
+@dataclasses.dataclass
+class _Run:
+    """What every model of a comparison meets, and what was found of them so far; each step of it is a stage of the workdir."""
+
+    train_data: Dataset
+    test: Dataset
+    workdir: Workdir
+    judging: Judging
+    against: TrainingSet
+    known: Knowledge
+    wanted: np.ndarray
+    pictured: tuple[str, ...]
+    verbose: int
+    progress: Callable[[str], None]
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    measured: list[Measurement] = dataclasses.field(default_factory=list)
+    figures: list[Figure] = dataclasses.field(default_factory=list)
+    accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
+
+    def train(self, member: Member, seed: int) -> _Victim:
+        self.progress(f"{member.label}, seed {seed}: training")
+        model, rows = train_defended(
+            member.defence,
+            self.train_data,
+            self.test,
+            member.schedule,
+            self.workdir,
+            label=member.label,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        self.rows += rows
+        if member.compared:
+            self.accuracies.setdefault(member.label, []).append(rows[0]["value"])
+        return _Victim(member.label, seed, model, Classifier.from_keras(model))
+
+    def attack(self, victim: _Victim, robustness: Robustness) -> None:
+        self.progress(f"{victim.label}, seed {victim.seed}: attacking")
+        rows, checks = robustness.judge(
+            victim.classifier, self.test, self.workdir, label=victim.label, seed=victim.seed
+        )
+        self.rows += rows
+        self.sound += [(f"{victim.label} (seed {victim.seed})", check) for check in checks]
+
+    def invert(self, victim: _Victim, attacker: Attacker, gallery: Gallery | None) -> None:
+        for budget, method in attacker.budgets:
+            self.progress(f"{victim.label}, seed {victim.seed}: {attacker.name}, {budget}")
+            stage = f"{victim.label}-{attacker.name}-{budget}-{victim.seed}"
+            make = partial(_invert, victim.classifier, self.wanted, method, attacker.samples, self.known, victim.seed)
+            found = self.workdir.arrays(stage, make)
+            self._measure(stage, victim, attacker.name, budget, str(found["knowledge"]), measure_found, found)
+            if gallery is None:
+                continue
+            gallery.add(victim.label, attacker.name, budget, found["images"], found["labels"])
+            if attacker.name in self.pictured:
+                self.figures += pictures.draw(
+                    found["images"],
+                    found["labels"],
+                    victim.classifier,
+                    self.train_data,
+                    self.against,
+                    self.workdir.path,
+                    name=f"{attacker.name}-{budget}-{victim.label}",
+                    title=f"{victim.label}, {attacker.name}, {budget}",
+                )
+
+    def decode(self, victim: _Victim, gallery: Gallery | None) -> None:
+        self.progress(f"{victim.label}, seed {victim.seed}: fresh decoder")
+        stage = f"{victim.label}-{FRESH_DECODER}-{victim.seed}"
+        make = partial(self.judging.decode, victim.model, self.train_data, self.test, victim.seed)
+        found = self.workdir.arrays(stage, make)
+        knowledge = "encodings of the training images, with the images"
+        measure = partial(measure_decoded, test=self.test)
+        # An equal budget means nothing for a decoder that trains until it stops improving.
+        self._measure(stage, victim, FRESH_DECODER, CONVERGENCE, knowledge, measure, found)
+        if gallery is not None:
+            gallery.add_decoded(victim.label, found["images"])
+
+    def _measure(self, stage, victim, method, budget, knowledge, measure, found):
+        keys = {"experiment": victim.label, "method": method, "budget": budget, "seed": victim.seed}
+        keys["knowledge"] = knowledge
+
+        def made():
+            return measure(found, against=self.against, keys=keys).to_json()
+
+        self.measured.append(Measurement.from_json(self.workdir.json(stage, made)))
 
 
 def _invert(classifier, wanted, method, samples, known, seed):
@@ -187,7 +246,3 @@ def _invert(classifier, wanted, method, samples, known, seed):
         "queries": found.queries,
         "knowledge": np.array(found.knowledge),
     }
-
-
-def _kept(workdir, stage, make) -> Measurement:
-    return Measurement.from_json(workdir.json(stage, lambda: make().to_json()))
