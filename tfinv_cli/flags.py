@@ -47,8 +47,15 @@ class _Specs(flags.ArgumentParser):
     """Comma-separated specs; commas inside parentheses belong to the spec."""
 
     def parse(self, argument):
-        """A list of texts."""
-        return list(argument) if isinstance(argument, (list, tuple)) else specs.parse_list(str(argument))
+        """A list of texts.
+
+        Raises:
+          ValueError: it is empty.
+        """
+        found = list(argument) if isinstance(argument, (list, tuple)) else specs.parse_list(str(argument))
+        if not found:
+            raise ValueError("Expected at least one. Received: none.")
+        return found
 
     def flag_type(self):
         """Shown in the help."""
@@ -125,9 +132,11 @@ def architecture(default: str | None) -> Define:
     return define
 
 
-def whole(name: str, default: Any, help_text: str, least: int = 0) -> Define:
+def whole(name: str, default: Any, help_text: str, least: int = 0, most: int | None = None) -> Define:
     """A flag of one whole number."""
-    return lambda values: flags.DEFINE_integer(name, default, help_text, lower_bound=least, flag_values=values)
+    return lambda values: flags.DEFINE_integer(
+        name, default, help_text, lower_bound=least, upper_bound=most, flag_values=values
+    )
 
 
 def real(name: str, default: Any, help_text: str) -> Define:
@@ -147,7 +156,8 @@ def switch(name: str, default: bool, help_text: str) -> Define:
 
 DATA_DIR = text("data_dir", None, "Folder of the data sets; otherwise the variable TFINV_DATA_DIR names it.")
 WORKDIR = text("workdir", None, "Folder for everything the command writes.")
-SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.")
+MOST_SEED = 2**31 - 1  # seeds are 32-bit integers in TensorFlow
+SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.", most=MOST_SEED)
 SEEDS = whole("seeds", 1, "How many seeds, from --seed on.", 1)
 BATCH_SIZE = whole("batch_size", 128, "Images in one step or one compiled call.", 1)
 LIMIT = whole("limit", None, "Only the first so many images.", 1)

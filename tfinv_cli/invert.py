@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from tfinv import datasets, files, inversion
-from tfinv.errors import UserError
 from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
 from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
 from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.recipes import pictures
+from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.course import course_rows
 from tfinv_cli import command, finish, flags, victim
-from tfinv_cli.command import UsageError
 
 _RECORDED = 10  # reconstructions whose course is pictured
 
@@ -27,26 +26,26 @@ _RECORDED = 10  # reconstructions whose course is pictured
 def _run(values: Any, _: list[str]) -> None:
     begin = time.perf_counter()
     methods = [(spec, inversion.method(spec)) for spec in values.methods]
-    try:
-        check_evaluators(values.evaluators)
-    except UserError as error:
-        raise UsageError(str(error)) from error
+    check_evaluators(values.evaluators)
     classifier, data = victim.load(values)
     train, known = victim.images(values, "train"), _knowledge(values, data)
     labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
-    training = {"epochs": values.epochs, "batch_size": values.batch_size, "workdir": folder / "evaluators"}
-    judges = train_evaluators(train, architectures=tuple(values.evaluators), **training)
+    training = {k: getattr(values, k) for k in ("epochs", "batch_size")}
+    made = Workdir(folder / "evaluators", training | {"dataset": values.dataset, "image_size": values.image_size})
+    judges = train_evaluators(train, architectures=tuple(values.evaluators), workdir=made.path, **training)
     accuracies = {k: c.accuracy(c.from_unit(data.images), data.labels) for k, c in judges.items()}
     against = TrainingSet.make(train.images, train.labels, judges)
-    kept: dict[str, Any] = {"labels": np.repeat(labels, values.samples)}
+    kept: dict[str, Any] = {}
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
     figures: list[Figure] = []
     for i, (spec, method) in enumerate(methods):
-        finish.say(f"{spec}: {len(labels)} classes x {values.samples}")
-        asked: dict[str, Any] = {"samples": values.samples, "knowledge": known, "record": _RECORDED}
+        samples = values.samples if method.is_drawn else 1  # copies would count as evidence
+        finish.say(f"{spec}: {len(labels)} classes x {samples}")
+        asked: dict[str, Any] = {"samples": samples, "knowledge": known, "record": _RECORDED}
+        asked["batch_size"] = values.inversion_batch_size
         found = inversion.invert(classifier, labels, method, seed=values.seed, **asked)
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"
@@ -56,7 +55,7 @@ def _run(values: Any, _: list[str]) -> None:
         rows += measure_start(starts, found.labels, against, of=spec, seed=values.seed).rows()
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
-        given[f"starts of {spec}"], kept[spec] = starts, found.images
+        given[f"starts of {spec}"], kept[spec], kept[f"labels of {spec}"] = starts, found.images, found.labels
         named = {"name": f"inversion-{i}", "title": spec}
         figures += pictures.draw(shown, found.labels, classifier, train, against, folder, **named)
         pictures.log(found, classifier, train, against, folder, experiment="model", method=spec)
@@ -89,20 +88,21 @@ COMMAND = command.Command(
 
 --dataset is what the model was trained on: its training split trains the evaluators and holds the nearest images. The
 attacker has --auxiliary, or --split, which the model should not have seen, with labels.
-WORKDIR/reconstructions.npz holds the reconstructions in the model's bounds.
+WORKDIR/reconstructions.npz holds each method's reconstructions, in the model's bounds, and their labels.
 
   tfinv invert --model=model.keras --dataset=mnist5k --methods='miface,gradient(steps=300)' --workdir=runs/i""",
     (
         *victim.FLAGS,
         flags.METHODS,
         flags.LABELS,
-        flags.whole("samples", 1, "Reconstructions a class; they differ where the start is drawn.", 1),
+        flags.whole("samples", 1, "Reconstructions a class; of methods that draw nothing there is but one.", 1),
         flags.AUXILIARY,
         flags.whole("auxiliary_limit", 5000, "At most so many images of it.", 1),
         flags.evaluators(["mlp", "softmax", "cnn+adversarial"]),
         flags.epochs(10),
         flags.SEED,
         flags.BATCH_SIZE,
+        flags.whole("inversion_batch_size", 512, "Reconstructions in one compiled call.", 1),
         flags.WORKDIR,
     ),
     _run,

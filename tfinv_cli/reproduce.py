@@ -56,7 +56,8 @@ def _run(values: Any, rest: list[str]) -> None:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
             members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
-        evaluators = ("mlp", "softmax") if config["architecture"] == "cnn" else ("cnn", "softmax")
+        other = "mlp" if config["architecture"] == "cnn" else "cnn"
+        evaluators = (other, "softmax", "cnn+adversarial")
         rows, checks, figures = faces(
             train,
             test,

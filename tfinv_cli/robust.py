@@ -9,14 +9,13 @@ from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.recipes.comparison import Member
 from tfinv.recipes.frontier import Sweep, frontier
-from tfinv.recipes.judging import Judging
 from tfinv.recipes.robust_or_private import robust_or_private
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defences import defence
 from tfinv_cli import settings
-from tfinv_cli.compared import auxiliary
+from tfinv_cli.compared import auxiliary, judging
 
 Found = tuple[list[dict[str, Any]], list[Check], list[Figure]]
 
@@ -32,23 +31,24 @@ def trained_both_ways(
 ) -> Found:
     """`reproduce cifar10` and `fer2013`: VGG16 and a ResNet trained as usual, and the ResNet adversarially."""
     usual = settings.schedule(config)
+    # Different networks, and one that pays for robustness with accuracy: none is held to the others' accuracy.
     members = [
-        Member(f"{name} (usual)", defence("none"), dataclasses.replace(usual, architecture=name))
+        Member(f"{name} (usual)", defence("none"), dataclasses.replace(usual, architecture=name), compared=False)
         for name in (config["plain_architecture"], config["architecture"])
     ]
     hard = defence(config["robust_training"])
     label = f"{config['architecture']} (robust)"
-    # It pays for robustness with accuracy, so it is not held to the others' accuracy.
     members.append(Member(label, hard, dataclasses.replace(usual, epochs=config["robust_epochs"]), compared=False))
-    return robust_or_private(
+    rows, checks, figures = robust_or_private(
         train,
         test,
         auxiliary(config, len(train), data_dir),
         workdir,
         members=members,
         robust=[label],
-        judging=_judging(config),
+        judging=judging(config),
         robustness=_robustness(config),
+        same_classes=config["auxiliary"] in (None, config["dataset"]),
         attacks=config["attacks"],
         samples=config["samples"],
         steps=config["steps"],
@@ -56,6 +56,9 @@ def trained_both_ways(
         seeds=seeds,
         **more,
     )
+    cut = settings.cut(config)
+    advice = "The figures are of this scale and not of the source's; --budget=full is, and needs a GPU."
+    return rows, [*checks, Check("published-scale", None if cut else True, cut or "as published", advice)], figures
 
 
 def swept(
@@ -80,8 +83,9 @@ def swept(
             config["reversal"],
         ),
         schedule=settings.schedule(config),
-        judging=_judging(config),
+        judging=judging(config),
         robustness=_robustness(config),
+        same_classes=config["auxiliary"] in (None, config["dataset"]),
         attack=config["attacks"][0],
         samples=config["samples"],
         steps=config["steps"],
@@ -94,16 +98,6 @@ def _class(data: Dataset, name: str) -> int:
     if name not in data.class_names:
         raise expected(f"a class among {', '.join(data.class_names)}", repr(name), "Change --featured.")
     return data.class_names.index(name)
-
-
-def _judging(config: dict[str, Any]) -> Judging:
-    return Judging(
-        tuple(config["evaluators"]),
-        config["evaluator_epochs"],
-        config["batch_size"],
-        decoder_images=config["decoder_images"],
-        decoder_epochs=config["decoder_epochs"],
-    )
 
 
 def _robustness(config: dict[str, Any]) -> Robustness:

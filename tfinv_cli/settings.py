@@ -184,6 +184,14 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
     ("faces", "mnist"): {"train_limit": 20000, "epochs": 5, "evaluator_epochs": 8, "steps": 200, "most_steps": 1000},
 }
 
+
+def cut(config: dict[str, Any]) -> str:
+    """What a small budget leaves out of the full one; "" where there is nothing to say."""
+    full = BUDGETS["full"] if config.get("budget") == "small" else {}
+    shown = [f"{k} {config[k]} in place of {full[k] or 'all'}" for k in full if config[k] != full[k]]
+    return f"--budget=small: {', '.join(shown)}" if shown else ""
+
+
 FLAGS = (
     flags.dataset(None),
     flags.DATA_DIR,
@@ -194,7 +202,7 @@ FLAGS = (
     flags.choice("bound", None, BOUNDS, "What keeps the reversed loss from running away."),
     flags.real("ramp", None, "Part of the training over which lambda rises; 0 for none."),
     flags.whole("decoder_steps", None, "Steps of the decoder for one of the encoder.", 1),
-    flags.whole("seed", None, "The first seed."),
+    flags.whole("seed", None, "The first seed.", most=flags.MOST_SEED),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
     flags.IMAGE_SIZE,
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
@@ -207,7 +215,7 @@ FLAGS = (
     flags.text(
         "robust_training", None, "Adversarial training, as --defense of `tfinv train`; a frontier's has {eps} in it."
     ),
-    flags.whole("robust_epochs", None, "Passes of the adversarial training; otherwise --epochs.", 1),
+    flags.whole("robust_epochs", None, "Passes of the adversarial training; otherwise the budget's.", 1),
     flags.spec_list("robust_attacks", None, "Attacks that judge robustness; a frontier's x is the last."),
     flags.numbers("robust_eps", None, "eps of a frontier's adversarial trainings."),
     flags.numbers("anti_weights", None, "weights of a frontier's anti-adversarial trainings."),
@@ -225,7 +233,7 @@ FLAGS = (
         "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
     ),
     flags.whole("samples", None, "Reconstructions a class, where the start is drawn.", 1),
-    flags.whole("decoder_images", None, "Training images of the fresh decoders.", 1),
+    flags.whole("decoder_images", None, "Training images of the fresh decoders; 0 leaves them out."),
     flags.whole("decoder_epochs", None, "Epochs of the fresh decoders, at most.", 1),
     flags.whole("evaluator_epochs", None, "training of the evaluators.", 1),
     flags.whole("steps", None, "inversion steps of the equal budget.", 1),

@@ -22,7 +22,7 @@ def _run(values: Any, _: list[str]) -> None:
     kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     workdir = Workdir(values.workdir, kept, writes=chief)
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
-    finish.say(f"training {network} ({name}) on {len(train) - schedule.validation} images of {train.name}")
+    finish.say(f"training {network} ({name}) on {len(schedule.split(train)[0])} images of {train.name}")
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)

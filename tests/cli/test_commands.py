@@ -121,17 +121,33 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     methods = "--methods=miface(steps=20),gradient(steps=20)"
     assert run("invert", *args, methods, "--evaluators=softmax", "--workdir", tmp_path) == 0
     kept = np.load(tmp_path / "reconstructions.npz")
-    assert kept["labels"].tolist() == [3, 7]
+    assert kept["labels of gradient(steps=20)"].tolist() == [3, 7]
     assert kept["gradient(steps=20)"].shape == (2, 28, 28, 1)
     results = Results.read(tmp_path)
     assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)", "reference"}
     assert {c.name for c in results.checks} >= {"reconstructions-convince-others", "no-training-data-used"}
     measured = {r["measure"] for r in results.rows if r["kind"] == "inversion"}
-    assert measured >= {"acc@1", "feature_distance", "ssim_to_class_mean", "confidence"}
+    # Softmax regression has no features but the pixels.
+    assert measured >= {"acc@1", "pixel_distance", "ssim_to_class_mean", "confidence"}
+    assert "feature_distance" not in measured
     assert [r["step"] for r in results.rows if r["kind"] == "course"] == [20, 20]
     assert all((tmp_path / f.path).is_file() for f in results.figures)
     assert {f.name for f in results.figures} >= {"inversion-0-classes", "inversion-1-nearest"}
     assert len(list((tmp_path / "tensorboard").glob("projector*/sprite.png"))) == 2
+
+
+def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digits, tmp_path, capsys):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--samples=3")
+    args += ("--methods=miface(steps=5),gradient(steps=5,start=noise)", "--evaluators=softmax", "--workdir", tmp_path)
+    assert run("invert", *args, "--epochs=2") == 0
+    rows = [r for r in Results.read(tmp_path).rows_of("inversion") if r["measure"] == "acc@1"]
+    assert {r["method"]: r["n"] for r in rows if r["experiment"] == "model"} == {
+        "miface(steps=5)": 2,
+        "gradient(steps=5,start=noise)": 6,
+    }
+    capsys.readouterr()
+    assert run("invert", *args, "--epochs=3") == 1
+    assert "epochs=2 there, 3 now" in capsys.readouterr().err
 
 
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):

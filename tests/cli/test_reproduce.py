@@ -2,8 +2,11 @@
 
 import pytest
 
+from tfinv import attacks, models
+from tfinv.evaluation.evaluators import check_evaluators
 from tfinv.reporting import Results
-from tfinv_cli import main
+from tfinv.training import defences
+from tfinv_cli import main, settings
 
 SMALL = (
     "--dataset=mnist5k --train_limit=400 --auxiliary_limit=200 --limit=60 --attack_limit=20 --epochs=1 --batch_size=64"
@@ -40,8 +43,11 @@ def test_models_trained_both_ways_are_attacked_inverted_and_drawn(both_ways):
 
 def test_it_says_what_a_budget_cut(both_ways):
     folder, _ = both_ways
-    config = Results.read(folder).config
-    assert (config["budget"], config["plain_architecture"]) == ("small", "softmax")
+    check = next(c for c in Results.read(folder).checks if c.name == "published-scale")
+    assert check.passed is None
+    assert "plain_architecture softmax in place of vgg16" in check.evidence
+    assert "epochs 1 in place of 100" in check.evidence
+    assert "limit 60 in place of all" in check.evidence
 
 
 def test_run_again_it_only_reads_what_it_made(both_ways):
@@ -54,3 +60,49 @@ def test_run_again_it_only_reads_what_it_made(both_ways):
 def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
     assert main.main(["reproduce", "cifar10", *SMALL.split(), "--featured=bird", f"--workdir={tmp_path}"]) == 1
     assert "Expected a class among 0, 1, 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("cifar10 --attacks=plague", "Expected attacks among miface, "),
+        ("cifar10 --robust_attacks=plague", "Expected one of "),
+        ("cifar10 --plain_architecture=softmax --architecture=softmax --budget=small", "Expected each model once"),
+        ("cifar10 --seed=1001", "Expected seeds that are not the evaluators', 1000 to 1002"),
+        ("frontier --robust_training=fast", "Expected an adversarial training with {eps} in it"),
+        ("frontier --attacks=plague --validation=0", "Expected attacks among miface, "),
+        ("inversion --labels=99", "Expected labels of classes with training images. Received: labels [99]"),
+        ("inversion --defenses=none,none", "Expected each model once. Received: none"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path, capsys):
+    what, *more = flags.split()
+    sizes = [f for f in SMALL.split() if what != "inversion" or "attack_limit" not in f]
+    more += ["--featured=3"] if what == "cifar10" else []
+    assert main.main(["reproduce", what, *sizes, *more, f"--workdir={tmp_path}"]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("flag", ["--evaluators=", "--attacks=", "--robust_attacks=", "--seed=4294967296"])
+def test_empty_lists_and_seeds_that_are_too_large_are_wrong_use(flag, tmp_path, capsys):
+    assert main.main(["reproduce", "frontier", flag, f"--workdir={tmp_path}"]) == 2
+    assert flag.partition("=")[0].strip("-") in capsys.readouterr().err
+
+
+def test_the_settings_of_every_experiment_can_be_read():
+    """Of a default that nothing else runs in a test."""
+    for what, name in [(w, None) for w in settings.DEFAULTS] + list(settings._BY_DATASET):
+        config = settings.DEFAULTS[what] | settings._BY_DATASET.get((what, name), {})
+        for budget in settings.BUDGETS.values() if "budget" in config else ({},):
+            own = config | budget
+            if "evaluators" in own:
+                check_evaluators(own["evaluators"])
+            for spec in own.get("defenses", ()):
+                defences.defence(spec)
+            for spec in own.get("robust_attacks", ()):
+                attacks.attack(spec)
+            if "robust_training" in own:
+                defences.defence(own["robust_training"].replace("{eps}", ".1"))
+            for key in ("architecture", "plain_architecture"):
+                models.normal(own.get(key, "cnn"))

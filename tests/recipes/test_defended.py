@@ -12,6 +12,7 @@ from tfinv.attacks import APGD, PGD
 from tfinv.errors import UserError
 from tfinv.recipes.defended import train_defended, training_model, validation_attack
 from tfinv.recipes.workdir import Workdir
+from tfinv.training.clock import Clock
 from tfinv.training.defences import defence
 from tfinv.training.fast import Fast
 from tfinv.training.fit import fit
@@ -71,6 +72,9 @@ def test_with_every_option_a_killed_training_ends_the_same(tmp_path):
     for one, two in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert figures(rows) == figures(again)
+    # The epochs before the kill count.
+    assert Clock(tmp_path / "killed" / "training" / f"{NETWORK}-it-2" / "seconds.json").total > 0
+    assert again[0]["seconds"] > 0
     found = {row["metric"]: row["value"] for row in rows}
     assert found.keys() >= {"test_accuracy", "best_epoch", "best_epoch_robust_accuracy"}
     assert found["best_epoch_single_step_accuracy"] >= found["best_epoch_robust_accuracy"]
@@ -125,6 +129,16 @@ def test_the_attack_is_the_recipes_own_unless_given():
     assert validation_attack(defence("fast(eps=.2)"), given) == APGD(eps=0.2, steps=7)
     given = dataclasses.replace(schedule, validation_attack="apgd(eps=.1)")
     assert validation_attack(defence("none"), given) == APGD(eps=0.1)
+
+
+def test_an_attack_without_eps_is_refused_for_a_training_without():
+    with pytest.raises(UserError, match=r"with eps.*pgd\(steps=3\).*--validation_attack"):
+        validation_attack(defence("none"), Schedule(validation=5, validation_attack="pgd(steps=3)"))
+
+
+def test_atat_is_refused_in_half_precision():
+    with pytest.raises(UserError, match="precision float32 with atat"):
+        training_model(defence("atat"), DATA, Schedule("softmax", 1, 16, precision="mixed_bfloat16"))
 
 
 def test_nls_refuses_a_second_smoothing():

@@ -82,7 +82,14 @@ def test_pack_refuses_what_float16_cannot_hold(tmp_path):
 
 def evaluation(folder, model, **changed):
     """As `tfinv evaluate` leaves it."""
-    config = {"attacks": ["autoattack"], "dataset": "mnist5k", "eps": [0.1], "model": str(model), "seed": 0}
+    config = {
+        "attacks": ["autoattack"],
+        "dataset": "mnist5k",
+        "image_size": None,
+        "eps": [0.1],
+        "model": str(model),
+        "seed": 0,
+    }
     config |= {"split": "test", "save": True, "limit": None, "workdir": str(folder)} | changed
     withstood = np.arange(1000) < 700
     rows = [
@@ -153,6 +160,7 @@ def test_ship(trained, package, tmp_path):
     [
         ({"attacks": ["pgd(steps=3)"]}, r"with autoattack\. Received: pgd\(steps=3\)"),
         ({"split": "train"}, r"on the test split\. Received: train"),
+        ({"dataset": "mnist"}, r"dataset of the training, mnist5k\. Received: mnist"),
     ],
 )
 def test_ship_refuses_another_evaluation(changed, message, trained, package, tmp_path):

@@ -61,7 +61,12 @@ def test_without_an_attack_it_is_the_accuracy_and_the_first_of_equals():
     for epoch, at in enumerate((0.6, 0.42, 0.43)):
         threshold(training, at)
         assert after(watch, epoch).keys() == {"val_accuracy"}
-    assert (watch.record.best.number, watch.record.best.score) == (1, 1.0)
+    assert (watch.record.best.number, watch.record.best.score) == (1, (1.0, 1.0))
+
+
+def test_of_equally_robust_epochs_the_more_accurate_is_best():
+    best = [Epoch(0, 0.3, 0.0), Epoch(1, 0.9, 0.0), Epoch(2, 0.8, 0.0)]
+    assert max(best, key=lambda e: e.score).number == 1
 
 
 def test_it_measures_every_so_often_and_at_the_end():

@@ -101,14 +101,15 @@ def fit_line(points: Sequence[Point]) -> Line:
     )
 
 
-def leaves(line: Line, point: Point, *, lower: bool) -> bool:
-    """Whether a point is more private than the line lets expect: beyond its 95 % prediction, its own interval and all.
+def leaves(line: Line, point: Point, *, lower: bool, level: float = 0.95) -> bool:
+    """Whether a point is more private than the line lets expect: beyond its prediction, its own interval and all.
 
     Args:
       line: of the sweep.
       point: held against it.
       lower: whether a lower y is more private.
+      level: of the prediction; where several points are held against the line, higher than that of one.
     """
-    low, high = (float(v) for v in line.prediction(point.x))
+    low, high = (float(v) for v in line.prediction(point.x, level))
     own = point.y_interval or (point.y, point.y)
     return own[1] < low if lower else own[0] > high

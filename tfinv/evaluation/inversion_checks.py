@@ -14,7 +14,10 @@ from tfinv.evaluation.pooling import differences
 Row = dict[str, Any]
 
 # Of the comparisons that are called beyond chance, at most this share may be chance (Benjamini and Hochberg 1995).
-_FALSE_DISCOVERIES = 0.01
+_FALSE_DISCOVERIES = 0.05
+# The measures that decide whether one model gives away less, chosen beforehand: what others recognise, how near to the training
+# images in features, and how well a decoder does. Pixels and SSIM reward blur; the others vary on these.
+_DECISIVE = ("acc@1", "feature_distance", "identification_rank", "relative_error")
 
 
 def equal_accuracy(accuracies: Mapping[str, float], most: float = 0.02) -> Check:
@@ -44,8 +47,10 @@ def evaluators_are_accurate(accuracies: Mapping[str, float], least: float = 0.9)
 
 
 def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
-    """At convergence the attacked model itself must mostly believe the reconstructions."""
-    found = [r for r in _single(rows) if r["measure"] == "confidence" and r["budget"] != "equal"]
+    """At an attack's last budget, mostly convergence, the attacked model itself must mostly believe the reconstructions."""
+    known = [r for r in _single(rows) if r["measure"] == "confidence"]
+    settled = {r["method"] for r in known if r["budget"] != "equal"}
+    found = [r for r in known if r["budget"] != "equal" or r["method"] not in settled]
     weak = [r for r in found if r["value"] < least]
     shown = "; ".join(f"{r['experiment']}, {r['method']}: {100 * r['value']:.0f} %" for r in weak or found)
     return Check(
@@ -111,10 +116,13 @@ def gives_away_less(
 ) -> Check:
     """The defended model's reconstructions must be worse than each other model's by several measures, and better by none.
 
+    The measures are Acc@1, feature distance, the identification's rank and the fresh decoder's error. Better by one of them under
+    one attack is enough to fail, for an attacker chooses the attack.
+
     Where the values of each reconstruction are at hand, two models are compared pair by pair: same method, budget, seed, class and
     place in the class (see `pooling.differences`). Otherwise rows of one measure are averaged over seeds, and the standard error
-    of their difference is read off the rows' intervals. All comparisons of two models at one budget are judged together, so that
-    no more than 1 % of those called beyond chance are expected to be chance (Benjamini and Hochberg 1995).
+    of their difference is read off the rows' intervals. All comparisons of two models at one budget are judged together, at a
+    nominal rate of false discoveries of 5 % (Benjamini and Hochberg 1995).
 
     Args:
       rows: of kind "inversion", of one seed or several.
@@ -132,13 +140,10 @@ def gives_away_less(
             less, more, total = _compare(rows, measured, defended, other, budget)
             if not total:
                 continue
-            # A measure counts only where no attack turns it round.
-            won, lost = sorted(set(less) - set(more)), sorted(set(more) - set(less))
-            passed &= len(won) >= least and not lost
-            turned = f"; both ways, by attack, {', '.join(both)}" if (both := sorted(set(less) & set(more))) else ""
+            passed &= len({measure for measure, _ in less}) >= least and not more
             verdicts.append(
-                f"against {other}, {budget}: less by {', '.join(won) or 'no measure'}; "
-                f"more by {', '.join(lost) or 'none'}{turned}; {total} comparisons"
+                f"against {other}, {budget}: less by {_listed(less) or 'no measure'}; "
+                f"more by {_listed(more) or 'none'}; {total} comparisons"
             )
     return Check(
         "gives-away-less",
@@ -150,27 +155,33 @@ def gives_away_less(
 
 
 def _compare(rows, measured, defended, other, budget):
-    """Names of the measures in which `defended` gives away less and more, and how many were compared."""
+    """(measure, method) pairs in which `defended` gives away less and more by some evaluator, and how many were compared."""
     compared: dict[tuple, tuple[float, float]] = {}
     ours, theirs = (_pooled(rows, experiment, budget) for experiment in (defended, other))
     for key in ours.keys() & theirs.keys():
         gap, error = ours[key][0] - theirs[key][0], float(np.hypot(ours[key][1], theirs[key][1]))
         compared[key] = gap, float(2 * stats.norm.sf(abs(gap) / error)) if error else float(gap == 0)
     for found in differences(measured, defended, other):
-        better = BETTER.get(found.measure)
-        if found.budget == budget and better and found.measure != "confidence" and found.estimate.error is not None:
-            key = (found.method, found.measure, found.evaluator, better)
+        if found.budget == budget and found.measure in _DECISIVE and found.estimate.error is not None:
+            key = (found.method, found.measure, found.evaluator, BETTER[found.measure])
             compared[key] = found.estimate.value, found.estimate.p_value()
-    less: list[str] = []
-    more: list[str] = []
+    less: set[tuple[str, str]] = set()
+    more: set[tuple[str, str]] = set()
     if not compared:
         return less, more, 0
     adjusted = stats.false_discovery_control([p for _, p in compared.values()])
     for ((method, measure, _, better), (gap, _)), p in zip(compared.items(), adjusted, strict=True):
-        name = measure + (f" ({method})" if method == "fresh-decoder" else "")
         if p <= _FALSE_DISCOVERIES:
-            (less if (gap < 0) == (better == "higher") else more).append(name)
+            (less if (gap < 0) == (better == "higher") else more).add((measure, method))
     return less, more, len(compared)
+
+
+def _listed(found):
+    """Each measure with the attacks behind it."""
+    by_measure: dict[str, list[str]] = {}
+    for measure, method in sorted(found):
+        by_measure.setdefault(measure, []).append(method)
+    return ", ".join(f"{measure} ({', '.join(methods)})" for measure, methods in by_measure.items())
 
 
 def _single(rows):
@@ -182,8 +193,7 @@ def _pooled(rows, experiment, budget):
     """Mean over seeds and its standard error, by what was measured how."""
     grouped: dict[tuple, list[Row]] = {}
     for row in _single(rows):
-        judged = row.get("better") and row["ci95"] and row["measure"] != "confidence"
-        if judged and row["experiment"] == experiment and row["budget"] == budget:
+        if row["ci95"] and row["measure"] in _DECISIVE and row["experiment"] == experiment and row["budget"] == budget:
             key = (row["method"], row["measure"], row.get("evaluator"), row["better"])
             grouped.setdefault(key, []).append(row)
     pooled = {}

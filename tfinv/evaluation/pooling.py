@@ -3,13 +3,14 @@
 Reconstructions of one class resemble each other, and so do those of one trained model, so n of them say less than n independent
 ones. With y[s, c] the mean of the samples of class c under seed s, seeds and classes are crossed random effects, and
 
-    Var(mean) = max(V_seed - E, 0) + max(V_class - E, 0) + E
+    Var(mean) = max(V_seed, V_class, V_seed + V_class - E)
 
 where V_seed and V_class are the variances of the seeds' and the classes' means over their number, and E the residual mean square
 over the number of cells, which holds what samples differ by (two-way analysis of variance; Searle, Casella & McCulloch 1992,
-chapter 4). The quantile is Student's, with Satterthwaite's degrees of freedom (1946). This is the variance to which a cluster
-bootstrap over seeds and classes tends, corrected for their small number: with three seeds the bootstrap itself has ten resamples,
-and its percentiles can't reach beyond the lowest and the highest seed.
+chapter 4). The quantile is Student's, with the degrees of freedom that Satterthwaite (1946) gives a sum of the three. With three
+seeds a variance is poorly known, which the tail of a p-value feels most: taking the largest of the three makes both careful. It is
+the variance to which a cluster bootstrap over seeds and classes tends, which with three seeds has ten resamples and percentiles
+that can't reach beyond the lowest and the highest seed.
 """
 
 import dataclasses
@@ -227,10 +228,12 @@ def _variance(table):
     residual = table - by_seed[:, None] - by_class + table.mean()
     degrees = np.array([seeds - 1, classes - 1, (seeds - 1) * (classes - 1)])
     noise = np.sum(residual**2) / degrees[2] / table.size
-    parts = np.array([by_seed.var(ddof=1) / seeds - noise, by_class.var(ddof=1) / classes - noise, noise])
-    parts = np.maximum(parts, 0)
-    total = parts.sum()
-    return float(total), float(total**2 / np.sum(parts**2 / degrees)) if total > 0 else float(degrees.min())
+    of_seeds, of_classes = by_seed.var(ddof=1) / seeds, by_class.var(ddof=1) / classes
+    total = max(of_seeds, of_classes, of_seeds + of_classes - noise)
+    if total <= 0:
+        return 0.0, float(degrees.min())
+    spread = np.sum(np.square([of_seeds, of_classes, noise]) / degrees)
+    return float(total), max(1.0, float(total**2 / spread))
 
 
 def _group(measurement, **changed):

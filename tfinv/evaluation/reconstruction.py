@@ -30,7 +30,8 @@ class TrainingSet:
       images: (m, H, W, C) float32 in [0, 1].
       labels: (m,).
       evaluators: classifiers over [0, 1] images, by name.
-      features: (m, d) of the training images, by evaluator.
+      features: (m, d) of the training images, by evaluator; one without an encoder, such as softmax regression, sees but
+        the pixels, and has none.
       class_means: (classes, H, W, C); NaN for a class without images.
       identifiers: classifiers that saw other images of the same classes only, by name; may be none.
     """
@@ -55,7 +56,8 @@ class TrainingSet:
         for label in np.unique(labels):
             means[label] = images[labels == label].mean(0)
         found = {k: features(e, images) for k, e in evaluators.items()}
-        return cls(images, labels, evaluators, found, means, identifiers or {})
+        own = {k: v for k, v in found.items() if not _are_pixels(v, images)}
+        return cls(images, labels, evaluators, own, means, identifiers or {})
 
     def like(self, labels: np.ndarray) -> np.ndarray:
         """Training rows of the classes of `labels`, of each class as many as it has there, or all if there are fewer.
@@ -95,11 +97,7 @@ def measure(
     Raises:
       UserError: a class of `labels` has fewer than k training images.
     """
-    missing = sorted(set(np.unique(labels).tolist()) - set(np.unique(against.labels).tolist()))
-    if missing:
-        raise expected(
-            "labels of classes with training images", f"labels {missing}", "Change the data set or the labels."
-        )
+    against_classes(labels, against.labels)
     labels = np.asarray(labels)
     found: list[Values] = []
 
@@ -111,6 +109,8 @@ def measure(
         add("acc@1", place <= 1, name)
         if evaluator.num_classes > 5:
             add("acc@5", place <= 5, name)
+        if name not in against.features:
+            continue
         seen = features(evaluator, images)
         add("feature_distance", knn_distance(seen, labels, against.features[name], against.labels, k), name)
         found += _spread(seen, labels, against, name)
@@ -134,9 +134,29 @@ def measure(
     return Measurement(keys, tuple(found))
 
 
+def against_classes(labels: np.ndarray, known: np.ndarray) -> None:
+    """Refuses labels of classes without training images.
+
+    Raises:
+      UserError: there are such.
+    """
+    missing = sorted(set(np.unique(labels).tolist()) - set(np.unique(known).tolist()))
+    if missing:
+        raise expected(
+            "labels of classes with training images", f"labels {missing}", "Change the data set or the labels."
+        )
+
+
 def nearest_pixels(images: np.ndarray, labels: np.ndarray, against: TrainingSet) -> Neighbours:
     """The nearest training image of the same class, by L2 over pixels."""
     return nearest_same_class(images, labels, against.images, against.labels)
+
+
+def _are_pixels(found, images):
+    """Whether these features are the images themselves, scaled to length 1."""
+    flat = images[:64].reshape(min(len(images), 64), -1)
+    scaled = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    return found.shape[1] == flat.shape[1] and np.allclose(found[:64], scaled, atol=1e-5)
 
 
 def _spread(seen, labels, against, name):
@@ -161,4 +181,15 @@ def _spread(seen, labels, against, name):
     return found
 
 
-__all__ = ["BETTER", "Measurement", "TrainingSet", "features", "measure", "nearest_pixels", "places", "row", "ssim"]
+__all__ = [
+    "BETTER",
+    "Measurement",
+    "TrainingSet",
+    "against_classes",
+    "features",
+    "measure",
+    "nearest_pixels",
+    "places",
+    "row",
+    "ssim",
+]

@@ -1,5 +1,6 @@
 """What a measure says of the real thing and of nothing: rows of the method "reference", between which a value has its place."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,12 @@ def measure_references(
     chosen = np.concatenate([np.flatnonzero(held_out.labels == k)[:most] for k in labels])
     shown = {REAL: (held_out.images_at(chosen), held_out.labels[chosen])} if len(chosen) else {}
     shown[CLASS_MEAN] = against.class_means[labels], labels
-    return [measure(x, y, against, experiment=name, **_keys(seed)) for name, (x, y) in shown.items()]
+    # The identifiers saw the held-out images, so these say nothing of identification.
+    blind = dataclasses.replace(against, identifiers={})
+    return [
+        measure(x, y, blind if name == REAL else against, experiment=name, **_keys(seed))
+        for name, (x, y) in shown.items()
+    ]
 
 
 def measure_start(

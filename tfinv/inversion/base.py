@@ -52,6 +52,8 @@ class Inversion:
             )
         if self.candidates > 1 and self.start in starts.FIXED:
             raise expected("candidates=1 for a start that is always the same", f"candidates={self.candidates}")
+        if self.best_of > 1 and not self.is_drawn:
+            raise expected("best_of=1 for reconstructions that are always the same", f"best_of={self.best_of}")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -62,6 +64,11 @@ class Inversion:
     def until_convergence(self) -> bool:
         """Whether a rule of its own ends it, before the number of steps does."""
         return False
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether several reconstructions of one class differ; if not, they are copies, and say no more than one."""
+        return self.start not in starts.FIXED
 
     def prepare(self, problem: Problem) -> "Inversion":
         """The method with all that it has to learn before it starts, such as a generator; by default itself."""

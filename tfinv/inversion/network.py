@@ -98,6 +98,11 @@ class Network(Inversion):
         """The images, not their labels."""
         return frozenset({"images"})
 
+    @property
+    def is_drawn(self) -> bool:
+        """Only where each row is fed confidences of its own."""
+        return self.feed == "samples"
+
     def prepare(self, problem: Problem) -> Any:
         """Asks the victim about the auxiliary images and trains the network, or finds it trained.
 

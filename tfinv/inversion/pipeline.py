@@ -66,7 +66,7 @@ def invert(
       classifier: the victim.
       labels: (k,) classes to reconstruct.
       method: which inversion, and its hyper-parameters.
-      samples: reconstructions of each label; from starts that are drawn they differ.
+      samples: reconstructions of each label; where the method is not `is_drawn` they are copies.
       knowledge: what the attacker has beside the model; None for nothing.
       seed: of all draws.
       batch_size: rows in one compiled call at most.

@@ -42,7 +42,7 @@ def crop(images: tf.Tensor, least: float, seed: tf.Tensor) -> tf.Tensor:
 
 
 def crops(images: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """Random crops of at least .85 of the side, resized, some mirrored: (n, H, W, C) each, the same draw for all images."""
+    """Random crops of at least .85 of the side, resized: (n, H, W, C) each, the same draw for all images."""
     rng = np.random.default_rng(seed)
     height, width = images.shape[1:3]
     found = []

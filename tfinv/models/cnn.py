@@ -82,4 +82,4 @@ def _network(
             x = keras.layers.MaxPooling2D(2, name=end)(x)
     x = keras.layers.Flatten()(x)
     encoding = keras.layers.Dense(units, activation="relu", name=ENCODING)(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name=name)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, dtype="float32", name="logits")(encoding), name=name)

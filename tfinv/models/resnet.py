@@ -102,7 +102,7 @@ def _network(
     if preactivation:
         x = _activate(x, batch_norm)
     encoding = keras.layers.GlobalAveragePooling2D(name=ENCODING)(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name=name)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, dtype="float32", name="logits")(encoding), name=name)
 
 
 def _block(x: Tensor, width: int, strides: int, batch_norm: bool, preactivation: bool, name: str | None) -> Tensor:

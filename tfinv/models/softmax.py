@@ -17,4 +17,6 @@ def softmax(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
     """
     inputs = keras.Input(input_shape, name="image")
     encoding = keras.layers.Flatten(name=ENCODING)(inputs)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(encoding), name="softmax")
+    return keras.Model(
+        inputs, keras.layers.Dense(num_classes, dtype="float32", name="logits")(encoding), name="softmax"
+    )

@@ -50,4 +50,4 @@ def vgg16(
     x = keras.layers.GlobalAveragePooling2D(name=ENCODING)(x)
     for units in head:
         x = keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x), name="vgg16")
+    return keras.Model(inputs, keras.layers.Dense(num_classes, dtype="float32", name="logits")(x), name="vgg16")

@@ -1,9 +1,11 @@
 """The inversions of the published comparisons, each with its budgets."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tfinv.inversion import BREP, GMI, Gradient, Inversion, MIFace, Multiscale, Network, Projected
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+from tfinv.inversion import BREP, GMI, Gradient, Inversion, Knowledge, MIFace, Multiscale, Network, Projected
 
 EQUAL, CONVERGENCE = "equal", "convergence"
 
@@ -75,6 +77,33 @@ def all_attackers(steps: int, most: int, samples: int, folder: str) -> list[Atta
         Attacker("network", Network(steps=1000), samples=1),
         Attacker("brep", BREP(steps=150, folder=folder), samples=1),
     ]
+
+
+def chosen(attackers: Sequence[Attacker], names: Sequence[str] | None) -> list[Attacker]:
+    """Those of the attackers that are named, in their order; None is all.
+
+    Raises:
+      UserError: a name that none of them has, or no name.
+    """
+    known = [attacker.name for attacker in attackers]
+    unknown = sorted(set(names or ()) - set(known))
+    if unknown or (names is not None and not names):
+        raise expected(f"attacks among {', '.join(known)}", ", ".join(unknown) or "none", "Change --attacks.")
+    return [a for a in attackers if names is None or a.name in names]
+
+
+def known_of(auxiliary: Dataset, same_classes: bool) -> Knowledge:
+    """What attackers have that may use auxiliary images.
+
+    Args:
+      auxiliary: images that no victim was trained on.
+      same_classes: whether their labels are the victims'; the attackers don't have others.
+    """
+    return Knowledge(
+        images=auxiliary.images,
+        labels=auxiliary.labels if same_classes else None,
+        source=f"other images of {auxiliary.name}" if same_classes else f"images of {auxiliary.name}",
+    )
 
 
 def _miface(steps: int, most: int) -> Attacker:

@@ -11,12 +11,14 @@ import numpy as np
 from tfinv import inversion
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation import inversion_checks
 from tfinv.evaluation.check import Check, merge
+from tfinv.evaluation.evaluators import JUDGES_SEED
 from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
-from tfinv.evaluation.reconstruction import TrainingSet
+from tfinv.evaluation.reconstruction import TrainingSet, against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
@@ -95,6 +97,12 @@ def compare(
       Rows of kinds "training", "accuracy", "inversion" and "inversion difference", checks, and figures of the first seed.
     """
     wanted = np.arange(train.num_classes) if labels is None else np.asarray(labels)
+    against_classes(wanted, train.labels)
+    judges = range(JUDGES_SEED, JUDGES_SEED + len(judging.evaluators))
+    if own := sorted(set(seeds) & set(judges)):
+        raise expected(f"seeds that are not the evaluators', {judges[0]} to {judges[-1]}", own, "Change --seed.")
+    if twice := sorted({m.label for m in members if [x.label for x in members].count(m.label) > 1}):
+        raise expected("each model once", ", ".join(twice), "Change the list of models.")
     average = known.require("average", "inversions")
     progress("evaluators: training")
     against, judged = judging.judges(train, test, workdir)
@@ -123,7 +131,7 @@ def compare(
     means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
     single = [r for r in rows if r["kind"] == "inversion"]
     checks = [
-        inversion_checks.evaluators_are_accurate(judged),
+        inversion_checks.evaluators_are_accurate(judged, judging.least),
         inversion_checks.equal_accuracy(means),
         inversion_checks.attack_converged(single),
         inversion_checks.convince_others(single, train.num_classes),

@@ -1,20 +1,21 @@
 """One classifier trained with one defence: from architecture and data set to a plain Keras model and its figures."""
 
 import pathlib
-import time
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv import attacks, models
+from tfinv import attacks, models, specs
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.recipes.workdir import Workdir
+from tfinv.training.atat import ATAT
 from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.clock import Clock
 from tfinv.training.defence import Defence
 from tfinv.training.defences import show
 from tfinv.training.fit import fit
@@ -60,7 +61,6 @@ def train_defended(
     """
     label = show(defence) if label is None else label
     name = f"{models.normal(schedule.architecture)}-{label}-{seed}"
-    begin = time.perf_counter()
     best = workdir.path / "training" / name / "best.npz"
     kept, held_out = schedule.split(train)
 
@@ -68,7 +68,9 @@ def train_defended(
         keras.utils.set_random_seed(seed)
         with (strategy or tf.distribute.get_strategy()).scope():
             model = training_model(defence, kept, schedule, seed=seed)
-        callbacks = [*defence.callbacks(test.images[:10], folder / "tensorboard")] if workdir.writes else []
+        callbacks = []
+        if workdir.writes:
+            callbacks = [Clock(folder / "seconds.json"), *defence.callbacks(test.images[:10], folder / "tensorboard")]
         if held_out is not None:
             attack = validation_attack(defence, schedule)
             watch = Watch(held_out, attack, every=schedule.validation_every, seed=seed, path=best)
@@ -91,7 +93,7 @@ def train_defended(
     model = workdir.model(name, make)
     if not workdir.writes:
         return model, []
-    seconds = time.perf_counter() - begin
+    seconds = Clock(workdir.path / "training" / name / "seconds.json").total
 
     def rows() -> list[dict[str, Any]]:
         predicted = Classifier.from_keras(model).predict(test.images).argmax(1)
@@ -114,6 +116,9 @@ def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed
     Raises:
       UserError: the defence does not fit the architecture or the schedule.
     """
+    if schedule.precision != "float32" and isinstance(defence, ATAT):
+        # Its perturbation is smaller than what bfloat16 tells apart.
+        raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
     if schedule.label_smoothing and isinstance(defence, NLS):
         raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
     with policy(schedule.precision):
@@ -136,10 +141,19 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
     Args:
       defence: whose eps and norm it takes; without them it needs one in the schedule.
       schedule: whose `validation_attack` comes first.
+
+    Raises:
+      UserError: an unknown attack, or one without eps for a defence without.
     """
     recipe = getattr(defence, "recipe", defence)
     known: dict[str, Any] = {"eps": recipe.eps, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
+        if not known and "eps" not in specs.parse(schedule.validation_attack)[1]:
+            raise expected(
+                "a validation attack with eps, for a training that has none",
+                repr(schedule.validation_attack),
+                "Write it as pgd(eps=8/255), or change --validation_attack.",
+            )
         return attacks.attack(schedule.validation_attack, **known)
     return attacks.PGD(**known, steps=10) if known.get("eps") else None
 

@@ -48,7 +48,7 @@ def demo(
         test,
         workdir,
         members=[(e, training.schedule.architecture, e) for e in EXPERIMENTS],
-        evaluators=("mlp", "softmax"),
+        evaluators=("mlp", "softmax", "cnn+adversarial"),
         training=training,
         seeds=(seed,),
         progress=progress,

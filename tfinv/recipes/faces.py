@@ -69,7 +69,7 @@ def faces(
             for label, architecture, experiment in members
         ],
         attackers=poster_attackers(steps, most_steps, count),
-        judging=Judging(evaluators, evaluator_epochs, training.schedule.batch_size, identifiers),
+        judging=Judging(evaluators, evaluator_epochs, training.schedule.batch_size, identifiers=identifiers),
         known=Knowledge(images=test.images, source=f"held-out images of {test.name}"),
         defended=("reversal", "shuffled"),
         undefended=("baseline", "positive"),

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from tfinv.datasets import Dataset
-from tfinv.errors import UserError
+from tfinv.errors import UserError, expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.frontier import Line, Point, fit_line, leaves
 from tfinv.evaluation.intervals import mean_interval
 from tfinv.evaluation.measurement import BETTER
-from tfinv.inversion import Knowledge
-from tfinv.recipes.attackers import EQUAL, all_attackers
+from tfinv.recipes.attackers import EQUAL, all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
 from tfinv.recipes.robustness import Robustness
@@ -52,11 +51,17 @@ class Sweep:
     robust: str = "adversarial(eps={eps},steps=7,ramp=.5)"
     reversal: str = "reversal"
 
+    def __post_init__(self):
+        if "{eps}" not in self.robust:
+            raise expected("an adversarial training with {eps} in it", self.robust, "Change --robust_training.")
+        for spec in (*self.swept, *self.held):
+            defence(spec)
+
     @property
     def swept(self) -> list[str]:
         """Text forms from the least robust to the most."""
         against = [f"atat(weight={w:g})" for w in self.weights]
-        return [*against, "none", *(self.robust.format(eps=f"{e:g}") for e in self.eps)]
+        return [*against, "none", *(self.robust.replace("{eps}", f"{e:g}") for e in self.eps)]
 
     @property
     def held(self) -> list[str]:
@@ -76,6 +81,7 @@ def frontier(
     schedule: Schedule,
     judging: Judging,
     robustness: Robustness,
+    same_classes: bool = True,
     attack: str = "gradient",
     samples: int = 4,
     steps: int = 200,
@@ -94,6 +100,7 @@ def frontier(
       schedule: how all are trained.
       judging: evaluators and fresh decoders.
       robustness: one attack at one eps is x; with several, the last at the largest.
+      same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
       attack: one of `all_attackers`, whose reconstructions are y.
       samples: reconstructions a class.
       steps: of the inversion.
@@ -101,20 +108,16 @@ def frontier(
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
-    known = Knowledge(
-        images=auxiliary.images, labels=auxiliary.labels, source=f"other images of {auxiliary.name}, with labels"
-    )
     attackers = all_attackers(steps, steps, samples, str(workdir.path / "models" / "attackers"))
-    chosen = [dataclasses.replace(a, convergence=None) for a in attackers if a.name == attack]
     rows, checks, figures = compare(
         train,
         test,
         workdir,
         # Robustness costs accuracy, so these are not held to equal accuracy.
         members=[Member(spec, defence(spec), schedule, compared=False) for spec in (*sweep.swept, *sweep.held)],
-        attackers=chosen,
+        attackers=[dataclasses.replace(a, convergence=None) for a in chosen(attackers, [attack])],
         judging=judging,
-        known=known,
+        known=known_of(auxiliary, same_classes),
         defended=(),
         undefended=(),
         robustness=robustness,
@@ -128,6 +131,8 @@ def frontier(
         lower = BETTER[measure] == "higher"  # what gives away more when it is higher is private when it is low
         line, check = judge(points, lower=lower)
         checks.append(dataclasses.replace(check, name=f"{check.name} ({measure})"))
+        if not points:  # such as features, which no evaluator may have
+            continue
         path = f"figures/frontier-{measure.replace('@', '')}.png"
         frontier_plot(
             points, workdir.path / path, x=f"robust accuracy under {name} at eps {eps:.3g}", y=_AXES[measure], line=line
@@ -170,15 +175,18 @@ def points_of(rows: Sequence[Row], sweep: Sweep, *, attack: str, eps: float, met
 
 
 def judge(points: Sequence[Point], *, lower: bool) -> tuple[Line | None, Check]:
-    """The line through the swept points, and whether a recipe held against it leaves it on the private side.
+    """The line through the swept points, and whether a recipe held against it is robust and leaves it on the private side.
+
+    Robust is one whose accuracy under attack is beyond doubt above that of training as usual: a model that is neither robust nor
+    accurate leaves the line too. The level of the prediction is 95 % for all of them together (Bonferroni).
 
     Args:
-      points: the models.
+      points: the models, among them "none".
       lower: whether a lower y is more private.
     """
     advice = (
-        "No recipe held against the sweep gives away less than its robust accuracy lets expect. Choose on the line what you need "
-        "more, or look for another defence."
+        "No robust recipe held against the sweep gives away less than its robust accuracy lets expect. Choose on the line what "
+        "you need more, or look for another defence."
     )
     try:
         line = fit_line(points)
@@ -186,10 +194,11 @@ def judge(points: Sequence[Point], *, lower: bool) -> tuple[Line | None, Check]:
         return None, Check("some-recipe-is-robust-and-private", None, str(error), advice)
     interval = "" if line.r_interval is None else f" (95 %: {line.r_interval[0]:.2f} to {line.r_interval[1]:.2f})"
     said = f"r = {line.r:.2f}{interval}, rank correlation {line.rho:.2f}, over {line.n} swept models"
-    held = [p for p in points if not p.swept]
-    off = [p.label for p in held if leaves(line, p, lower=lower)]
+    usual = max(p.x for p in points if p.label == "none")
+    held = [p for p in points if not p.swept and (p.x_interval or (p.x, p.x))[0] > usual]
+    off = [p.label for p in held if leaves(line, p, lower=lower, level=1 - 0.05 / len(held))]
     if held:
-        said += f"; beyond the line on the private side: {', '.join(off) or 'none'} of {len(held)} held against it"
+        said += f"; beyond the line on the private side: {', '.join(off) or 'none'} of {len(held)} robust ones held against it"
     return line, Check("some-recipe-is-robust-and-private", bool(off) if held else None, said, advice)
 
 

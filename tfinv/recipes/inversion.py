@@ -6,8 +6,7 @@ from typing import Any
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
-from tfinv.inversion import Knowledge
-from tfinv.recipes.attackers import all_attackers
+from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
@@ -63,27 +62,18 @@ def inversion(
       UserError: an unknown defence or attack, or a comparison with a defence that is not among them.
     """
     attackers = all_attackers(steps, most_steps, samples, str(workdir.path / "models" / "attackers"))
-    names = [attacker.name for attacker in attackers]
-    unknown = sorted(set(attacks or ()) - set(names))
-    if unknown:
-        raise expected(f"attacks among {', '.join(names)}", ", ".join(unknown), "Change --attacks.")
     if absent := sorted(set(than) - set(defences) - {UNDEFENDED}):
         raise expected(
             f"comparisons with {', '.join(defences)}", ", ".join(absent), "Change --than, or add to --defenses."
         )
-    known = Knowledge(
-        images=auxiliary.images,
-        labels=auxiliary.labels if same_classes else None,
-        source=f"other images of {auxiliary.name}" if same_classes else f"images of {auxiliary.name}",
-    )
     return compare(
         train,
         test,
         workdir,
         members=[Member(spec, defence(spec), schedule) for spec in defences],
-        attackers=[a for a in attackers if attacks is None or a.name in attacks],
+        attackers=chosen(attackers, attacks),
         judging=judging,
-        known=known,
+        known=known_of(auxiliary, same_classes),
         defended=[spec for spec in defences if spec not in than],
         undefended=than,
         labels=labels,

@@ -25,6 +25,7 @@ class Judging:
       evaluators: specs of `train_evaluators`.
       epochs: of each evaluator.
       batch_size: of each evaluator.
+      least: accuracy that each evaluator should have on real images that it did not see.
       identifiers: specs of evaluators trained on the held-out images alone, for identification; none leaves it out.
       decoder_images: a fresh decoder trains on the first so many training images; None is all, and 0 leaves it out.
       decoder_epochs: of a fresh decoder, at most.
@@ -33,12 +34,13 @@ class Judging:
     evaluators: tuple[str, ...] = ("mlp", "softmax")
     epochs: int = 10
     batch_size: int = 128
+    least: float = 0.9
     identifiers: tuple[str, ...] = ()
     decoder_images: int | None = None
     decoder_epochs: int = 50
 
     def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> tuple[TrainingSet, dict[str, float]]:
-        """What reconstructions are judged against, and each evaluator's accuracy on the held-out images.
+        """What reconstructions are judged against, and each evaluator's accuracy on real images that it did not see.
 
         Args:
           train: the victims' training split.
@@ -57,6 +59,9 @@ class Judging:
                 test, architectures=self.identifiers, seed=2000, workdir=folder / "identifiers", **common
             )
         accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
+        # Those who saw the held-out images alone are tried on the others.
+        for name, judge in (identifiers or {}).items():
+            accuracies[name] = judge.accuracy(judge.from_unit(train.images), train.labels)
         return TrainingSet.make(train.images, train.labels, judges, identifiers), accuracies
 
     def has_decoder(self, model: keras.Model) -> bool:

@@ -102,7 +102,7 @@ def log(
       found: n reconstructions.
       classifier: the victim.
       train: its training set, of which up to a thousand images surround the reconstructions.
-      against: whose first evaluator gives the features.
+      against: whose first evaluator with an encoder gives the features.
       folder: the workdir.
       experiment: of the rows.
       method: of the rows.
@@ -110,11 +110,12 @@ def log(
     logdir = pathlib.Path(folder) / "tensorboard"
     if found.course is not None:
         write_course_images(logdir, found.course.steps, found.course.images, run=experiment, tag=method)
-    evaluator, known = next(iter(against.features.items()))
+    evaluator = next(iter([*against.features, *against.evaluators]))
     shown = classifier.to_unit(found.images)
     rows = np.unique(np.linspace(0, len(train) - 1, min(_AMONG, len(train))).astype(int))
     names = train.class_names
-    around = Points("training", known[rows], train.images[rows], [names[k] for k in train.labels[rows]], rows.tolist())
+    known = features(against.evaluators[evaluator], train.images[rows])
+    around = Points("training", known, train.images[rows], [names[k] for k in train.labels[rows]], rows.tolist())
     seen = features(against.evaluators[evaluator], shown)
     ours = Points(f"{experiment}, {method}", seen, shown, [names[k] for k in found.labels])
     write_projector(logdir, [around, ours], name=evaluator, run=f"projector {experiment} {method}")

@@ -1,12 +1,13 @@
 """Models trained as usual and adversarially, attacked and inverted alike (Mejia et al. 2019, arXiv 1906.06449)."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
-from tfinv.inversion import Knowledge, Projected
-from tfinv.recipes.attackers import Attacker, all_attackers
+from tfinv.inversion import Projected
+from tfinv.recipes.attackers import Attacker, all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
 from tfinv.recipes.robustness import Robustness
@@ -28,6 +29,7 @@ def robust_or_private(
     robust: Sequence[str],
     judging: Judging,
     robustness: Robustness,
+    same_classes: bool = True,
     attacks: Sequence[str] = ATTACKS,
     samples: int = 8,
     steps: int = 200,
@@ -50,6 +52,7 @@ def robust_or_private(
       robust: labels of those trained adversarially; the others should give away less than each of them, says the source.
       judging: evaluators and fresh decoders.
       robustness: the attacks that judge the models.
+      same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
       attacks: names of `all_attackers`.
       samples: reconstructions a class.
       steps: of the inversions with a budget of steps.
@@ -58,18 +61,15 @@ def robust_or_private(
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
-    known = Knowledge(
-        images=auxiliary.images, labels=auxiliary.labels, source=f"other images of {auxiliary.name}, with labels"
-    )
     attackers = all_attackers(steps, steps, samples, str(workdir.path / "models" / "attackers"))
     return compare(
         train,
         test,
         workdir,
         members=members,
-        attackers=[_seeds_own(a, samples) for a in attackers if a.name in attacks],
+        attackers=[_same_steps(a, same_classes) for a in chosen(attackers, attacks)],
         judging=judging,
-        known=known,
+        known=known_of(auxiliary, same_classes),
         defended=[m.label for m in members if m.label not in robust],
         undefended=robust,
         robustness=robustness,
@@ -81,6 +81,8 @@ def robust_or_private(
     )
 
 
-def _seeds_own(attacker: Attacker, samples: int) -> Attacker:
-    """Projected gradient descent from the Gaussian of each class, where the published settings begin."""
-    return Attacker(SEED_ATTACK, Projected(), samples=samples) if attacker.name == SEED_ATTACK else attacker
+def _same_steps(attacker: Attacker, same_classes: bool) -> Attacker:
+    """The budget of equal steps alone; projected gradient descent starts as published, from the Gaussian of each class."""
+    if attacker.name == SEED_ATTACK and same_classes:
+        return Attacker(SEED_ATTACK, Projected(), samples=attacker.samples)
+    return dataclasses.replace(attacker, convergence=None)

@@ -7,6 +7,7 @@ from typing import Any
 from tfinv import attacks
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.checks import QUICK, Effort, robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
@@ -22,12 +23,21 @@ class Robustness:
       eps: fractions of the bounds' width.
       limit: attacks take the first so many test images; None is all.
       effort: what the checks may cost.
+
+    Raises:
+      UserError: an unknown attack, or none.
     """
 
     attacks: tuple[str, ...] = ("pgd(steps=40)", "autoattack")
     eps: tuple[float, ...] = (8 / 255,)
     limit: int | None = 1000
     effort: Effort = QUICK
+
+    def __post_init__(self):
+        if not self.attacks or not self.eps:
+            raise expected("at least one attack at one eps", "none", "Change --robust_attacks or --eps.")
+        for spec in self.attacks:
+            attacks.attack(spec)
 
     def judge(
         self, classifier: Classifier, test: Dataset, workdir: Workdir, *, label: str, seed: int

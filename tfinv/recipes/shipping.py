@@ -23,6 +23,7 @@ from tfinv.evaluation.intervals import rate_interval
 from tfinv.models.pretrained import DATA, Card, Score, golden_images
 from tfinv.recipes.packing import packed_weights, stored_type
 from tfinv.reporting import Results
+from tfinv.training.defences import defence, show
 
 # Where figures of files are no part of what a command does.
 _PLACES = ("data_dir", "workdir")
@@ -55,6 +56,7 @@ def ship(
       UserError: the folders are not such, do not fit each other, or packing has changed what the model predicts.
     """
     training, scored = (_results(path, command) for path, command in ((trained, "train"), (evaluated, "evaluate")))
+    _check_alike(training.config, scored.config)
     original, packed = _only_model(pathlib.Path(trained)), pathlib.Path(scored.config["model"])
     row = next(r for r in training.rows_of("training") if r["metric"] == "test_accuracy")
     robust = _robust(scored)
@@ -70,7 +72,7 @@ def ship(
     card = Card(
         name=name,
         architecture=config["architecture"],
-        recipe=config["defense"],
+        recipe=show(defence(config["defense"])),
         dataset=test.name,
         classes=test.class_names,
         command=_command(training),
@@ -92,6 +94,16 @@ def ship(
         shutil.copyfile(packed, temporary)
     files.write_json(target / f"{name}.json", card.to_json())
     return card
+
+
+def _check_alike(training: Mapping[str, Any], scored: Mapping[str, Any]) -> None:
+    for key in ("dataset", "image_size"):
+        if scored[key] != training[key]:
+            raise expected(
+                f"an evaluation on the {key} of the training, {training[key]}",
+                scored[key],
+                f"Run it with that --{key}.",
+            )
 
 
 def _results(path: str | os.PathLike, command: str) -> Results:

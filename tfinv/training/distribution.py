@@ -42,6 +42,10 @@ def strategy(name: str) -> tf.distribute.Strategy:
     check_tf_config(os.environ.get("TF_CONFIG"))
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise expected(
+            "to join the workers of TF_CONFIG", str(error).splitlines()[0], "Is this worker's own port free?"
+        ) from error
     except RuntimeError as error:
         if "program startup" not in str(error):
             raise
@@ -69,7 +73,8 @@ def check_tf_config(text: str | None) -> None:
         jobs, task = config["cluster"], config["task"]
         known = set(jobs) <= {"chief", "worker"} and len(jobs.get("chief", [])) <= 1
         own = jobs[task["type"]][int(task["index"])]
-        valid = known and int(task["index"]) >= 0 and isinstance(own, str)
+        listed = all(isinstance(addresses, list) for addresses in jobs.values())
+        valid = known and listed and int(task["index"]) >= 0 and isinstance(own, str)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         valid = False
     if not valid:

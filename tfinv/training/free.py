@@ -48,8 +48,9 @@ class FreeTraining(RobustTraining):
     """Descends CE(x + delta, y) in the weights and ascends it in delta at once, `replays` times a batch.
 
     Shafahi et al. 2019, algorithm 1, but for the first delta of a batch: there it is the last one of the batch before, here a
-    uniform draw, with which Wong et al. 2020, table 1, do no worse. So a batch depends on nothing but the weights and the step:
-    batches may have any size, on several devices too, and nothing needs to be saved for a resumed training.
+    uniform draw, with which single-step training does no worse (Wong et al. 2020, table 1). So a batch depends on nothing but the
+    weights and the step: batches may have any size, on several devices too, and nothing needs to be saved for a resumed
+    training.
 
     A step calls the network `replays` times, each time with training=True, and moves `optimizer.iterations` as often. The loss
     and accuracy shown are means over the replays. The arguments are those of `RobustTraining`.

@@ -18,9 +18,10 @@ _SPREAD = 0.001
 
 @dataclasses.dataclass(frozen=True)
 class Trades(Robust):
-    """Trades accuracy on the clean images for agreement with the perturbed ones; the defaults are the authors' for CIFAR-10.
+    """Trades accuracy on the clean images for agreement with the perturbed ones.
 
-    The authors' for MNIST are eps=.3,steps=40,step_size=.01,beta=1 or 6. See `Robust` for the other fields.
+    The defaults are the authors' for CIFAR-10, rounded to 8/255 and 2/255; theirs for MNIST are
+    eps=.3,steps=40,step_size=.01,beta=1 or 6. See `Robust` for the other fields.
 
     Attributes:
       beta: weight of the divergence, 1 / lambda in the paper.

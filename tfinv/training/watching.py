@@ -39,9 +39,9 @@ class Epoch:
     single_step: float = math.nan
 
     @property
-    def score(self) -> float:
-        """What the best epoch has most of: robust accuracy where it was measured, else accuracy."""
-        return self.accuracy if math.isnan(self.robust) else self.robust
+    def score(self) -> tuple[float, float]:
+        """What the best epoch has most of: robust accuracy where it was measured, and of equals accuracy."""
+        return (self.accuracy if math.isnan(self.robust) else self.robust), self.accuracy
 
     @property
     def measured(self) -> dict[str, float]:
