@@ -182,7 +182,7 @@ GRADIENTS = choice(
     "gradients",
     "folded",
     ("plain", "folded", "bfloat16"),
-    "What computes the attacks' gradients: the model, a copy with batch norm folded in, or that in half precision. "
+    "What computes the gradients: the model, a copy with batch norm folded in, or that in half precision. "
     "Success is decided by the model itself in each case.",
 )
 METHODS = spec_list(

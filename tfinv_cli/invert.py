@@ -56,9 +56,9 @@ def _run(values: Any, _: list[str]) -> None:
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
         given[f"starts of {spec}"], kept[spec], kept[f"labels of {spec}"] = starts, found.images, found.labels
-        named = {"name": f"inversion-{i}", "title": spec}
-        figures += pictures.draw(shown, found.labels, classifier, train, against, folder, **named)
-        pictures.log(found, classifier, train, against, folder, experiment="model", method=spec)
+        about = (classifier, train, against, folder)
+        figures += pictures.draw(shown, found.labels, *about, name=f"inversion-{i}", title=spec)
+        pictures.log(found, *about, experiment="model", method=spec)
     with files.atomic_path(folder / "reconstructions.npz") as temporary:
         np.savez(temporary, **kept)
     checks = [
@@ -95,6 +95,7 @@ WORKDIR/reconstructions.npz holds each method's reconstructions, in the model's 
         *victim.FLAGS,
         flags.METHODS,
         flags.LABELS,
+        flags.GRADIENTS,
         flags.whole("samples", 1, "Reconstructions a class; of methods that draw nothing there is but one.", 1),
         flags.AUXILIARY,
         flags.whole("auxiliary_limit", 5000, "At most so many images of it.", 1),
