@@ -75,10 +75,8 @@ def _knowledge(values: Any, data: datasets.Dataset) -> inversion.Knowledge:
     """What the attacker has: --auxiliary, or else the held-out images with their labels."""
     if values.auxiliary is None:
         return inversion.Knowledge(data.images, data.labels, source=f"held-out images of {data.name}")
-    size = data.image_shape[:2]
-    other = datasets.load(
-        values.auxiliary, "train", data_dir=values.data_dir, limit=values.auxiliary_limit, image_size=size
-    )
+    how: dict[str, Any] = {"data_dir": values.data_dir, "limit": values.auxiliary_limit}
+    other = datasets.load(values.auxiliary, "train", image_size=data.image_shape[:2], **how)
     return inversion.Knowledge(other.images, source=f"images of {other.name}")
 
 
