@@ -8,7 +8,7 @@ from scipy import stats
 
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.intervals import rate_interval
-from tfinv.evaluation.measurement import BETTER, Measurement
+from tfinv.evaluation.measurement import BETTER, CONVERGENCE, EQUAL, Measurement
 from tfinv.evaluation.pooling import differences
 
 Row = dict[str, Any]
@@ -49,8 +49,8 @@ def evaluators_are_accurate(accuracies: Mapping[str, float], least: float = 0.9)
 def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
     """At an attack's last budget, mostly convergence, the attacked model itself must mostly believe the reconstructions."""
     known = [r for r in _single(rows) if r["measure"] == "confidence"]
-    settled = {r["method"] for r in known if r["budget"] != "equal"}
-    found = [r for r in known if r["budget"] != "equal" or r["method"] not in settled]
+    settled = {r["method"] for r in known if r["budget"] != EQUAL}
+    found = [r for r in known if r["budget"] != EQUAL or r["method"] not in settled]
     weak = [r for r in found if r["value"] < least]
     shown = "; ".join(f"{r['experiment']}, {r['method']}: {100 * r['value']:.0f} %" for r in weak or found)
     return Check(
@@ -136,7 +136,7 @@ def gives_away_less(
     for other in others:
         if other not in available or defended not in available:
             continue
-        for budget in ("equal", "convergence"):
+        for budget in (EQUAL, CONVERGENCE):
             less, more, total = _compare(rows, measured, defended, other, budget)
             if not total:
                 continue

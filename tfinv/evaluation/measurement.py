@@ -9,6 +9,12 @@ import numpy as np
 from tfinv.errors import expected
 from tfinv.evaluation.intervals import mean_interval, rate_interval
 
+# What rows of kind "inversion" are called, wherever they are made or shown. Budgets: the same number of steps for all, until
+# the method's own rule ends it. Methods that are no attack: references, and decoders trained anew. A reference: real images.
+EQUAL, CONVERGENCE = "equal", "convergence"
+REFERENCE, FRESH_DECODER = "reference", "fresh-decoder"
+HELD_OUT = "held-out images"
+
 # In which direction a measure says that the reconstruction gives away more.
 BETTER = {
     "acc@1": "higher",

@@ -8,10 +8,10 @@ import numpy as np
 
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+from tfinv.evaluation.measurement import HELD_OUT, REFERENCE
 from tfinv.evaluation.reconstruction import Measurement, TrainingSet, measure
 
-METHOD = "reference"
-REAL, CLASS_MEAN, START = "held-out images", "class mean", "start"
+CLASS_MEAN, START = "class mean", "start"
 
 
 def measure_references(
@@ -32,12 +32,12 @@ def measure_references(
     """
     labels = np.unique(labels)
     chosen = np.concatenate([np.flatnonzero(held_out.labels == k)[:most] for k in labels])
-    shown = {REAL: (held_out.images_at(chosen), held_out.labels[chosen])} if len(chosen) else {}
+    shown = {HELD_OUT: (held_out.images_at(chosen), held_out.labels[chosen])} if len(chosen) else {}
     shown[CLASS_MEAN] = against.class_means[labels], labels
     # The identifiers saw the held-out images, so these say nothing of identification.
     blind = dataclasses.replace(against, identifiers={})
     return [
-        measure(x, y, blind if name == REAL else against, experiment=name, **_keys(seed))
+        measure(x, y, blind if name == HELD_OUT else against, experiment=name, **_keys(seed))
         for name, (x, y) in shown.items()
     ]
 
@@ -84,14 +84,14 @@ def with_scale(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     ends: dict[tuple, dict[str, Any]] = {}
     for row in rows:
-        if row.get("method") == METHOD and row["experiment"] != CLASS_MEAN:
-            end = REAL if row["experiment"] == REAL else START
+        if row.get("method") == REFERENCE and row["experiment"] != CLASS_MEAN:
+            end = HELD_OUT if row["experiment"] == HELD_OUT else START
             ends[(end, row.get("of"), *_what(row))] = row
     found = []
     for row in rows:
-        high = ends.get((REAL, None, *_what(row)))
+        high = ends.get((HELD_OUT, None, *_what(row)))
         low = ends.get((START, row.get("method"), *_what(row))) or ends.get((START, None, *_what(row)))
-        judged = row["kind"] == "inversion" and row["method"] != METHOD
+        judged = row["kind"] == "inversion" and row["method"] != REFERENCE
         if judged and low and high and _apart(low, high) and _one_size(row, low, high):
             row = row | {"relative": (row["value"] - low["value"]) / (high["value"] - low["value"])}
         found.append(row)
@@ -99,7 +99,7 @@ def with_scale(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _keys(seed):
-    return {"method": METHOD, "budget": "none", "seed": seed}
+    return {"method": REFERENCE, "budget": "none", "seed": seed}
 
 
 def _what(row):

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
+from tfinv.evaluation.measurement import CONVERGENCE, EQUAL
 from tfinv.inversion import BREP, GMI, Gradient, Inversion, Knowledge, MIFace, Multiscale, Network, Projected
-
-EQUAL, CONVERGENCE = "equal", "convergence"
 
 
 @dataclasses.dataclass(frozen=True)

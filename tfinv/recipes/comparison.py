@@ -15,14 +15,14 @@ from tfinv.errors import expected
 from tfinv.evaluation import inversion_checks
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.evaluators import JUDGES_SEED
-from tfinv.evaluation.measurement import Measurement
+from tfinv.evaluation.measurement import CONVERGENCE, FRESH_DECODER, Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import TrainingSet, against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
-from tfinv.recipes.attackers import CONVERGENCE, Attacker
+from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import train_defended
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, measure_decoded, measure_found
@@ -31,8 +31,6 @@ from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defence import Defence
 from tfinv.training.schedule import Schedule
-
-FRESH_DECODER = "fresh-decoder"
 
 
 @dataclasses.dataclass(frozen=True)

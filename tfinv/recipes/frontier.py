@@ -15,8 +15,8 @@ from tfinv.errors import UserError, expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.frontier import Line, Point, fit_line, leaves
 from tfinv.evaluation.intervals import mean_interval
-from tfinv.evaluation.measurement import BETTER
-from tfinv.recipes.attackers import EQUAL, all_attackers, chosen, known_of
+from tfinv.evaluation.measurement import BETTER, EQUAL
+from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
 from tfinv.recipes.robustness import Robustness

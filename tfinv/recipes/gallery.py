@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 
 from tfinv.datasets import Dataset
+from tfinv.evaluation.measurement import CONVERGENCE, FRESH_DECODER
 from tfinv.evaluation.reconstruction import TrainingSet, nearest_pixels
-from tfinv.recipes.attackers import CONVERGENCE
 from tfinv.reporting import Figure
 from tfinv.reporting.figures import Neighbours, image_grid, neighbour_grid
 
@@ -95,7 +95,7 @@ class Gallery:
             )
         if len(self._decoded) > 1:
             add(
-                "fresh-decoder",
+                FRESH_DECODER,
                 "What a fresh decoder makes of the encoding of held-out images",
                 "The first row is the image; each other row a decoder trained anew on that model's frozen encoder.",
                 image_grid,

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tfinv.evaluation.measurement import FRESH_DECODER, REFERENCE
 from tfinv.reporting.cells import MISSING, Cell, Style, Table, percent, significant
 from tfinv.reporting.overview import overview_tables
 from tfinv.reporting.rows import unique
 from tfinv.reporting.summary import Row, group, summarise
 
-REFERENCE = "reference"
-DECODER = "fresh-decoder"
 # The measures that a comparison shows: what others recognise, and how near it is to the training images.
 HEADLINE = ("acc@1", "feature_distance")
 _RATES = ("acc@1", "acc@5")
@@ -48,8 +47,8 @@ def comparison_tables(
       The tables; none where no attack has any of `measures`.
     """
     references = [r for r in rows if r["method"] == REFERENCE]
-    attacks = [r for r in rows if r["method"] not in (REFERENCE, DECODER)]
-    aside = [r for r in rows if r["method"] == DECODER and r["measure"] == "relative_error"]
+    attacks = [r for r in rows if r["method"] not in (REFERENCE, FRESH_DECODER)]
+    aside = [r for r in rows if r["method"] == FRESH_DECODER and r["measure"] == "relative_error"]
     tested = [r for r in training if r["metric"] == "test_accuracy"]
     aside += [dict(r) | {"measure": _ACCURACY, "method": "training"} for r in tested]
     if not any(r["measure"] in measures for r in attacks):
@@ -149,7 +148,9 @@ def _columns(rows: Sequence[Row], measures: Sequence[str]) -> list[_Column]:
     if any(r["measure"] == _ACCURACY for r in rows):
         columns.append((_ACCURACY, f"{_ACCURACY}, %", percent, _is(_ACCURACY, None)))
     for measure in measures:
-        for evaluator in unique(r.get("evaluator") for r in rows if r["measure"] == measure and r["method"] != DECODER):
+        for evaluator in unique(
+            r.get("evaluator") for r in rows if r["measure"] == measure and r["method"] != FRESH_DECODER
+        ):
             head = (
                 f"{measure}, %" if measure in _RATES else measure.replace("_", " ")
             )  # a narrow column breaks at blanks

@@ -3,12 +3,12 @@
 import statistics
 from collections.abc import Callable, Sequence
 
+from tfinv.evaluation.measurement import HELD_OUT
 from tfinv.reporting.cells import Cell, Table, percent, significant
 from tfinv.reporting.rows import unique
 from tfinv.reporting.summary import Row, summarise
 
 _TESTED, _DECODED = "test accuracy, %", "fresh-decoder error"
-_HELD_OUT = "held-out images"
 
 _Value = Callable[[Sequence[Row]], float | None]
 
@@ -31,7 +31,7 @@ def overview_tables(attacks: Sequence[Row], references: Sequence[Row], aside: Se
     real = {
         r.get("evaluator"): r["value"]
         for r in references
-        if r["experiment"] == _HELD_OUT and r["measure"] == "feature_distance"
+        if r["experiment"] == HELD_OUT and r["measure"] == "feature_distance"
     }
     found = []
     for measure, title, value, show, note in (

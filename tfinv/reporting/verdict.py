@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from tfinv.evaluation.measurement import FRESH_DECODER, REFERENCE
 from tfinv.reporting.cells import percent
-from tfinv.reporting.inversion_tables import DECODER, REFERENCE
 from tfinv.reporting.results import Check, Results
 from tfinv.reporting.rows import attack_names, is_artefact, rows_of, show_eps
 from tfinv.reporting.summary import Row, group, summarise
 
-_NO_ATTACK = (REFERENCE, DECODER)
+_NO_ATTACK = (REFERENCE, FRESH_DECODER)
 
 
 def verdict(results: Results) -> str:
