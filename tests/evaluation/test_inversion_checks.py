@@ -49,6 +49,8 @@ def test_attack_converged():
     check = attack_converged([good, bad])
     assert check.passed is False
     assert "reversal, miface: 30 %" in check.evidence
+    # Of several seeds the mean.
+    assert attack_converged([good, bad, bad | {"value": 0.9, "seed": 1}]).passed is True
     assert "base" not in check.evidence
     # A method without a rule to stop by is judged by what it has.
     assert attack_converged([good, early | {"method": "network"}]).passed is False

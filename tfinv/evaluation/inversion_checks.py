@@ -50,13 +50,17 @@ def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
     """At an attack's last budget, mostly convergence, the attacked model itself must mostly believe the reconstructions."""
     known = [r for r in _single(rows) if r["measure"] == "confidence"]
     settled = {r["method"] for r in known if r["budget"] != EQUAL}
-    found = [r for r in known if r["budget"] != EQUAL or r["method"] not in settled]
-    weak = [r for r in found if r["value"] < least]
-    shown = "; ".join(f"{r['experiment']}, {r['method']}: {100 * r['value']:.0f} %" for r in weak or found)
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in known:
+        if row["budget"] != EQUAL or row["method"] not in settled:
+            found.setdefault((row["experiment"], row["method"]), []).append(row["value"])
+    means = {key: float(np.mean(values)) for key, values in found.items()}
+    weak = {key: value for key, value in means.items() if value < least}
+    shown = "; ".join(f"{e}, {m}: {100 * value:.0f} %" for (e, m), value in (weak or means).items())
     return Check(
         "inversion-reaches-its-class",
         None if not found else not weak,
-        f"mean confidence of the attacked model in its reconstructions: {shown}",
+        f"mean confidence of the attacked model in its reconstructions, over the seeds: {shown}",
         "The inversion did not even convince the model it was made from, so a poor reconstruction shows a failed attack and not "
         "a private model: its gradients may be masked. Try another start, loss or step size before you call it a defence.",
     )
