@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from tfinv import datasets, files, inversion
-from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
 from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
 from tfinv.evaluation.provenance import no_training_data_used
-from tfinv.evaluation.reconstruction import TrainingSet, measure
+from tfinv.evaluation.reconstruction import measure
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.recipes import pictures
+from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.course import course_rows
@@ -26,17 +26,16 @@ _RECORDED = 10  # reconstructions whose course is pictured
 def _run(values: Any, _: list[str]) -> None:
     begin = time.perf_counter()
     methods = [(spec, inversion.method(spec)) for spec in values.methods]
-    check_evaluators(values.evaluators)
+    judging = Judging(
+        tuple(values.evaluators), values.epochs, values.batch_size, identifiers=tuple(values.identifiers or ())
+    )
     classifier, data = victim.load(values)
     train, known = victim.images(values, "train"), _knowledge(values, data)
     labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
-    training = {k: getattr(values, k) for k in ("epochs", "batch_size")}
-    made = Workdir(folder / "evaluators", training | {"dataset": values.dataset, "image_size": values.image_size})
-    judges = train_evaluators(train, architectures=tuple(values.evaluators), workdir=made.path, **training)
-    accuracies = {k: c.accuracy(c.from_unit(data.images), data.labels) for k, c in judges.items()}
-    against = TrainingSet.make(train.images, train.labels, judges)
+    drawn = {k: getattr(values, k) for k in ("dataset", "image_size", "epochs", "batch_size")}
+    against, accuracies = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
     kept: dict[str, Any] = {}
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
@@ -98,6 +97,7 @@ WORKDIR/reconstructions.npz holds each method's reconstructions, in the model's 
         flags.AUXILIARY,
         flags.whole("auxiliary_limit", 5000, "At most so many images of it.", 1),
         flags.evaluators(["mlp", "softmax", "cnn+adversarial"]),
+        flags.spec_list("identifiers", None, "Who ranks persons, trained on --split alone; each as an evaluator."),
         flags.epochs(10),
         flags.SEED,
         flags.BATCH_SIZE,

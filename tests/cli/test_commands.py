@@ -139,7 +139,9 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
 def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digits, tmp_path, capsys):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--samples=3")
     args += ("--methods=miface(steps=5),gradient(steps=5,start=noise)", "--evaluators=softmax", "--workdir", tmp_path)
-    assert run("invert", *args, "--epochs=2") == 0
+    assert run("invert", *args, "--epochs=2", "--identifiers=softmax") == 0
+    identified = [r for r in Results.read(tmp_path).rows_of("inversion") if r["measure"] == "rank@1"]
+    assert {r["experiment"] for r in identified} == {"model", "class mean", "start"}
     rows = [r for r in Results.read(tmp_path).rows_of("inversion") if r["measure"] == "acc@1"]
     assert {r["method"]: r["n"] for r in rows if r["experiment"] == "model"} == {
         "miface(steps=5)": 2,

@@ -9,7 +9,7 @@ import numpy as np
 from tfinv import models
 from tfinv.datasets import Dataset
 from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.evaluation.evaluators import train_evaluators
+from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
 from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.reconstruction import TrainingSet, measure, ssim
 from tfinv.recipes.workdir import Workdir
@@ -29,6 +29,9 @@ class Judging:
       identifiers: specs of evaluators trained on the held-out images alone, for identification; none leaves it out.
       decoder_images: a fresh decoder trains on the first so many training images; None is all, and 0 leaves it out.
       decoder_epochs: of a fresh decoder, at most.
+
+    Raises:
+      UserError: an unknown evaluator.
     """
 
     evaluators: tuple[str, ...] = ("mlp", "softmax")
@@ -39,6 +42,10 @@ class Judging:
     decoder_images: int | None = None
     decoder_epochs: int = 50
 
+    def __post_init__(self):
+        for specs in filter(None, (self.evaluators, self.identifiers)):
+            check_evaluators(specs)
+
     def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> tuple[TrainingSet, dict[str, float]]:
         """What reconstructions are judged against, and each evaluator's accuracy on real images that it did not see.
 
@@ -46,9 +53,6 @@ class Judging:
           train: the victims' training split.
           test: held-out images.
           workdir: keeps the evaluators.
-
-        Raises:
-          UserError: an unknown evaluator.
         """
         folder = workdir.path / "models" / "evaluators"
         common: dict[str, Any] = {"epochs": self.epochs, "batch_size": self.batch_size}
