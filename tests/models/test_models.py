@@ -100,7 +100,8 @@ def test_build_takes_arguments():
         ),
         ("resnet(deep=3)", r"arguments of resnet among .*depth.*Received: deep\. Change --architecture"),
         ("resnet(num_classes=3)", "arguments of resnet among"),
-        ("softmax(units=3)", "no arguments of softmax"),
+        ("softmax(units=3)", "arguments of softmax among initializer"),
+        ("softmax(initializer=ones_and_a_half)", "ones_and_a_half"),
         ("mlp(units=2.5)", r"units of mlp as int\. Received: 2\.5"),
         ("cnn(filters=8)", r"filters of cnn as \(int, \.\.\.\)\. Received: 8"),
         ("cnn(filters=(8,wide))", "filters of cnn as"),
@@ -379,3 +380,15 @@ def test_autoencoder():
     assert codes.min() >= 0
     assert codes.max() <= 1
     assert decoder(codes).shape == (4, *SHAPE)
+
+
+def test_softmax_regression_from_zero_has_learnt_all_that_it_has():
+    """Its weights are a sum of training images, so where all images are black there is nothing."""
+    model = models.softmax((4, 4, 1), 3, initializer="zeros")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = np.random.default_rng(0).uniform(size=(12, 4, 4, 1))
+    images[:, 0] = 0
+    model.fit(images, np.arange(12) % 3, verbose=0)
+    kernel = model.layers[-1].kernel.numpy().reshape(4, 4, 3)
+    assert (kernel[0] == 0).all()
+    assert (kernel[1:] != 0).all()
