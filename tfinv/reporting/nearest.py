@@ -65,7 +65,7 @@ def class_grid(
     for k in classes:
         mean = class_means[k] if np.isfinite(class_means[k]).all() else None
         rows.append((str(names[k]), [Strip((mean,)), Strip(tuple(images[labels == k][:samples]))]))
-    return canvas.write(draw_grid(rows, ("class mean", "reconstructions"), title), path)
+    return canvas.write(draw_grid(rows, ("class mean", "inverted"), title), path)
 
 
 def nearest_grid(
