@@ -46,7 +46,7 @@ def compared(
         steps=config["steps"],
         most_steps=config["most_steps"],
         samples=config["samples"],
-        attacks=config["attacks"],
+        attacks=config["methods"],
         than=config["than"] or ("none",),
         labels=config["labels"],
         seeds=seeds,

@@ -49,7 +49,7 @@ def trained_both_ways(
         judging=judging(config),
         robustness=_robustness(config),
         same_classes=config["auxiliary"] in (None, config["dataset"]),
-        attacks=config["attacks"],
+        attacks=config["methods"],
         samples=config["samples"],
         steps=config["steps"],
         featured=_class(train, config["featured"]),
@@ -86,7 +86,7 @@ def swept(
         judging=judging(config),
         robustness=_robustness(config),
         same_classes=config["auxiliary"] in (None, config["dataset"]),
-        attack=config["attacks"][0],
+        attack=config["methods"][0],
         samples=config["samples"],
         steps=config["steps"],
         seeds=seeds,
@@ -101,4 +101,4 @@ def _class(data: Dataset, name: str) -> int:
 
 
 def _robustness(config: dict[str, Any]) -> Robustness:
-    return Robustness(tuple(config["robust_attacks"]), tuple(config["eps"]), config["attack_limit"])
+    return Robustness(tuple(config["attacks"]), tuple(config["eps"]), config["attack_limit"])

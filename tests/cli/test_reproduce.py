@@ -11,14 +11,14 @@ from tfinv_cli import main, settings
 SMALL = (
     "--dataset=mnist5k --train_limit=400 --auxiliary_limit=200 --limit=60 --attack_limit=20 --epochs=1 --batch_size=64"
 )
-JUDGED = "--evaluators=softmax --evaluator_epochs=1 --robust_attacks=pgd(steps=2) --eps=.1 --samples=2 --steps=5"
+JUDGED = "--evaluators=softmax --evaluator_epochs=1 --attacks=pgd(steps=2) --eps=.1 --samples=2 --steps=5"
 
 
 @pytest.fixture(scope="module")
 def both_ways(tmp_path_factory):
     folder = tmp_path_factory.mktemp("both")
     networks = "--plain_architecture=softmax --architecture=cnn(filters=(8,),units=16) --robust_training=fast(eps=.1)"
-    how = "--robust_epochs=1 --validation=0 --augmentation=none --attacks=projected --featured=3"
+    how = "--robust_epochs=1 --validation=0 --augmentation=none --methods=projected --featured=3"
     line = ["reproduce", "cifar10", *f"{SMALL} {JUDGED} {networks} {how}".split(), f"--workdir={folder}"]
     assert main.main(line) == 0
     return folder, line
@@ -65,12 +65,12 @@ def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("cifar10 --attacks=plague", "Expected attacks among miface, "),
-        ("cifar10 --robust_attacks=plague", "Expected one of "),
+        ("cifar10 --methods=plague", "Expected methods among miface, "),
+        ("cifar10 --attacks=plague", "Expected one of "),
         ("cifar10 --plain_architecture=softmax --architecture=softmax --budget=small", "Expected each model once"),
         ("cifar10 --seed=1001", "Expected seeds that are not the evaluators', 1000 to 1002"),
         ("frontier --robust_training=fast", "Expected an adversarial training with {eps} in it"),
-        ("frontier --attacks=plague --validation=0", "Expected attacks among miface, "),
+        ("frontier --methods=plague --validation=0", "Expected methods among miface, "),
         ("inversion --labels=99", "Expected labels of classes with training images. Received: labels [99]"),
         ("inversion --defenses=none,none", "Expected each model once. Received: none"),
     ],
@@ -84,7 +84,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path
     assert not (tmp_path / "models").exists()
 
 
-@pytest.mark.parametrize("flag", ["--evaluators=", "--attacks=", "--robust_attacks=", "--seed=4294967296"])
+@pytest.mark.parametrize("flag", ["--evaluators=", "--methods=", "--attacks=", "--seed=4294967296"])
 def test_empty_lists_and_seeds_that_are_too_large_are_wrong_use(flag, tmp_path, capsys):
     assert main.main(["reproduce", "frontier", flag, f"--workdir={tmp_path}"]) == 2
     assert flag.partition("=")[0].strip("-") in capsys.readouterr().err
@@ -100,7 +100,7 @@ def test_the_settings_of_every_experiment_can_be_read():
                 check_evaluators(own["evaluators"])
             for spec in own.get("defenses", ()):
                 defences.defence(spec)
-            for spec in own.get("robust_attacks", ()):
+            for spec in own.get("attacks", ()):
                 attacks.attack(spec)
             if "robust_training" in own:
                 defences.defence(own["robust_training"].replace("{eps}", ".1"))

@@ -54,5 +54,5 @@ def test_a_comparison_with_what_is_not_there_is_refused(tmp_path):
 
 
 def test_an_unknown_attack_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"Expected attacks among miface, .*Received: plague\. Change --attacks"):
+    with pytest.raises(UserError, match=r"Expected methods among miface, .*Received: plague\. Change --methods"):
         run(tmp_path, attacks=["miface", "plague"])

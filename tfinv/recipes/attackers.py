@@ -87,7 +87,7 @@ def chosen(attackers: Sequence[Attacker], names: Sequence[str] | None) -> list[A
     known = [attacker.name for attacker in attackers]
     unknown = sorted(set(names or ()) - set(known))
     if unknown or (names is not None and not names):
-        raise expected(f"attacks among {', '.join(known)}", ", ".join(unknown) or "none", "Change --attacks.")
+        raise expected(f"methods among {', '.join(known)}", ", ".join(unknown) or "none", "Change --methods.")
     return [a for a in attackers if names is None or a.name in names]
 
 

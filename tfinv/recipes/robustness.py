@@ -35,7 +35,7 @@ class Robustness:
 
     def __post_init__(self):
         if not self.attacks or not self.eps:
-            raise expected("at least one attack at one eps", "none", "Change --robust_attacks or --eps.")
+            raise expected("at least one attack at one eps", "none", "Change --attacks or --eps.")
         for spec in self.attacks:
             attacks.attack(spec)
 
