@@ -4,12 +4,20 @@ import pytest
 
 from tfinv import datasets
 from tfinv.errors import UserError
+from tfinv.inversion import Network
+from tfinv.recipes import attackers
 from tfinv.recipes.inversion import inversion
 from tfinv.recipes.judging import Judging
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.reporting.markdown import markdown
 from tfinv.training.schedule import Schedule
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    """The inversion network learns for a thousand steps, of which a few do here."""
+    monkeypatch.setattr(attackers, "Network", lambda steps: Network(steps=20))
 
 
 def run(folder, **more):
