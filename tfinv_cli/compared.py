@@ -33,28 +33,38 @@ def compared(
     Raises:
       UserError: the training split is too small to leave the attackers images.
     """
-    own = config["auxiliary"] in (None, config["dataset"])
     return inversion(
         train,
         test,
-        auxiliary(config, len(train), data_dir),
-        workdir,
+        workdir=workdir,
         defences=config["defenses"],
         schedule=settings.schedule(config),
-        judging=judging(config, identifiers(train)),
-        same_classes=own,
-        steps=config["steps"],
         most_steps=config["most_steps"],
-        samples=config["samples"],
         attacks=config["methods"],
         than=config["than"] or ("none",),
         labels=config["labels"],
         seeds=seeds,
+        **inverting(config, train, data_dir),
         **more,
     )
 
 
-def judging(config: dict[str, Any], identifiers: tuple[str, ...] = ()) -> Judging:
+def inverting(config: dict[str, Any], train: Dataset, data_dir: str | None) -> dict[str, Any]:
+    """What every comparison is told of its inversions: what the attackers have, their budget, and who judges.
+
+    Raises:
+      UserError: see `compared`.
+    """
+    return {
+        "auxiliary": auxiliary(config, len(train), data_dir),
+        "same_classes": config["auxiliary"] in (None, config["dataset"]),
+        "judging": judging(config, identifiers(train)),
+        "steps": config["steps"],
+        "samples": config["samples"],
+    }
+
+
+def judging(config: dict[str, Any], identifiers: tuple[str, ...]) -> Judging:
     """Evaluators and fresh decoders of a configuration."""
     return Judging(
         tuple(config["evaluators"]),

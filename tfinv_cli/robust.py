@@ -15,7 +15,7 @@ from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defences import defence
 from tfinv_cli import settings
-from tfinv_cli.compared import auxiliary, judging
+from tfinv_cli.compared import inverting
 
 Found = tuple[list[dict[str, Any]], list[Check], list[Figure]]
 
@@ -42,18 +42,14 @@ def trained_both_ways(
     rows, checks, figures = robust_or_private(
         train,
         test,
-        auxiliary(config, len(train), data_dir),
-        workdir,
+        workdir=workdir,
         members=members,
         robust=[label],
-        judging=judging(config),
         robustness=_robustness(config),
-        same_classes=config["auxiliary"] in (None, config["dataset"]),
         attacks=config["methods"],
-        samples=config["samples"],
-        steps=config["steps"],
         featured=_class(train, config["featured"]),
         seeds=seeds,
+        **inverting(config, train, data_dir),
         **more,
     )
     cut = settings.cut(config)
@@ -74,8 +70,7 @@ def swept(
     return frontier(
         train,
         test,
-        auxiliary(config, len(train), data_dir),
-        workdir,
+        workdir=workdir,
         sweep=Sweep(
             tuple(config["anti_weights"]),
             tuple(config["robust_eps"]),
@@ -83,13 +78,10 @@ def swept(
             config["reversal"],
         ),
         schedule=settings.schedule(config),
-        judging=judging(config),
         robustness=_robustness(config),
-        same_classes=config["auxiliary"] in (None, config["dataset"]),
         attack=config["methods"][0],
-        samples=config["samples"],
-        steps=config["steps"],
         seeds=seeds,
+        **inverting(config, train, data_dir),
         **more,
     )
 

@@ -85,20 +85,11 @@ def train_evaluators(
             keras.utils.set_random_seed(seed + i)
             model = models.build(architecture, dataset.image_shape, dataset.num_classes)
             rate = default_rate(architecture, dataset.image_shape)
-            _train(model, training, dataset, rate, epochs=epochs, batch_size=batch_size, seed=seed + i)
+            trained = training.training(Plan(model, dataset, epochs, batch_size, seed + i))
+            trained.compile(keras.optimizers.Adam(rate))
+            fit(trained, dataset, epochs=epochs, batch_size=batch_size, seed=seed + i)
             if path is not None:
                 with files.atomic_path(path) as temporary:
                     model.save(temporary)
         found[name] = Classifier.from_keras(model)
     return found
-
-
-def _train(model, training, dataset, rate, *, epochs, batch_size, seed):
-    """In place, from [0, 1] images to logits."""
-    trained = model
-    if training == Undefended():
-        model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    else:
-        trained = training.training(Plan(model, dataset, epochs, min(batch_size, len(dataset)), seed))
-        trained.compile(keras.optimizers.Adam(rate))
-    fit(trained, dataset, epochs=epochs, batch_size=batch_size, seed=seed)
