@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tfinv import acceleration, graphs
-from tfinv.classifier import Classifier
+from tfinv.classifier import GRADIENTS, Classifier
+from tfinv.errors import UserError
 
 SHAPE = (8, 6, 3)
 IMAGES = np.random.default_rng(1).uniform(size=(5, *SHAPE)).astype(np.float32)
@@ -194,6 +195,15 @@ def test_half_precision_is_near(name):
     assert 0 < np.abs(copied - logits).max() < 0.05 * np.ptp(logits)
     cosine = np.sum(gradient * copied_gradient) / np.linalg.norm(gradient) / np.linalg.norm(copied_gradient)
     assert cosine > 0.99
+
+
+def test_gradients_by_name_are_those_of_a_copy():
+    classifier = Classifier.from_keras(functional(sequence(conv(), L.BatchNormalization(), L.Flatten(), L.Dense(5))))
+    assert classifier.with_gradients("plain") is classifier
+    found = {how: classifier.with_gradients(how).gradient_source for how in GRADIENTS[1:]}
+    assert found == {"folded": FOLDED, "bfloat16": f"{FOLDED}, bfloat16"}
+    with pytest.raises(UserError, match="Expected gradients among plain, folded, bfloat16. Received: 'half'"):
+        classifier.with_gradients("half")
 
 
 def dtypes(fn):

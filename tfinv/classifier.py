@@ -18,6 +18,8 @@ from tfinv.prediction import ITSELF, Predictor
 
 Outputs = Literal["logits", "probabilities"]
 Precision = Literal["float32", "bfloat16"]
+# What may compute them: the model, a copy with batch norm folded in, or that copy in half precision.
+GRADIENTS = ("plain", "folded", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -195,6 +197,18 @@ class Classifier(Predictor):
             )
         function, source, exact = copy or (None, ITSELF, True)
         return dataclasses.replace(self, _gradient_logits=function, gradient_source=source, exact_gradients=exact)
+
+    def with_gradients(self, how: str) -> Classifier:
+        """The same classifier, with gradients of one of `GRADIENTS`: its own ("plain"), or of `accelerated`.
+
+        Raises:
+          UserError: there is no such way.
+        """
+        if how not in GRADIENTS:
+            raise expected(f"gradients among {', '.join(GRADIENTS)}", repr(how), "Change --gradients.")
+        if how == "plain":
+            return self
+        return self.accelerated(precision="bfloat16" if how == "bfloat16" else "float32")
 
     def _has_gradient(self) -> bool:
         x = tf.constant(validation.noise(self.input_shape, self.bounds)[:1])

@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from tfinv import models, specs
+from tfinv import classifier, models, specs
 from tfinv.errors import UserError
 
 Define = Callable[[flags.FlagValues], Any]
@@ -178,13 +178,11 @@ CURVE_HELP = (
     "How a curve over several eps is made: bisected looks for each image's own threshold, in a third of the time; "
     "independent runs the attack anew at each eps, which a check of the curve's form needs."
 )
-GRADIENTS = choice(
-    "gradients",
-    "folded",
-    ("plain", "folded", "bfloat16"),
+GRADIENTS_HELP = (
     "What computes the gradients: the model, a copy with batch norm folded in, or that in half precision. "
-    "Success is decided by the model itself in each case.",
+    "Success is decided by the model itself in each case."
 )
+GRADIENTS = choice("gradients", "folded", classifier.GRADIENTS, GRADIENTS_HELP)
 METHODS = spec_list(
     "methods", ["miface", "gradient"], "Inversions, of docs/inversion.md: miface, gradient(start=noise), gmi, ..."
 )

@@ -93,4 +93,4 @@ def _class(data: Dataset, name: str) -> int:
 
 
 def _robustness(config: dict[str, Any]) -> Robustness:
-    return Robustness(tuple(config["attacks"]), tuple(config["eps"]), config["attack_limit"])
+    return Robustness(tuple(config["attacks"]), tuple(config["eps"]), config["attack_limit"], config["gradients"])

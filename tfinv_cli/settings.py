@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from tfinv.classifier import GRADIENTS
 from tfinv.recipes import robust_or_private
 from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import EPS
@@ -58,8 +59,8 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "small": {
         "plain_architecture": "vgg16(width=16)",
         "architecture": "resnet",
-        "epochs": 12,
-        "robust_epochs": 15,
+        "epochs": 15,
+        "robust_epochs": 20,
         "robust_training": "fast(eps=8/255,ramp=.2)",
     },
     "full": {
@@ -85,6 +86,7 @@ _ROBUST = {
     "attack_limit": 1000,
     "attacks": ["pgd(steps=40)", "autoattack"],
     "eps": [8 / 255],
+    "gradients": "folded",
     "steps": 200,
     "samples": 8,
     "decoder_images": 0,
@@ -217,6 +219,7 @@ FLAGS = (
     ),
     flags.whole("robust_epochs", None, "Passes of the adversarial training; otherwise the budget's.", 1),
     flags.spec_list("attacks", None, "Attacks that judge robustness; a frontier's x is the last."),
+    flags.choice("gradients", None, GRADIENTS, flags.GRADIENTS_HELP),
     flags.numbers("robust_eps", None, "eps of a frontier's adversarial trainings."),
     flags.numbers("anti_weights", None, "weights of a frontier's anti-adversarial trainings."),
     flags.text("reversal", None, "The destruction defence that a frontier combines with each training; '' for none."),

@@ -33,10 +33,7 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
         )
     data = images(values, values.split, limit=values.limit)
     classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
-    how = getattr(values, "gradients", "plain")
-    if how != "plain":
-        classifier = classifier.accelerated(precision="bfloat16" if how == "bfloat16" else "float32")
-    return classifier, data
+    return classifier.with_gradients(getattr(values, "gradients", "plain")), data
 
 
 def _file(model: str) -> contextlib.AbstractContextManager[str | pathlib.Path]:

@@ -22,6 +22,7 @@ class Robustness:
       attacks: text forms, as `tfinv evaluate --attacks` takes them.
       eps: fractions of the bounds' width.
       limit: attacks take the first so many test images; None is all.
+      gradients: what computes them, one of `tfinv.classifier.GRADIENTS`.
       effort: what the checks may cost.
 
     Raises:
@@ -31,6 +32,7 @@ class Robustness:
     attacks: tuple[str, ...] = ("pgd(steps=40)", "autoattack")
     eps: tuple[float, ...] = (8 / 255,)
     limit: int | None = 1000
+    gradients: str = "folded"
     effort: Effort = QUICK
 
     def __post_init__(self):
@@ -62,6 +64,7 @@ class Robustness:
 
     def _measure(self, classifier, test, workdir, named, label, seed):
         some = test.take(self.limit) if self.limit else test
+        classifier = classifier.with_gradients(self.gradients)
         images = classifier.from_unit(some.images)
         rows = accuracy_curve(
             classifier,
