@@ -301,6 +301,7 @@ def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
         "reproduce",
         "table1",
         "--dataset=mnist5k",
+        "--architecture=mlp",
         "--train_limit=256",
         "--limit=64",
         "--epochs=2",
