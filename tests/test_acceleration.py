@@ -202,7 +202,7 @@ def test_gradients_by_name_are_those_of_a_copy():
     assert classifier.with_gradients("plain") is classifier
     found = {how: classifier.with_gradients(how).gradient_source for how in GRADIENTS[1:]}
     assert found == {"folded": FOLDED, "bfloat16": f"{FOLDED}, bfloat16"}
-    with pytest.raises(UserError, match="Expected gradients among plain, folded, bfloat16. Received: 'half'"):
+    with pytest.raises(UserError, match=r"Expected gradients among plain, folded, bfloat16\. Received: 'half'"):
         classifier.with_gradients("half")
 
 

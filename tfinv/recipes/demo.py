@@ -48,7 +48,7 @@ def demo(
         test,
         workdir,
         members=[(e, training.schedule.architecture, e) for e in EXPERIMENTS],
-        evaluators=("mlp", "softmax", "cnn+adversarial"),
+        evaluators=("convnet(filters=(16,32),units=64)", "cnn(filters=(16,))", "cnn+adversarial"),
         training=training,
         seeds=(seed,),
         progress=progress,
