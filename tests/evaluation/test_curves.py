@@ -70,6 +70,13 @@ def test_a_bisection_takes_few_runs():
     assert half.gradient_calls.sum() < 0.6 * each.gradient_calls.sum()
 
 
+def test_of_two_budgets_an_image_that_withstands_meets_the_larger_alone():
+    classifier, (x, y) = grey(), levels()
+    half, _ = attack_at_each(classifier, x, y, PGD(steps=5), (0.1, 0.2), rows=np.arange(len(x)), mode="bisected")
+    withstands = np.abs(x[:, 0, 0, 0] - 0.5) >= 0.2
+    np.testing.assert_array_equal(np.isfinite(half.distances), [~withstands, np.full(len(x), True)])
+
+
 @dataclasses.dataclass(frozen=True)
 class Smallest(Attack):
     """The exact smallest perturbation of `grey`."""

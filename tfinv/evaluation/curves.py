@@ -128,7 +128,8 @@ def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:
     best = images.copy()
     latest = images.copy()
     while True:
-        middle = (failed + solved) // 2
+        # Of two the larger: an image that withstands costs an attack all its steps, and then needs no other run.
+        middle = (failed + solved + 1) // 2
         pending = solved - failed > 1
         if not pending.any():
             break
