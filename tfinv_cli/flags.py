@@ -175,7 +175,7 @@ ATTACKS_HELP = (
 )
 ATTACKS = spec_list("attacks", ["fgsm", "pgd(steps=40)"], ATTACKS_HELP)
 CURVE_HELP = (
-    "How a curve over several eps is made: bisected looks for each image's own threshold, in a third of the time; "
+    "How a curve over several eps is made: bisected looks for each image's own threshold, in less time; "
     "independent runs the attack anew at each eps, which a check of the curve's form needs."
 )
 GRADIENTS_HELP = (
