@@ -10,6 +10,7 @@ from tfinv.attacks import APGD, APGDT, PGD
 from tfinv.attacks.apgd import _halve, checkpoints, ranked_targets
 from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
+from tfinv.errors import UserError
 
 SHAPE, SIZE = (2, 3, 1), 6
 WEIGHTS = np.float32([[0.5, -1, 2, -0.25, 0.125, -3], [1, 1, -2, 0.5, 0.5, 0.25], [-2, 0.5, 0.5, 1, -1, 1]]).T
@@ -147,3 +148,8 @@ def test_a_first_gradient_that_is_not_a_number_counts_as_zero():
     classifier = Classifier.from_callable(fn, input_shape=SHAPE, num_classes=2, outputs="logits")
     x, y = np.full((2, *SHAPE), 0.5, np.float32), np.zeros(2, int)
     assert APGD(eps=0.1, steps=3)(classifier, x, y).zero_gradients.all()
+
+
+def test_the_targeted_one_refuses_a_loss_that_it_would_ignore():
+    with pytest.raises(UserError, match="apgdt without a loss.*Received: 'dlr'.*or take apgd"):
+        APGDT(loss="dlr")

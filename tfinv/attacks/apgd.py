@@ -17,6 +17,7 @@ from tfinv.attacks.problem import Found, Problem
 from tfinv.attacks.steps import solved
 from tfinv.classifier import Classifier
 from tfinv.compiled import compiled
+from tfinv.errors import expected
 from tfinv.pool import State, advance
 
 _MOMENTUM = 0.75
@@ -130,7 +131,7 @@ class APGD(GradientAttack):
 class APGDT(APGD):
     """APGD-T: Auto-PGD on the targeted DLR loss, at the most likely other classes one after the other.
 
-    Untargeted in what counts: any wrong class is a success.
+    Untargeted in what counts: any wrong class is a success. Of `APGD`'s arguments, `loss` is not one of its own.
 
     Attributes:
       n_targets: how many classes; at most all others.
@@ -143,6 +144,12 @@ class APGDT(APGD):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "n_targets")
+        if self.loss != APGD.loss:
+            raise expected(
+                "apgdt without a loss: it is defined by the targeted DLR loss",
+                repr(self.loss),
+                "Leave out the argument `loss`, or take apgd.",
+            )
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
         """One for each target and restart."""
