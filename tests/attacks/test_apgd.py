@@ -151,5 +151,5 @@ def test_a_first_gradient_that_is_not_a_number_counts_as_zero():
 
 
 def test_the_targeted_one_refuses_a_loss_that_it_would_ignore():
-    with pytest.raises(UserError, match="apgdt without a loss.*Received: 'dlr'.*or take apgd"):
+    with pytest.raises(UserError, match=r"apgdt without a loss.*Received: 'dlr'.*or take apgd"):
         APGDT(loss="dlr")
