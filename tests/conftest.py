@@ -1,3 +1,4 @@
+import gc
 import os
 
 import pytest
@@ -12,3 +13,10 @@ def full_data():
     if not folder:
         pytest.skip("TFINV_DATA_DIR names no folder of the full data sets")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected():
+    """Compiled functions refer to themselves: left to Python's own rhythm, those of thousands of tests take ten gigabytes."""
+    yield
+    gc.collect()

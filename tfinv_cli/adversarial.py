@@ -30,8 +30,10 @@ class AdversarialFiles:
         path = self._folder / f"{name.replace('/', '-')}{_UNFINISHED}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            mode = "r+" if path.exists() else "w+"
-            array = np.lib.format.open_memmap(path, mode=mode, dtype=np.float32, shape=self._shape)
+            if not path.exists():
+                with files.atomic_path(path) as temporary:
+                    np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=self._shape).flush()
+            array = np.lib.format.open_memmap(path, mode="r+")
             array[rows] = images
             array.flush()
         except OSError as error:

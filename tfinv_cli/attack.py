@@ -6,8 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv import attacks
-from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.evaluation.robustness import accuracy_curve, named_attacks
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
@@ -18,7 +17,7 @@ from tfinv_cli.progress import robust_so_far
 
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
-    chosen = [(spec, attacks.attack(spec)) for spec in values.attacks]
+    chosen = named_attacks(values.attacks)
     classifier, data = victim.load(values)
     workdir = Workdir(values.workdir, finish.without({"command": "attack", **config}, "workdir", "data_dir"))
     finish.say(f"{classifier}\n{data}")
@@ -48,9 +47,10 @@ COMMAND = command.Command(
     "attack",
     """Attacks a model and keeps the adversarial images.
 
-WORKDIR/adversarial has an .npy file for each attack and eps, (n, height, width, channels) in the model's bounds, and the
-labels. Images are taken a few batches at a time, so any number fits into memory, and a killed run, started again with the
-same --workdir, goes on. For a verdict on the model use `tfinv evaluate`, which also checks whether the attacks can be believed.
+WORKDIR/adversarial has .npy files, (n, height, width, channels) in the model's bounds, and the labels: one for each attack and
+eps with --curve=independent, else one an attack, each image as it is at the smallest eps that suffices. Images are taken a
+few batches at a time, so any number fits into memory, and a killed run, started again with the same --workdir, goes on. For a
+verdict on the model use `tfinv evaluate`, which also checks whether the attacks can be believed.
 
   tfinv attack --model=model.keras --dataset=mnist5k --attacks='fgsm,pgd(steps=40,restarts=5)' --eps=8/255 --workdir=runs/a
   tfinv attack --model=model.keras --dataset=mnist5k --attacks=autoattack --eps=0.1,0.2,0.3 --curve=bisected --workdir=runs/b""",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfinv import datasets
+from tfinv import datasets, models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
@@ -80,6 +80,12 @@ def judging(config: dict[str, Any], identifiers: tuple[str, ...]) -> Judging:
 def identifiers(train: Dataset) -> tuple[str, ...]:
     """Those who will have seen the held-out photographs alone, where the classes are people."""
     return ("mlp", "softmax") if train.name == "att_faces" else ()
+
+
+def other_architectures(own: str) -> tuple[str, ...]:
+    """Evaluators of models of one architecture: two others, and one that is trained adversarially."""
+    others = {"cnn": ("mlp", "softmax"), "softmax": ("mlp", "cnn")}.get(models.name_of(own), ("cnn", "softmax"))
+    return (*others, "cnn+adversarial")
 
 
 def auxiliary(config: dict[str, Any], trained: int, data_dir: str | None) -> Dataset:

@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv import attacks
 from tfinv.evaluation.checks import THOROUGH, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.evaluation.robustness import accuracy_curve, named_attacks
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
@@ -18,7 +17,7 @@ from tfinv_cli.progress import robust_so_far
 
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
-    chosen = [(spec, attacks.attack(spec)) for spec in values.attacks]
+    chosen = named_attacks(values.attacks)
     classifier, data = victim.load(values)
     finish.say(f"{classifier}\n{data}")
     workdir = Workdir(values.workdir, finish.without({"command": "evaluate", **config}, "workdir", "data_dir"))

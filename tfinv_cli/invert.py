@@ -10,6 +10,7 @@ import numpy as np
 
 from tfinv import datasets, files, inversion
 from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
+from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import measure
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
@@ -39,18 +40,18 @@ def _run(values: Any, _: list[str]) -> None:
     kept: dict[str, Any] = {}
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
-    figures: list[Figure] = []
+    figures, measured = list[Figure](), list[Measurement]()
     for i, (spec, method) in enumerate(methods):
         samples = values.samples if method.is_drawn else 1  # copies would count as evidence
         finish.say(f"{spec}: {len(labels)} classes x {samples}")
-        asked: dict[str, Any] = {"samples": samples, "knowledge": known, "record": _RECORDED}
-        asked["batch_size"] = values.inversion_batch_size
-        found = inversion.invert(classifier, labels, method, seed=values.seed, **asked)
+        asked = {"samples": samples, "record": _RECORDED, "batch_size": values.inversion_batch_size}
+        found = inversion.invert(classifier, labels, method, knowledge=known, seed=values.seed, **asked)
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"
         also = {"confidence": found.confidence, "steps": found.steps}
         shown, starts = classifier.to_unit(found.images), classifier.to_unit(found.starts)
-        rows += measure(shown, found.labels, against, also, knowledge=found.knowledge, **keys).rows()
+        measured.append(measure(shown, found.labels, against, also, knowledge=found.knowledge, **keys))
+        rows += measured[-1].rows()
         rows += measure_start(starts, found.labels, against, of=spec, seed=values.seed).rows()
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
@@ -64,7 +65,7 @@ def _run(values: Any, _: list[str]) -> None:
         victim.bounds_check(classifier, data),
         evaluators_are_accurate(accuracies),
         attack_converged(rows),
-        convince_others(rows, train.num_classes),
+        convince_others(measured, train.num_classes),
         no_training_data_used(given, train),
     ]
     finish.finish(Results("invert", command.resolved(values), with_scale(rows), checks, figures), folder, begin)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from tfinv.version import __version__
 
 COMMANDS = {
-    "train": "trains a classifier, as usual or with the destruction defence",
+    "train": "trains a classifier as usual, robustly, or with a defence against inversion",
     "attack": "attacks a model and keeps the adversarial images",
     "invert": "reconstructs what a model's classes look like, and measures what that gives away",
     "evaluate": "measures a model's accuracy under attack, with checks of the attacks",
-    "reproduce": "runs a published experiment: table1, faces, or the small demo",
-    "report": "turns a results.json into HTML, TensorBoard or console output",
+    "reproduce": "runs a published experiment from data to report, or the small demo",
+    "report": "turns a results.json into HTML, Markdown, TensorBoard or console output",
 }
 
 

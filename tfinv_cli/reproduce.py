@@ -56,14 +56,12 @@ def _run(values: Any, rest: list[str]) -> None:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":
             members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
-        other = "mlp" if config["architecture"] == "cnn" else "cnn"
-        evaluators = (other, "softmax", "cnn+adversarial")
         rows, checks, figures = faces(
             train,
             test,
             workdir,
             members=members,
-            evaluators=evaluators,
+            evaluators=compared.other_architectures(config["architecture"]),
             identifiers=compared.identifiers(train),
             seeds=seeds,
             **inverted,

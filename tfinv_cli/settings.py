@@ -188,10 +188,10 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def cut(config: dict[str, Any]) -> str:
-    """What a small budget leaves out of the full one; "" where there is nothing to say."""
-    full = BUDGETS["full"] if config.get("budget") == "small" else {}
+    """In what a configuration differs from the full budget; "" where it does not."""
+    full = BUDGETS["full"] if "budget" in config else {}
     shown = [f"{k} {config[k]} in place of {full[k] or 'all'}" for k in full if config[k] != full[k]]
-    return f"--budget=small: {', '.join(shown)}" if shown else ""
+    return f"--budget={config['budget']}: {', '.join(shown)}" if shown else ""
 
 
 FLAGS = (

@@ -150,6 +150,9 @@ def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digi
     capsys.readouterr()
     assert run("invert", *args, "--epochs=3") == 1
     assert "epochs=2 there, 3 now" in capsys.readouterr().err
+    # Identifiers learn from --split: of another one they are trained anew.
+    assert run("invert", *args, "--epochs=2", "--identifiers=softmax", "--limit=50") == 0
+    assert len(list((tmp_path / "evaluators" / "models" / "evaluators").rglob("identifiers*/softmax-2000.keras"))) == 2
 
 
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):
@@ -188,6 +191,7 @@ def test_train_then_report(tmp_path, capsys):
         (("evaluate", "--model=none.keras", "--dataset=mnist5k", "--workdir=w"), 1, "none.keras"),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=zap"), 1, "zap"),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(steps=0)"), 1, "steps"),
+        (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(eps=.1)"), 1, "with --eps"),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--eps=big"), 2, "big"),
         (("invert", "--model=x", "--dataset=mnist5k", "--workdir=w", "--labels=1.5"), 2, "1.5"),
         (("report", "--workdir=nowhere"), 1, "nowhere"),
@@ -301,7 +305,7 @@ def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
         "reproduce",
         "table1",
         "--dataset=mnist5k",
-        "--architecture=mlp",
+        "--architecture=mlp(units=32)",
         "--train_limit=256",
         "--limit=64",
         "--epochs=2",

@@ -6,7 +6,7 @@ from tfinv import attacks, models
 from tfinv.evaluation.evaluators import check_evaluators
 from tfinv.reporting import Results
 from tfinv.training import defences
-from tfinv_cli import main, settings
+from tfinv_cli import compared, main, settings
 
 SMALL = (
     "--dataset=mnist5k --train_limit=400 --auxiliary_limit=200 --limit=60 --attack_limit=20 --epochs=1 --batch_size=64"
@@ -48,6 +48,21 @@ def test_it_says_what_a_budget_cut(both_ways):
     assert "plain_architecture softmax in place of vgg16" in check.evidence
     assert "epochs 1 in place of 100" in check.evidence
     assert "limit 60 in place of all" in check.evidence
+
+
+def test_a_full_budget_is_as_published_only_if_nothing_else_is_changed():
+    own = settings.DEFAULTS["cifar10"] | settings.BUDGETS["full"] | {"budget": "full"}
+    assert settings.cut(own) == ""
+    assert settings.cut(own | {"epochs": 1}) == "--budget=full: epochs 1 in place of 100"
+    assert settings.cut(settings.DEFAULTS["table1"]) == ""
+
+
+@pytest.mark.parametrize("own", ["cnn(units=64)", "mlp", "softmax", "resnet(depth=14)"])
+def test_no_face_is_judged_by_its_models_own_architecture_as_usual(own):
+    evaluators = compared.other_architectures(own)
+    assert len(set(evaluators)) == 3
+    assert models.name_of(own) not in evaluators
+    check_evaluators(evaluators)
 
 
 def test_run_again_it_only_reads_what_it_made(both_ways):

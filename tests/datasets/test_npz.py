@@ -36,6 +36,18 @@ def test_keeps_train_and_test_in_order(save):
     assert len(load(path, limit=4)) == 4
 
 
+def test_mixes_what_is_stored_class_by_class(save):
+    """Else the first --limit images, or the last --validation ones, would be of one class."""
+    order = np.argsort(Y, kind="stable")
+    path = save(x_train=X[order], y_train=Y[order], x_test=X[order], y_test=Y[order])
+    for split in ("train", "test"):
+        mixed = load(path, split)
+        assert set(mixed.labels[:8]) == set(mixed.labels[-8:]) == {0, 1}
+        np.testing.assert_array_equal(mixed.pixels[:, 0, 0, 0] // 4 % 2, mixed.labels)
+        np.testing.assert_array_equal(mixed.pixels, load(path, split).pixels)
+    assert not np.array_equal(load(path).labels, load(path, seed=1).labels)
+
+
 def test_reads_what_keras_keeps(save):
     path = save(x_train=X[..., 0], y_train=Y[:, None].astype(np.uint8), x_test=X[..., 0], y_test=Y[:, None])
     assert load(path).image_shape == (2, 2, 1)

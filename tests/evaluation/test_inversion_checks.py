@@ -132,39 +132,52 @@ def test_gives_away_less_must_hold_against_every_other():
     )
 
 
-def convinced(confidence, *rates, n=100):
-    return [
-        row("base", "confidence", confidence),
-        *(row("base", "acc@1", rate, evaluator=f"e{i}", n=n) for i, rate in enumerate(rates)),
-    ]
+def convinced(confidence, *rates, classes=10, samples=10, seeds=1):
+    """Of each class the same share of samples convinces an evaluator, but for rates given as a list, one a class."""
+    labels = np.repeat(np.arange(classes), samples)
+
+    def hits(rate):
+        each = np.broadcast_to(rate, classes)
+        return np.concatenate([np.arange(samples) < round(share * samples) for share in each])
+
+    found = [Values("confidence", np.full(len(labels), confidence), labels)]
+    found += [Values("acc@1", hits(rate), labels, f"e{i}") for i, rate in enumerate(rates)]
+    keys = {"experiment": "base", "method": "miface", "budget": "equal"}
+    return [Measurement(keys | {"seed": seed}, tuple(found)) for seed in range(seeds)]
+
+
+TWO_CLASSES = [1, 1, *[0] * 8]
 
 
 @pytest.mark.parametrize(
-    ("rows", "passed"),
+    ("measured", "passed"),
     [
         (convinced(0.9, 0.8, 0.5, 0.1), True),
-        (convinced(0.9, 0.12, 0.1, 0.08), False),  # nobody but its own model
+        (convinced(0.9, 0.1, 0.1, 0.1), False),  # nobody but its own model
         (convinced(0.9, 0.8, 0.1, 0.1), False),  # one evaluator alone
-        (convinced(0.9, 0.2, 0.2, n=5), False),  # not beyond chance
+        (convinced(0.9, 1, 1, classes=1, samples=1), False),  # a single one shows nothing
+        # Evaluators that call every image one of two classes: the samples and seeds that agree are no evidence.
+        (convinced(0.9, TWO_CLASSES, TWO_CLASSES, 0, samples=4, seeds=3), False),
+        (convinced(0.9, [1] * 6 + [0] * 4, [0] * 4 + [1] * 6, 0, samples=4, seeds=3), True),
         (convinced(0.4, 0.1, 0.1), None),  # nor its own model
         (convinced(0.9, 0.8), None),  # one evaluator can't tell
-        (convinced(0.9, 0.8, 0.8) + convinced(0.9, 0.1, 0.1)[:1], True),
         ([], None),
     ],
 )
-def test_convince_others(rows, passed):
-    check = convince_others(rows, 10)
+def test_convince_others(measured, passed):
+    check = convince_others(measured, 10)
     assert check.name == "reconstructions-convince-others"
     assert check.passed is passed
 
 
-def test_convince_others_says_who_and_counts_no_seed_twice():
+def test_convince_others_says_who():
     check = convince_others(convinced(0.9, 0.8, 0.1, 0.1), 10)
     assert check.evidence == "base, miface, equal: 90 % confidence, convinces e0 alone of 3 beyond chance"
-    seeds = [r | {"seed": s} for s in range(2) for r in convinced(0.9, 0.3, 0.1, n=10)]
-    pooled = [r | {"seed": [0, 1], "n": 20, "value": 1.0} for r in convinced(0.9, 1.0, 1.0)]
-    assert convince_others(seeds + pooled, 10).passed is False
-    assert attack_converged([r | {"budget": "convergence", "value": 0.1} for r in pooled]).passed is None
+
+
+def test_pooled_rows_count_no_seed_twice():
+    pooled = row("base", "confidence", 0.1, budget="convergence", seed=[0, 1])
+    assert attack_converged([pooled]).passed is None
 
 
 def values(experiment, measure, level, noise):

@@ -68,13 +68,26 @@ def test_the_seed_decides_and_a_missing_layer_is_named():
         probe_encoder(model, x, y, x[:5], layer="nowhere")
 
 
-def test_evaluators_are_trained_once(tmp_path):
+def stripes():
     rng = np.random.default_rng(0)
     labels = np.arange(120) % 2
     images = rng.uniform(0, 0.3, (120, *SHAPE)).astype(np.float32)
     images[labels == 0, :, :2] += 0.7
     images[labels == 1, :, 2:] += 0.7
-    data = Dataset("stripes", "train", images, labels, ("left", "right"))
+    return Dataset("stripes", "train", images, labels, ("left", "right"))
+
+
+def test_an_evaluator_whose_defence_trains_a_copy_is_that_copy(tmp_path):
+    data = stripes()
+    options = {"architectures": ("mlp(units=16)+mid",), "epochs": 15, "batch_size": 8, "workdir": tmp_path}
+    for _ in range(2):  # trained, and read
+        (evaluator,) = train_evaluators(data, **options).values()
+        assert evaluator.accuracy(data.images, data.labels) > 0.9
+
+
+def test_evaluators_are_trained_once(tmp_path):
+    data = stripes()
+    images, labels = data.images, data.labels
     options = {"architectures": ("softmax", "softmax"), "epochs": 15, "batch_size": 8, "seed": 7, "workdir": tmp_path}
     first = train_evaluators(data, **options)
     assert list(first) == ["softmax-7", "softmax-8"]

@@ -10,6 +10,7 @@ import pytest
 from stripes import stripes
 from tfinv.attacks import APGD, PGD
 from tfinv.errors import UserError
+from tfinv.recipes.comparison import Member
 from tfinv.recipes.defended import train_defended, training_model, validation_attack
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.clock import Clock
@@ -136,9 +137,21 @@ def test_an_attack_without_eps_is_refused_for_a_training_without():
         validation_attack(defence("none"), Schedule(validation=5, validation_attack="pgd(steps=3)"))
 
 
-def test_atat_is_refused_in_half_precision():
+@pytest.mark.parametrize("spec", ["atat", "atat+reversal"])
+def test_atat_is_refused_in_half_precision(spec):
     with pytest.raises(UserError, match="precision float32 with atat"):
-        training_model(defence("atat"), DATA, Schedule("softmax", 1, 16, precision="mixed_bfloat16"))
+        training_model(defence(spec), DATA, Schedule("softmax", 1, 16, precision="mixed_bfloat16"))
+
+
+def test_only_robust_models_of_a_comparison_are_chosen_by_robust_accuracy():
+    schedule = Schedule(validation=5, validation_attack="pgd(eps=.1)")
+    for spec, attack in {
+        "none": None,
+        "atat+reversal": None,
+        "fast": "pgd(eps=.1)",
+        "fast+reversal": "pgd(eps=.1)",
+    }.items():
+        assert Member(spec, defence(spec), schedule).schedule.validation_attack == attack
 
 
 def test_nls_refuses_a_second_smoothing():

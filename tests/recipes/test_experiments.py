@@ -18,7 +18,7 @@ def test_faces_measures_every_model_by_every_attacker(tmp_path):
         train,
         test,
         Workdir(tmp_path, {}),
-        members=[(e, "mlp", e) for e in ("baseline", "reversal")],
+        members=[(e, "mlp(units=32)", e) for e in ("baseline", "reversal")],
         evaluators=("softmax",),
         training=PosterTraining(Schedule(epochs=2, batch_size=64)),
         evaluator_epochs=2,

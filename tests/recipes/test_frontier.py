@@ -46,6 +46,8 @@ def test_only_what_is_robust_can_leave_the_line():
     assert check.passed is True
     assert "private side: b+reversal of 1 robust ones" in check.evidence
     assert judge([*shaken, private[0]], lower=True)[1].passed is None
+    uncertain = [dataclasses.replace(p, x_interval=(0.0, 0.9)) if p.label == "none" else p for p in shaken]
+    assert judge([*uncertain, *private], lower=True)[1].passed is None
     assert judge([*shaken, dataclasses.replace(private[1], y=0.8, y_interval=None)], lower=True)[1].passed is False
 
 
@@ -83,7 +85,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
         whole.subset(range(3000, 3200)),
         Workdir(tmp_path, {}),
         sweep=Sweep((), (0.05, 0.1), "fast(eps={eps})", "reversal(strength=1)"),
-        schedule=Schedule(architecture="mlp", epochs=3, batch_size=64),
+        schedule=Schedule(architecture="mlp(units=32)", epochs=3, batch_size=64),
         judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), 2, 64, decoder_images=0),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),
         samples=1,

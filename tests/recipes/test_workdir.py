@@ -21,6 +21,26 @@ def test_a_finished_stage_is_not_computed_again(tmp_path):
     np.testing.assert_array_equal(again.model("net", lambda folder: never()).get_weights()[0], model.get_weights()[0])
 
 
+def test_a_training_keeps_its_backup_until_its_model_is_stored(tmp_path):
+    workdir, kept = Workdir(tmp_path, {}), []
+
+    class Unwritable(keras.Sequential):
+        def save(self, *_, **__):
+            raise OSError("No space left on device")
+
+    def make(folder, kind=keras.Sequential):
+        (folder / "backup").mkdir(parents=True, exist_ok=True)
+        kept.append(folder / "backup")
+        return kind([keras.Input((2,)), keras.layers.Dense(1)])
+
+    with pytest.raises((OSError, UserError)):
+        workdir.model("net", lambda folder: make(folder, Unwritable))
+    assert kept[0].exists()
+    workdir.model("net", make)
+    assert not kept[1].exists()
+    assert kept[0] == kept[1]
+
+
 def test_a_stage_that_fails_leaves_nothing(tmp_path):
     workdir = Workdir(tmp_path, {})
     with pytest.raises(ZeroDivisionError):

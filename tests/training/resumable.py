@@ -29,6 +29,6 @@ class Watch(keras.callbacks.Callback):
 folder = sys.argv[1]
 train = datasets.load("mnist5k").take(256)
 keras.utils.set_random_seed(3)
-model = training_model(defence("shuffled(ramp=.5)"), train, Schedule("mlp", epochs=4, batch_size=64), seed=3)
+model = training_model(defence("shuffled(ramp=.5)"), train, Schedule("mlp(units=64)", epochs=4, batch_size=64), seed=3)
 fit(model, train, epochs=4, batch_size=64, seed=3, workdir=folder, callbacks=[Watch()])
 np.save(os.path.join(folder, "weights.npy"), np.concatenate([np.ravel(w) for w in model.get_weights()]))

@@ -140,11 +140,12 @@ def test_reconstructions_are_seen_in_tensorboard(tmp_path):
     assert picture.shape == (16, 24, 1)
 
 
-def test_a_loss_that_is_not_finite_is_an_error():
+def test_a_loss_that_is_not_finite_is_an_error_and_nothing_to_go_on_from(tmp_path):
     data = stripes()
     training = make("positive", data, weight=float("nan"))
     with pytest.raises(UserError, match="finite"):
-        fit(training, data, epochs=2, batch_size=16)
+        fit(training, data, epochs=2, batch_size=16, workdir=tmp_path)
+    assert not (tmp_path / "backup").exists()
 
 
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
@@ -164,3 +165,13 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     assert resumed.stdout == b"epoch 2\nepoch 3\n"
     whole, killed = (np.load(tmp_path / f / "weights.npy") for f in ("whole", "killed"))
     np.testing.assert_array_equal(whole, killed)
+
+
+def test_killed_after_its_end_before_its_model_is_saved_it_has_nothing_to_do_again(tmp_path):
+    data = stripes()
+    whole, again = make("positive", data), make("positive", data)
+    options = {"epochs": 2, "batch_size": 32, "workdir": tmp_path}
+    assert "loss" in fit(whole, data, **options)
+    assert fit(again, data, **options) == {}
+    for one, two in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)

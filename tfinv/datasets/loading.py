@@ -43,8 +43,8 @@ def load(
     | a folder | files of class folders | its train/ and test/, otherwise 80 % and 20 % a class, by `seed` |
     | an .npz file | see `npz.load_npz` | its x_train and x_test, otherwise as a folder |
 
-    mnist, cifar10, fer2013 and x_train and x_test keep the order in which they are stored; the others are
-    shuffled by `seed`, since they are stored class by class.
+    mnist, cifar10, fer2013 keep the order in which they are stored, and so do x_train and x_test unless that is class by class;
+    the others are shuffled by `seed`.
 
     Args:
       name: a name of the table, or a path. To load a folder that is called like a name, write ./name.

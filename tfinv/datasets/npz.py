@@ -26,7 +26,8 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
         unpickled.
       split: "train", "test" or "all". Without x_train in the file, a stratified 80/20 split is drawn by
         `seed`; with it, "all" is the training images, then the test images.
-      seed: of that split.
+      seed: of that split, and of the order of x_train and x_test where they are stored class by class, so that the first or
+        last images are of all classes there too.
 
     Raises:
       UserError: the file is not such a file, or is corrupt.
@@ -46,7 +47,7 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
     x_train, y_train, x_test, y_test = (arrays[key] for key in _SPLIT)
     parts = {"train": (_images(x_train), _labels(y_train)), "test": (_images(x_test), _labels(y_test))}
     names = _class_names(arrays, *(labels for _, labels in parts.values()))
-    train, test = (Dataset(name, part, *parts[part], names) for part in parts)
+    train, test = (_mixed(Dataset(name, part, *parts[part], names), seed) for part in parts)
     if train.image_shape != test.image_shape or train.pixels.dtype != test.pixels.dtype:
         received = f"{train.image_shape} {train.pixels.dtype} and {test.image_shape} {test.pixels.dtype}"
         raise expected(f"one shape and type of x_train and x_test in {path}", received)
@@ -54,6 +55,14 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
         pixels = np.concatenate([train.pixels, test.pixels])
         return Dataset(name, "all", pixels, np.concatenate([train.labels, test.labels]), names)
     return train if split == "train" else test
+
+
+def _mixed(dataset: Dataset, seed: int) -> Dataset:
+    """Shuffled if it is stored class by class."""
+    labels = dataset.labels
+    if labels[0] == labels[-1] or np.any(np.diff(labels) < 0):
+        return dataset
+    return dataset.subset(np.random.default_rng(seed).permutation(len(labels)))
 
 
 def _read(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -88,6 +88,7 @@ def train_evaluators(
             trained = training.training(Plan(model, dataset, epochs, batch_size, seed + i))
             trained.compile(keras.optimizers.Adam(rate))
             fit(trained, dataset, epochs=epochs, batch_size=batch_size, seed=seed + i)
+            model = trained.classifier  # a defence may have trained a copy
             if path is not None:
                 with files.atomic_path(path) as temporary:
                     model.save(temporary)

@@ -7,9 +7,8 @@ import numpy as np
 from scipy import stats
 
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.intervals import rate_interval
-from tfinv.evaluation.measurement import BETTER, CONVERGENCE, EQUAL, Measurement
-from tfinv.evaluation.pooling import differences
+from tfinv.evaluation.measurement import BETTER, CONVERGENCE, EQUAL, Measurement, Values
+from tfinv.evaluation.pooling import differences, estimate
 
 Row = dict[str, Any]
 
@@ -30,8 +29,8 @@ def equal_accuracy(accuracies: Mapping[str, float], most: float = 0.02) -> Check
         "equal-test-accuracy",
         spread <= most,
         f"{shown}: {100 * spread:.1f} points apart (at most {100 * most:g})",
-        "A model that classifies worse also knows less to reconstruct, so its privacy may be nothing but lost accuracy. Lower "
-        "the defence's --strength, or train longer.",
+        "A model that classifies worse also knows less to reconstruct, so its privacy may be nothing but lost accuracy. "
+        "Weaken the defence, or train longer.",
     )
 
 
@@ -66,27 +65,28 @@ def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
     )
 
 
-def convince_others(rows: Sequence[Row], num_classes: int, least: float = 0.5) -> Check:
+def convince_others(measured: Sequence[Measurement], num_classes: int, least: float = 0.5) -> Check:
     """A reconstruction that convinces its own model must convince others too, or it is an adversarial example.
 
     Args:
-      rows: of kind "inversion", of one seed or several.
+      measured: the reconstructions, of one seed or several.
       num_classes: of the evaluators; they guess right once in so many.
       least: mean confidence of the attacked model from which its reconstructions are judged.
     """
     confident: dict[tuple, list[float]] = {}
-    hits: dict[tuple, dict[str, list[Row]]] = {}
-    for row in _single(rows):
-        key = row["experiment"], row["method"], row["budget"]
-        if row["measure"] == "confidence":
-            confident.setdefault(key, []).append(row["value"])
-        elif row["measure"] == "acc@1":
-            hits.setdefault(key, {}).setdefault(row["evaluator"], []).append(row)
+    hits: dict[tuple, dict[str | None, list[Values]]] = {}
+    for measurement in measured:
+        key = tuple(str(measurement.keys[k]) for k in ("experiment", "method", "budget"))
+        for values in measurement.values:
+            if values.measure == "confidence":
+                confident.setdefault(key, []).append(float(values.values.mean()))
+            elif values.measure == "acc@1":
+                hits.setdefault(key, {}).setdefault(values.evaluator, []).append(values)
     judged = {k: v for k, v in hits.items() if np.mean(confident.get(k, [0.0])) >= least}
     several = {k: v for k, v in judged.items() if len(v) > 1}
     failures, shown = [], []
     for key, evaluators in several.items():
-        convinced = [name for name, members in evaluators.items() if _beyond_chance(members, num_classes)]
+        convinced = [name for name, groups in evaluators.items() if _beyond_chance(groups, num_classes)]
         where = f"{key[0]}, {key[1]}, {key[2]}"
         shown.append(f"{where}: {len(convinced)} of {len(evaluators)} evaluators")
         if len(convinced) < 2:
@@ -105,10 +105,10 @@ def convince_others(rows: Sequence[Row], num_classes: int, least: float = 0.5) -
     )
 
 
-def _beyond_chance(rows, num_classes):
-    n = sum(r["n"] for r in rows)
-    found = sum(round(r["value"] * r["n"]) for r in rows)
-    return rate_interval(found, n)[0] > 1 / num_classes
+def _beyond_chance(groups, num_classes):
+    # Samples of a class look alike to an evaluator: it is classes and seeds that count.
+    interval = estimate(groups).interval()
+    return interval is not None and interval[0] > 1 / num_classes
 
 
 def gives_away_less(

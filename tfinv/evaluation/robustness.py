@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tfinv import specs
 from tfinv.attacks import Attack
+from tfinv.attacks import attack as make_attack
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 from tfinv.evaluation.curves import MODES, Outcome, attack_at_each
 from tfinv.evaluation.intervals import rate_interval
-from tfinv.specs import show
 
 Arrays = dict[str, np.ndarray]
 # Keeps what a function returns under a name, and returns it without a call when it is asked again.
@@ -50,6 +51,21 @@ def accuracy_row(
         "seed": seed,
         **more,
     }
+
+
+def named_attacks(forms: Iterable[str]) -> list[tuple[str, Attack]]:
+    """The names and attacks of `accuracy_curve`, from text forms as `tfinv.attacks.attack` takes them.
+
+    Raises:
+      UserError: an unknown attack or argument, or an eps, in place of which the attack would run at the curve's.
+    """
+    found = []
+    for form in forms:
+        name, given = specs.parse(form)
+        if "eps" in given:
+            raise expected(f"{name} without an eps of its own", repr(form), "Give its budgets with --eps.")
+        found.append((form, make_attack(form)))
+    return found
 
 
 def accuracy_curve(
@@ -147,7 +163,7 @@ def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack
 
 def _row(experiment, name, attack, fraction, found, k, correct, seed, classifier, curve):
     more: dict[str, Any] = {
-        "spec": show(name.partition("(")[0], scale_eps(attack, fraction, classifier)),
+        "spec": specs.show(name.partition("(")[0], scale_eps(attack, fraction, classifier)),
         "norm": attack.norm,
         "seconds": round(float(found.seconds[k]), 2),
     }

@@ -23,7 +23,7 @@ from tfinv.evaluation.references import measure_references, measure_start, with_
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
-from tfinv.recipes.defended import train_defended
+from tfinv.recipes.defended import check_fit, is_robust, train_defended
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, measure_decoded, measure_found
 from tfinv.recipes.robustness import Robustness
@@ -40,14 +40,23 @@ class Member:
     Attributes:
       label: its name in rows and files.
       defence: how it is trained.
-      schedule: architecture and optimisation.
+      schedule: architecture and optimisation. Its `validation_attack` chooses the epoch of robust trainings alone: by robust
+        accuracy, one as usual would be judged by the epoch in which it had learnt least.
       compared: whether it is held to equal accuracy; others are there to be inverted only.
+
+    Raises:
+      UserError: the defence can't be trained in the way of the schedule.
     """
 
     label: str
     defence: Defence
     schedule: Schedule
     compared: bool = True
+
+    def __post_init__(self):
+        if not is_robust(self.defence):
+            object.__setattr__(self, "schedule", dataclasses.replace(self.schedule, validation_attack=None))
+        check_fit(self.defence, self.schedule)
 
 
 def compare(
@@ -132,7 +141,7 @@ def compare(
         inversion_checks.evaluators_are_accurate(judged, judging.least),
         inversion_checks.equal_accuracy(means),
         inversion_checks.attack_converged(single),
-        inversion_checks.convince_others(single, train.num_classes),
+        inversion_checks.convince_others(measured, train.num_classes),
         no_training_data_used({"auxiliary images": known.images, "the average image": average[None]}, train),
     ]
     present = [member.label for member in members]

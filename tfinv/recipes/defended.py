@@ -110,17 +110,24 @@ def train_defended(
     return model, workdir.json(f"training-{name}", rows)
 
 
+def check_fit(defence: Defence, schedule: Schedule) -> None:
+    """Raises UserError unless a defence can be trained, and its epoch be chosen, in the way of a schedule."""
+    if schedule.precision != "float32" and isinstance(_recipe(defence), ATAT):
+        # Its perturbation is smaller than what bfloat16 tells apart.
+        raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
+    if schedule.label_smoothing and isinstance(defence, NLS):
+        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+    if schedule.validation:
+        validation_attack(defence, schedule)
+
+
 def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:
     """The compiled training model of a defence; seed Keras's own draws, of the weights, first.
 
     Raises:
       UserError: the defence does not fit the architecture or the schedule.
     """
-    if schedule.precision != "float32" and isinstance(defence, ATAT):
-        # Its perturbation is smaller than what bfloat16 tells apart.
-        raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
-    if schedule.label_smoothing and isinstance(defence, NLS):
-        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+    check_fit(defence, schedule)
     with policy(schedule.precision):
         network = models.build(schedule.architecture, train.image_shape, train.num_classes)
     plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
@@ -145,7 +152,7 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
     Raises:
       UserError: an unknown attack, or one without eps for a defence without.
     """
-    recipe = getattr(defence, "recipe", defence)
+    recipe = _recipe(defence)
     known: dict[str, Any] = {"eps": recipe.eps, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
         if not known and "eps" not in specs.parse(schedule.validation_attack)[1]:
@@ -156,6 +163,16 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
             )
         return attacks.attack(schedule.validation_attack, **known)
     return attacks.PGD(**known, steps=10) if known.get("eps") else None
+
+
+def is_robust(defence: Defence) -> bool:
+    """Whether it trains a network to withstand perturbations of some eps, by itself or combined with another."""
+    return isinstance(_recipe(defence), Robust)
+
+
+def _recipe(defence: Defence) -> Defence:
+    """What gives the loss of the classification: the defence, or the first of two combined."""
+    return getattr(defence, "recipe", defence)
 
 
 def watched(record: Record, n: int) -> list[dict[str, Any]]:

@@ -194,7 +194,8 @@ def judge(points: Sequence[Point], *, lower: bool) -> tuple[Line | None, Check]:
         return None, Check("some-recipe-is-robust-and-private", None, str(error), advice)
     interval = "" if line.r_interval is None else f" (95 %: {line.r_interval[0]:.2f} to {line.r_interval[1]:.2f})"
     said = f"r = {line.r:.2f}{interval}, rank correlation {line.rho:.2f}, over {line.n} swept models"
-    usual = max(p.x for p in points if p.label == "none")
+    # Intervals of 95 % that don't touch: as careful as several recipes need.
+    usual = max((p.x_interval or (p.x, p.x))[1] for p in points if p.label == "none")
     held = [p for p in points if not p.swept and (p.x_interval or (p.x, p.x))[0] > usual]
     off = [p.label for p in held if leaves(line, p, lower=lower, level=1 - 0.05 / len(held))]
     if held:

@@ -59,9 +59,9 @@ class Judging:
         judges = train_evaluators(train, architectures=self.evaluators, workdir=folder, **common)
         identifiers = None
         if self.identifiers:
-            identifiers = train_evaluators(
-                test, architectures=self.identifiers, seed=2000, workdir=folder / "identifiers", **common
-            )
+            # Of these images, whatever a run before this one held out.
+            apart = folder / f"identifiers-{test.split}-{len(test)}"
+            identifiers = train_evaluators(test, architectures=self.identifiers, seed=2000, workdir=apart, **common)
         accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
         # Those who saw the held-out images alone are tried on the others.
         for name, judge in (identifiers or {}).items():

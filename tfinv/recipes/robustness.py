@@ -4,13 +4,12 @@ import dataclasses
 from functools import partial
 from typing import Any
 
-from tfinv import attacks
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.checks import QUICK, Effort, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
+from tfinv.evaluation.robustness import accuracy_curve, accuracy_row, named_attacks
 from tfinv.recipes.workdir import Workdir
 
 
@@ -26,7 +25,7 @@ class Robustness:
       effort: what the checks may cost.
 
     Raises:
-      UserError: an unknown attack, or none.
+      UserError: an unknown attack, one with an eps of its own, or none.
     """
 
     attacks: tuple[str, ...] = ("pgd(steps=40)", "autoattack")
@@ -38,8 +37,7 @@ class Robustness:
     def __post_init__(self):
         if not self.attacks or not self.eps:
             raise expected("at least one attack at one eps", "none", "Change --attacks or --eps.")
-        for spec in self.attacks:
-            attacks.attack(spec)
+        named_attacks(self.attacks)
 
     def judge(
         self, classifier: Classifier, test: Dataset, workdir: Workdir, *, label: str, seed: int
@@ -52,17 +50,13 @@ class Robustness:
           workdir: keeps what is measured, chunk by chunk, so that a killed run goes on.
           label: the model's name in rows and files.
           seed: of the attacks' draws.
-
-        Raises:
-          UserError: an unknown attack.
         """
-        named = [(spec, attacks.attack(spec)) for spec in self.attacks]
         stage = workdir.json(
-            f"robustness-{label}-{seed}", partial(self._measure, classifier, test, workdir, named, label, seed)
+            f"robustness-{label}-{seed}", partial(self._measure, classifier, test, workdir, label, seed)
         )
         return stage["rows"], [Check(**c) for c in stage["checks"]]
 
-    def _measure(self, classifier, test, workdir, named, label, seed):
+    def _measure(self, classifier, test, workdir, label, seed):
         some = test.take(self.limit) if self.limit else test
         classifier = classifier.with_gradients(self.gradients)
         images = classifier.from_unit(some.images)
@@ -70,7 +64,7 @@ class Robustness:
             classifier,
             images,
             some.labels,
-            named,
+            named_attacks(self.attacks),
             self.eps,
             experiment=label,
             seed=seed,

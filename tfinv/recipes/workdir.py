@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -66,7 +67,10 @@ class Workdir:
             return {k: stored[k] for k in stored.files}
 
     def model(self, name: str, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
-        """The model that `make` trains, given a folder for its backups; trained once, then read from `models/name.keras`."""
+        """The model that `make` trains, given a folder; trained once, then read from `models/name.keras`.
+
+        The folder's `backup/` is removed when the model is stored, and no sooner.
+        """
         path = self.path / "models" / f"{name}.keras"
         if not path.exists():
             model = make(self.path / "training" / name)
@@ -74,4 +78,5 @@ class Workdir:
                 return model
             with files.atomic_path(path) as temporary:
                 model.save(temporary)
+            shutil.rmtree(self.path / "training" / name / "backup", ignore_errors=True)
         return keras.models.load_model(path)

@@ -13,13 +13,15 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
     Keras overwrites its two files one after the other: killed in the first it can't restore, and between the two it restores the
     weights of one epoch with the number of another, and trains that epoch twice.
 
+    The last backup stays when the training ends, for a kill before the model is saved; who saves it removes the folder.
+
     Args:
-      folder: of the backups; removed when the training ends.
+      folder: of the backups.
       writes: whether it does anything to the folder; otherwise it only goes on from what another worker wrote there.
     """
 
     def __init__(self, folder: str | os.PathLike, writes: bool = True):
-        super().__init__(str(folder))
+        super().__init__(str(folder), delete_checkpoint=False)
         self._folder, self._writes = pathlib.Path(folder), writes
 
     def _point_at(self, place: pathlib.Path) -> None:
@@ -44,11 +46,6 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
         os.rename(partial, self._folder / f"epoch-{self._current_epoch:06d}")
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def on_train_end(self, logs=None):
-        """Removes the backups."""
-        if self._writes:
-            super().on_train_end(logs)
 
     def _whole(self) -> list[pathlib.Path]:
         return sorted(self._folder.glob("epoch-*"))

@@ -3,6 +3,7 @@
 import math
 import os
 import pathlib
+import shutil
 from collections.abc import Sequence
 
 import keras
@@ -23,7 +24,6 @@ def fit(
     batch_size: int = 128,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    validation: Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> dict[str, float]:
@@ -36,13 +36,13 @@ def fit(
       batch_size: images a step, of all replicas of the model's strategy together; at most n. What is left of an epoch is dropped,
         so that no batch has another shape.
       seed: of the order of the examples.
-      workdir: where `backup/` and `tensorboard/` go; None keeps neither.
-      validation: evaluated after each epoch.
+      workdir: where `backup/` and `tensorboard/` go; None keeps neither. The backup of the last epoch is left for whoever saves
+        the model to remove; run with it, a training that has ended gives its weights at once.
       callbacks: further ones.
       verbose: as Keras's: 0 silent, 1 a progress bar, 2 a line an epoch.
 
     Returns:
-      The logs of the last epoch.
+      The logs of the last epoch; none if all epochs were behind it.
 
     Raises:
       UserError: a loss or metric became NaN or infinite, the replicas cannot share a batch evenly, or one of the workers failed.
@@ -56,7 +56,6 @@ def fit(
     else:
         data = distribution.batches(dataset, strategy, batch_size, seed=seed, epoch=epoch)
         steps = len(dataset) // batch_size
-    held_out = None if validation is None else validation.as_tf(500)
     used = [_FollowEpoch(epoch), keras.callbacks.TerminateOnNaN(), *callbacks]
     if workdir is not None:
         folder = pathlib.Path(workdir)
@@ -72,7 +71,6 @@ def fit(
             data,
             epochs=epochs,
             steps_per_epoch=steps,
-            validation_data=held_out,
             callbacks=used,
             verbose=verbose if chief else 0,
             shuffle=False,
@@ -81,6 +79,8 @@ def fit(
     # Not the loss alone: behind a ReLU a NaN can become a zero, and the classification goes on without the encoder.
     broken = {k: v for k, v in logs.items() if not math.isfinite(v)}
     if broken:
+        if workdir is not None and chief:
+            shutil.rmtree(folder / "backup", ignore_errors=True)  # nothing to go on from
         raise expected(
             "finite losses",
             broken,
