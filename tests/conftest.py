@@ -5,6 +5,10 @@ import pytest
 
 import tfinv  # noqa: F401  first of all, for a quiet start
 
+gc.set_threshold(
+    100_000
+)  # what tracing makes stays: looking for garbage in it again and again took a fifth of the time
+
 
 @pytest.fixture(scope="session")
 def full_data():

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports a name that SciPy has moved
     import foolbox
 
-COUNT, BATCH, SEEDS = 800, 200, 2
+COUNT, BATCH, SEEDS = 400, 200, 2
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_at_equal_settings_no_more_is_left_standing(name, victim):
     # What draws is compared over seeds; what takes thousands of gradients an image, on fewer images.
     seeds, count = (
         (range(SEEDS) if name.startswith("pgd") else range(1)),
-        {"cw": 100, "fmn": 300, "deepfool": 300}.get(name, COUNT),
+        {"cw": 100, "fmn": 200, "deepfool": 200}.get(name, COUNT),
     )
     for eps in budgets:
         mine = np.mean([ours(make(eps), victim, seed, count) for seed in seeds])
