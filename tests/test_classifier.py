@@ -162,6 +162,23 @@ def test_activation_in_the_middle_of_a_layer_is_not_cut():
     assert classifier.logits_source == TAKEN
 
 
+def test_a_call_of_its_own_shows_where_all_of_many_probabilities_are_small():
+    class Normalising(keras.Model):
+        def call(self, x, training=None, mask=None):
+            return super().call(4 * (x - 0.5))
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 1))
+    small = keras.initializers.RandomNormal(0.0, 0.05)
+    dense = keras.layers.Dense(100, activation="softmax", kernel_initializer=small)
+    model = Normalising(inputs, dense(keras.layers.Flatten()(inputs)))
+    images = np.random.default_rng(0).random((50, 6, 6, 1)).astype(np.float32)
+    probabilities = model(images).numpy()
+    assert probabilities.max() < 0.1
+    predicted = Classifier.from_keras(model).predict(images)
+    np.testing.assert_array_equal(predicted.argmax(1), probabilities.argmax(1))
+
+
 def test_outputs_override():
     model = sequential(dense(activation="softmax"))
     declared = Classifier.from_keras(model, outputs="logits")

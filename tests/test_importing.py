@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv import saved_model
+from tfinv.attacks import Square
 from tfinv.errors import UserError
 from tfinv.importing import load_classifier
 
@@ -321,3 +322,19 @@ def test_nothing_is_printed(tmp_path, capfd):
     capfd.readouterr()
     load_classifier(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_saved_model_without_a_gradient_is_a_black_box(tmp_path):
+    class Rounded(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8)])
+        def serve(self, x):
+            sums = tf.reduce_sum(tf.cast(x, tf.float32), [1, 2, 3])
+            return tf.stack([100.0 - sums, sums - 100.0], 1)
+
+    rounded = Rounded()
+    tf.saved_model.save(rounded, tmp_path, signatures={"serving_default": rounded.serve})
+    classifier = load_classifier(tmp_path, bounds=(0, 255))
+    assert not classifier.differentiable
+    bright = np.full((2, *SHAPE), 250, np.float32)
+    assert classifier.predict(bright).argmax(1).tolist() == [1, 1]
+    assert Square(eps=255.0, queries=20)(classifier, bright, np.ones(2, int)).queries.all()

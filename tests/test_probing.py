@@ -24,5 +24,10 @@ def test_probe_bounds():
     )
     right = Classifier.from_callable(nearest, **FACTS, bounds=(0, 255), outputs="logits")
     assert probe_bounds(right, images, labels) is None
+    # In half of its range a model is not near chance, and wrong all the same.
+    half = Classifier.from_callable(lambda x: nearest(255 * (0.5 + x / 2)), **FACTS, outputs="logits")
+    assert "50.0% in the declared bounds (0, 1) but 100.0% in (-1, 1)" in probe_bounds(
+        half, images[labels > 1], labels[labels > 1]
+    )
     untrained = Classifier.from_callable(linear, **FACTS, outputs="logits")
     assert probe_bounds(untrained, images, np.random.default_rng(0).permutation(labels)) is None

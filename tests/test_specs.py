@@ -67,6 +67,12 @@ def test_parse_list_splits_outside_parentheses():
     assert specs.parse_list("") == []
 
 
+@pytest.mark.parametrize("text", ["fgsm,pgd(steps=40", "fgsm,pgd(steps=40),square)", "pgd,fgsm),square", ")fgsm("])
+def test_parse_list_drops_nothing_behind_a_stray_parenthesis(text):
+    with pytest.raises(UserError, match="closing parentheses"):
+        specs.parse_list(text)
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("0.1", 0.1), ("8/255", 8 / 255), (" 3 ", 3), ("-1/4", -0.25), ("1e-3", 1e-3)]
 )

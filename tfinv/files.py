@@ -1,6 +1,7 @@
 """Files that are either whole or absent: a killed write leaves the old file or none."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -37,6 +38,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         raise unwritable(path, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def digest(path: str | os.PathLike) -> str:
+    """SHA-256, in hexadecimal, of a file, or of all files of a folder with their names."""
+    root, total = pathlib.Path(path), hashlib.sha256()
+    for part in sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]:
+        total.update(str(part.relative_to(root)).encode())
+        with open(part, "rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def unwritable(path: str | os.PathLike, error: OSError) -> UserError:

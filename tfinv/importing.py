@@ -6,6 +6,7 @@ do more than compute, is refused before Keras sees it, whatever Keras itself wou
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -59,7 +60,8 @@ def load_classifier(
         if features_layer is not None:
             raise expected("a .keras or .h5 file for features_layer", path, "Leave out --features_layer.")
         call, shape = saved_model.load(path, allow_unsafe_deserialization)
-        return Classifier._from_function(call, shape, None, bounds, outputs)
+        classifier = Classifier._from_function(call, shape, None, bounds, outputs, differentiable=False)
+        return dataclasses.replace(classifier, differentiable=classifier._has_gradient())
     model = _load_keras(path, allow_unsafe_deserialization, custom_objects)
     return Classifier.from_keras(model, bounds, outputs=outputs, features_layer=features_layer)
 

@@ -39,13 +39,21 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def parse_list(text: str, separator: str = ",") -> list[str]:
-    """Splits `fgsm,pgd(eps=.1,steps=5)` at the commas, or another character, outside parentheses."""
+    """Splits `fgsm,pgd(eps=.1,steps=5)` at the commas, or another character, outside parentheses.
+
+    Raises:
+      UserError: a parenthesis has no other.
+    """
     parts, depth, start = [], 0, 0
     for i, c in enumerate(text + separator):
         depth += (c == "(") - (c == ")")
+        if depth < 0:
+            break
         if c == separator and depth == 0:
             parts.append(text[start:i].strip())
             start = i + 1
+    if depth:
+        raise expected("as many closing parentheses as opening ones", repr(text), "Check the list.")
     return [p for p in parts if p]
 
 

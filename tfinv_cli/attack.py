@@ -19,7 +19,8 @@ def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
     chosen = named_attacks(values.attacks)
     classifier, data = victim.load(values)
-    workdir = Workdir(values.workdir, finish.without({"command": "attack", **config}, "workdir", "data_dir"))
+    given = {"command": "attack", **config, **victim.contents(values, data)}
+    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"))
     finish.say(f"{classifier}\n{data}")
     kept = AdversarialFiles(workdir.path / "adversarial", len(data), data.image_shape) if values.save_images else None
     with robust_so_far(len(data)) as progress:

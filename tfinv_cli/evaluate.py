@@ -20,7 +20,8 @@ def _run(values: Any, _: list[str]) -> None:
     chosen = named_attacks(values.attacks)
     classifier, data = victim.load(values)
     finish.say(f"{classifier}\n{data}")
-    workdir = Workdir(values.workdir, finish.without({"command": "evaluate", **config}, "workdir", "data_dir"))
+    given = {"command": "evaluate", **config, **victim.contents(values, data)}
+    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"))
     images = BoundedImages(data, classifier)
     rows, checks = [], [victim.bounds_check(classifier, data)]
     for seed in range(values.seed, values.seed + values.seeds):

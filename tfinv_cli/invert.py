@@ -12,10 +12,10 @@ from tfinv import datasets, files, inversion
 from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
 from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.provenance import no_training_data_used
-from tfinv.evaluation.reconstruction import measure
+from tfinv.evaluation.reconstruction import against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.recipes import pictures
-from tfinv.recipes.judging import Judging
+from tfinv.recipes.judging import Judging, arrays_of, measure_found
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.course import course_rows
@@ -32,15 +32,15 @@ def _run(values: Any, _: list[str]) -> None:
     )
     classifier, data = victim.load(values)
     train, known = victim.images(values, "train"), _knowledge(values, data)
-    labels = np.arange(classifier.num_classes) if values.labels is None else np.array(values.labels)
+    labels = np.arange(classifier.num_classes) if values.labels is None else np.unique(values.labels)
+    against_classes(labels, train.labels)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
     drawn = {k: getattr(values, k) for k in ("dataset", "image_size", "epochs", "batch_size")}
     against, accuracies = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
-    kept: dict[str, Any] = {}
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
-    figures, measured = list[Figure](), list[Measurement]()
+    figures, measured, kept = list[Figure](), list[Measurement](), dict[str, Any]()
     for i, (spec, method) in enumerate(methods):
         samples = values.samples if method.is_drawn else 1  # copies would count as evidence
         finish.say(f"{spec}: {len(labels)} classes x {samples}")
@@ -48,9 +48,8 @@ def _run(values: Any, _: list[str]) -> None:
         found = inversion.invert(classifier, labels, method, knowledge=known, seed=values.seed, **asked)
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"
-        also = {"confidence": found.confidence, "steps": found.steps}
         shown, starts = classifier.to_unit(found.images), classifier.to_unit(found.starts)
-        measured.append(measure(shown, found.labels, against, also, knowledge=found.knowledge, **keys))
+        measured.append(measure_found(arrays_of(found, classifier), against, keys | {"knowledge": found.knowledge}))
         rows += measured[-1].rows()
         rows += measure_start(starts, found.labels, against, of=spec, seed=values.seed).rows()
         if found.course is not None:

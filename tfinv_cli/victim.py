@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 import tfinv
-from tfinv import datasets, models
+from tfinv import datasets, files, models, specs, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
@@ -33,7 +33,20 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
         )
     data = images(values, values.split, limit=values.limit)
     classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
+    validation.check_labels(data.labels, len(data), classifier.num_classes)
     return classifier.with_gradients(getattr(values, "gradients", "plain")), data
+
+
+def contents(values: Any, data: Dataset) -> dict[str, str]:
+    """Digests of the files that the flags name, and of the images: kept results are of these and of no others.
+
+    Raises:
+      UserError: an attack is no text form.
+    """
+    with _file(values.model) as path:
+        found = {"model_contents": files.digest(path), "images_contents": data.digest()}
+    surrogates = [specs.parse(spec)[1].get("surrogate") for spec in values.attacks]
+    return found | {f"{path}_contents": files.digest(path) for path in surrogates if path}
 
 
 def _file(model: str) -> contextlib.AbstractContextManager[str | pathlib.Path]:
@@ -74,6 +87,6 @@ def bounds_check(classifier: Classifier, data: Dataset) -> Check:
         "declared-bounds-fit",
         warning is None,
         warning
-        or f"no other usual range gives a better accuracy than {classifier.bounds[0]:g} to {classifier.bounds[1]:g}",
+        or f"no other usual range gives a clearly better accuracy than {classifier.bounds[0]:g} to {classifier.bounds[1]:g}",
         "The model was trained on another pixel range than the one declared, so every figure here is of a model that can't see.",
     )

@@ -130,3 +130,15 @@ def test_sets_that_make_no_sense_are_refused():
     )
     with pytest.raises(UserError, match="gradients"):
         worst_case([Square(), PGD()])(black, *levels(4))
+
+
+@pytest.mark.parametrize("members", ["pgd(steps=2),square(queries=5)", "square(queries=5),pgd(steps=2)"])
+def test_zero_gradients_are_those_of_the_first_member_that_has_gradients(members):
+    flat = Classifier.from_callable(
+        lambda x: 0 * tf.reduce_sum(x, [1, 2, 3])[:, None] + tf.constant([[1.0, 0.0]]),
+        input_shape=SHAPE,
+        num_classes=2,
+        outputs="logits",
+    )
+    x, _ = levels(4)
+    assert attack("worst_case", members=members, eps=0.1)(flat, x, np.zeros(4, int)).zero_gradients.all()

@@ -133,6 +133,15 @@ def test_a_checkpoint_ends_as_an_unbroken_run(name, norm, tmp_path, monkeypatch)
         np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
     with pytest.raises(UserError, match="checkpoint of the same attack"):
         attack(classifier, x, y, seed=2, checkpoint=path)
+    surer = Classifier.from_callable(
+        lambda v: 3 * classifier.logits(v),
+        input_shape=classifier.input_shape,
+        num_classes=classifier.num_classes,
+        bounds=classifier.bounds,
+        outputs="logits",
+    )
+    with pytest.raises(UserError, match="checkpoint of the same attack"):
+        attack(surer, x, y, seed=1, checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="checkpoint of an attack"):
         attack(classifier, x, y, seed=1, checkpoint=path)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfinv.attacks import FGSM, PGD, attack
+from tfinv.attacks import FGSM, NFGSM, PGD, attack
 from tfinv.attacks.losses import LOSSES
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -217,3 +217,19 @@ def test_text_form():
     assert attack("fgsm", eps=0.2, steps=9) == FGSM(eps=0.2)
     with pytest.raises(UserError, match=r"fgsm.*noise.*pgd"):
         attack("foolbox")
+
+
+def test_nfgsm_takes_its_step_where_the_noise_beyond_the_budget_fools_already():
+    """On four pixels the noise often fools, and what is left of it in the budget less often."""
+    classifier = Classifier.from_callable(
+        lambda x: (tf.reduce_sum(x - 0.5, [1, 2, 3]) - 0.3 * 0.05 * 4)[:, None] * [-1.0, 1.0],
+        input_shape=(2, 2, 1),
+        num_classes=2,
+        outputs="logits",
+    )
+    x, y = np.full((400, 2, 2, 1), 0.5, np.float32), np.zeros(400, int)
+    stepped, stopped = (
+        NFGSM(eps=0.05, early_stop=stop)(classifier, x, y, seed=0).success.mean() for stop in (False, True)
+    )
+    assert NFGSM().early_stop is False
+    assert stepped > stopped + 0.05

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfinv.attacks import PGD, Square
+from tfinv.attacks import PGD, AutoAttack, Square
 from tfinv.attacks.bumps import bump, grid_of_bumps
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -93,6 +93,9 @@ def test_the_schedule_is_that_of_the_paper():
         round(np.sqrt(0.8 * 784 / 2**k)) for k in (0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9)
     ]
     assert Square(queries=1000).side(2, 28, 28) == square.side(20, 28, 28)
+    # AutoAttack's takes the schedule of 10,000 queries as it is.
+    (own,) = (member for member in AutoAttack().members() if isinstance(member, Square))
+    assert (own.queries, own.side(2001, 28, 28)) == (5000, square.side(2001, 28, 28))
     assert Square(norm="l2", queries=10_000).side(9999, 28, 28) == 3
     assert Square(norm="l2", queries=10_000).side(1, 28, 28) == 25
     assert square.side(1, 1, 1) == square.side(1, 1, 50) == 1

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,21 @@ def test_attack_keeps_images_inside_the_budget(digits, tmp_path):
     row = Results.read(tmp_path).rows[1]
     assert row["accuracy"] == np.mean(model.predict(kept).argmax(1) == labels)
     assert sorted(p.name for p in (tmp_path / "adversarial").iterdir()) == ["labels.npy", "pgd(steps=3).npy"]
+
+
+def test_what_was_kept_of_one_model_is_not_taken_for_another(digits, tmp_path, capsys):
+    model = tmp_path / "model.keras"
+    shutil.copy(digits / "model.keras", model)
+    args = ("--model", model, "--dataset", digits / "digits.npz", "--limit=10", "--eps=0.1", "--attacks=fgsm")
+    for command in ("attack", "evaluate"):
+        assert run(command, *args, "--workdir", tmp_path / command) == 0
+    trained = keras.models.load_model(model)
+    trained.set_weights([-w for w in trained.get_weights()])
+    trained.save(model)
+    for command in ("attack", "evaluate"):
+        capsys.readouterr()
+        assert run(command, *args, "--workdir", tmp_path / command) == 1
+        assert "model_contents=" in one_line(capsys.readouterr().err)
 
 
 def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):

@@ -155,7 +155,10 @@ TWO_CLASSES = [1, 1, *[0] * 8]
         (convinced(0.9, 0.8, 0.5, 0.1), True),
         (convinced(0.9, 0.1, 0.1, 0.1), False),  # nobody but its own model
         (convinced(0.9, 0.8, 0.1, 0.1), False),  # one evaluator alone
-        (convinced(0.9, 1, 1, classes=1, samples=1), False),  # a single one shows nothing
+        # Neither copies of one class nor two classes can tell, whatever is recognised.
+        (convinced(0.9, 1, 1, classes=1, samples=1), None),
+        (convinced(0.9, 1, 1, classes=1, samples=8), None),
+        (convinced(0.9, 1, 1, classes=2, samples=8), None),
         # Evaluators that call every image one of two classes: the samples and seeds that agree are no evidence.
         (convinced(0.9, TWO_CLASSES, TWO_CLASSES, 0, samples=4, seeds=3), False),
         (convinced(0.9, [1] * 6 + [0] * 4, [0] * 4 + [1] * 6, 0, samples=4, seeds=3), True),

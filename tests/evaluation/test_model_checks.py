@@ -40,6 +40,21 @@ def test_logits_are_known(handmade):
     assert check.evidence.startswith("log of the probabilities")
 
 
+@pytest.mark.parametrize("squash", [tf.sigmoid, tf.nn.softmax])
+def test_what_lies_between_0_and_1_is_no_logit(handmade, squash):
+    model = handmade.linear(1.0)
+    squashed = Classifier.from_callable(
+        lambda x: squash(model.logits(x)),
+        input_shape=model.input_shape,
+        num_classes=model.num_classes,
+        bounds=model.bounds,
+        outputs="logits",
+    )
+    check = model_checks.logits_are_known(squashed, handmade.data()[0])
+    assert check.passed is False
+    assert "all of them lie between 0 and 1" in check.evidence
+
+
 def test_a_softmax_that_was_cut_off_is_no_matter(handmade):
     model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
     model.layers[-1].kernel.assign(1000 * model.layers[-1].kernel)

@@ -109,9 +109,10 @@ class Attack:
         batch_size = min(batch_size, len(images))
         stages = list(self.stages(classifier))
         fresh = _fresh(images, self._margins(classifier, images, goals, batch_size))
-        run = Checkpoint.open(
-            checkpoint, (self, seed, len(stages)), (images, labels, goals, rows, fresh.margins > 0), fresh
-        )
+        given = (images, labels, goals, rows) if start is None else (images, labels, goals, rows, start)
+        run = Checkpoint.open(checkpoint, (self, seed, len(stages)), given, fresh)
+        # Whose gradients are looked at: those of later ones are of what withstood.
+        looked_at = next((i for i, (member, _) in enumerate(stages) if member.NEEDS == "gradients"), 0)
         state = run.state
         for number in range(run.stage, len(stages)):
             member, round_number = stages[number]
@@ -129,7 +130,7 @@ class Attack:
             state.images[withstand[better]], state.margins[withstand[better]] = near[better], margins[better]
             state.gradient_calls[withstand] += found.gradient_calls
             state.queries[withstand] += found.queries
-            if number == 0 and found.zero_gradients is not None:
+            if number == looked_at and found.zero_gradients is not None:
                 state.zero_gradients[withstand] = found.zero_gradients
             run.save(number + 1)
         return AttackResult(

@@ -31,8 +31,9 @@ class Checkpoint:
       stage: how many rounds it has seen.
     """
 
-    def __init__(self, path: pathlib.Path | None, fingerprint: str, state: State, stage: int):
-        self._path, self._fingerprint, self.state, self.stage = path, fingerprint, state, stage
+    def __init__(self, path: pathlib.Path | None, fingerprint: str, clean: np.ndarray, state: State, stage: int):
+        self._path, self._fingerprint, self._clean = path, fingerprint, clean
+        self.state, self.stage = state, stage
 
     @classmethod
     def open(
@@ -44,7 +45,7 @@ class Checkpoint:
           path: the .npz file, or None to keep nothing.
           run: what the run is, beyond its arrays.
           arrays: what it works on; a checkpoint of other ones is refused.
-          fresh: the state to begin with.
+          fresh: the state to begin with; its margins tell one model from another.
 
         Raises:
           UserError: the file is of another run, or damaged.
@@ -52,27 +53,33 @@ class Checkpoint:
         digest = hashlib.sha256(repr(tuple(run)).encode())
         for array in arrays:
             digest.update(repr((array.shape, array.dtype)).encode() + np.ascontiguousarray(array).tobytes())
-        fingerprint = digest.hexdigest()
+        fingerprint, clean = digest.hexdigest(), fresh.margins.copy()
         if path is None or not path.exists():
-            return cls(path, fingerprint, fresh, 0)
+            return cls(path, fingerprint, clean, fresh, 0)
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 kept = {name: stored[name] for name in stored.files}
             state = State(**{field.name: kept[field.name] for field in dataclasses.fields(State)})
-            other, stage = str(kept["fingerprint"]), int(kept["stage"])
+            other, stage, margins = str(kept["fingerprint"]), int(kept["stage"]), kept["clean"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise expected("a checkpoint of an attack", f"{path} ({error})", "Remove that file.") from error
-        if other != fingerprint:
+        if other != fingerprint or not _alike(margins, clean):
             raise expected(
                 "a checkpoint of the same attack, seed, model and images",
                 f"{path} of another run",
                 "Remove that file, or change --workdir.",
             )
-        return cls(path, fingerprint, state, stage)
+        return cls(path, fingerprint, clean, state, stage)
 
     def save(self, stage: int) -> None:
         """Keeps the state after so many rounds."""
         self.stage = stage
         if self._path is not None:
             with files.atomic_path(self._path) as temporary:
-                np.savez(temporary, fingerprint=self._fingerprint, stage=stage, **vars(self.state))
+                np.savez(temporary, fingerprint=self._fingerprint, clean=self._clean, stage=stage, **vars(self.state))
+
+
+def _alike(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether margins are those of one model, up to rounding, which differs with the number of threads."""
+    size = float(np.abs(two[np.isfinite(two)]).max(initial=0.0))
+    return one.shape == two.shape and np.allclose(one, two, rtol=0, atol=1e-3 * size, equal_nan=True)

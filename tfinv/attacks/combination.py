@@ -100,7 +100,7 @@ class AutoAttack(Attack):
             APGD(**threat, steps=self.steps),
             APGDT(**threat, steps=self.steps, n_targets=self.n_targets),
             FAB(**threat, steps=self.steps, n_targets=self.n_targets),
-            Square(**threat, queries=self.queries),
+            Square(**threat, queries=self.queries, rescale=False),
         ]
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:

@@ -49,7 +49,8 @@ class RFGSM(FGSM):
 class NFGSM(FGSM):
     """N-FGSM (de Jorge et al. 2022, section 4): a step of eps from x + U(-k eps, k eps).
 
-    In training its perturbation may reach (1 + k) eps; here, as an attack, it is projected onto the budget.
+    In training its perturbation may reach (1 + k) eps; here, as an attack, it is projected onto the budget. It takes its step
+    also where the noise, which may exceed the budget, fools the model already.
 
     Attributes:
       noise: k.
@@ -57,6 +58,7 @@ class NFGSM(FGSM):
 
     NORMS = ("linf",)
 
+    early_stop: bool = False
     noise: float = 2.0
 
     def __post_init__(self):

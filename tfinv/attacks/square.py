@@ -19,7 +19,7 @@ from tfinv.attacks.steps import solved
 from tfinv.compiled import compiled
 from tfinv.pool import advance, phases
 
-# The share of pixels is halved after these of 10,000 queries (the paper, and 500, which only the authors' code has).
+# The share of pixels is halved after these queries (the paper, and 500, which only the authors' code has), of 10,000.
 _HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 _LOOK = 64  # queries between two looks at the host, at most
@@ -35,12 +35,14 @@ class Square(Attack):
     Attributes:
       queries: predictions asked of one example, at most.
       p_init: share of the pixels in the first squares.
+      rescale: whether the squares shrink faster or slower with fewer or more than 10,000 queries; AutoAttack's don't.
     """
 
     NEEDS = "scores"
 
     queries: int = 5000
     p_init: float = 0.8
+    rescale: bool = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -49,7 +51,7 @@ class Square(Attack):
 
     def side(self, query: int, height: int, width: int) -> int:
         """The side of the square of a query, 1 for the first after the start."""
-        halvings = bisect.bisect_left(_HALVED_AFTER, int(query / self.queries * 10_000))
+        halvings = bisect.bisect_left(_HALVED_AFTER, int(query / self.queries * 10_000) if self.rescale else query)
         side = round(math.sqrt(self.p_init / 2**halvings * height * width))
         most = max(1, min(height, width) - 1)
         if self.norm == "linf":

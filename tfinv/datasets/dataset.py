@@ -1,6 +1,7 @@
 """`Dataset`: labelled images in memory, checked when it is made."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -104,6 +105,13 @@ class Dataset:
             received = f"{chosen.min()}..{chosen.max()}"
             raise expected(f"indices in 0..{len(self) - 1}", received, "Change indices.")
         return dataclasses.replace(self, pixels=self.pixels[chosen], labels=self.labels[chosen])
+
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of pixels and labels."""
+        total = hashlib.sha256(repr((self.pixels.shape, self.pixels.dtype)).encode())
+        for array in (self.pixels, self.labels):
+            total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()
 
     def as_tf(
         self,

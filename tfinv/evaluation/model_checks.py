@@ -36,9 +36,13 @@ def logits_are_known(classifier: Classifier, images: np.ndarray, batch_size: int
       batch_size: examples in one compiled call.
       most: share of the images whose probabilities may be rounded.
     """
-    passed, evidence = True if classifier.scores else None, classifier.logits_source
-    if classifier.logits_source == heads.SATURATES:
-        logits = classifier.predict(images, batch_size)
+    if not classifier.scores:
+        return Check("logits-are-known", None, classifier.logits_source, "")
+    passed, evidence = True, classifier.logits_source
+    logits = classifier.predict(images, batch_size)
+    if logits.min() >= 0 and logits.max() <= 1:
+        passed, evidence = False, f"{evidence}; all of them lie between 0 and 1, as behind a sigmoid or a softmax"
+    elif classifier.logits_source == heads.SATURATES:
         rounded = float(np.mean(logits.max(1) >= 0.0))
         passed = rounded <= most
         evidence += (

@@ -92,7 +92,7 @@ def accuracy_curve(
       classifier: under test.
       images: (n, H, W, C) in its bounds: an array, or what has a length and gives arrays for slices.
       labels: (n,).
-      attacks: names and attacks; their own eps is replaced.
+      attacks: names and attacks; their own eps is replaced, and a step size is a fraction as eps is.
       eps: fractions of the bounds' width; 0 is the clean row, which is always there.
       experiment: the name of the rows.
       seed: of the attacks' draws.
@@ -107,11 +107,15 @@ def accuracy_curve(
       Rows of kind "accuracy".
 
     Raises:
-      UserError: an unknown `curve`.
+      UserError: an unknown `curve`, or an eps above 1 in L-inf.
     """
     if curve not in MODES:
         raise expected(f"a curve among {', '.join(MODES)}", repr(curve), "Change --curve.")
     named = list(attacks)
+    if max(eps, default=0) > 1 and any(attack.norm == "linf" for _, attack in named):
+        raise expected(
+            "eps of at most 1 in linf, fractions of the bounds' width", max(eps), "Write --eps=8/255 for 8 grey levels."
+        )
     budgets = sorted({float(e) for e in eps if e != 0})
     if len({name for name, _ in named}) < len(named):
         raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
@@ -130,7 +134,7 @@ def accuracy_curve(
                     classifier,
                     chunk,
                     true,
-                    attack,
+                    scale_eps(attack, 0.0, classifier),
                     [scale_eps(attack, e, classifier).eps for e in budgets],
                     rows=rows,
                     seed=seed,
@@ -156,9 +160,21 @@ def accuracy_curve(
 
 
 def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack:
-    """The attack with its eps set to a fraction of the width of the classifier's bounds."""
+    """The attack with its eps set to a fraction of the width of the classifier's bounds, of which its step size is one too.
+
+    Raises:
+      UserError: it contains another attack with a step size, which is in units of the bounds.
+    """
     low, high = classifier.bounds
-    return dataclasses.replace(attack, eps=fraction * (high - low))
+    inside = "".join(repr(getattr(attack, name, "")) for name in ("members", "attack"))
+    if "step_size" in inside and high - low != 1:
+        raise expected(
+            f"attacks without step_size inside of another, for bounds {low:g} to {high:g}", inside, "Leave it out."
+        )
+    changed: dict[str, Any] = {"eps": fraction * (high - low)}
+    if getattr(attack, "step_size", None) is not None:
+        changed["step_size"] = attack.step_size * (high - low)  # type: ignore[attr-defined]
+    return dataclasses.replace(attack, **changed)
 
 
 def _row(experiment, name, attack, fraction, found, k, correct, seed, classifier, curve):

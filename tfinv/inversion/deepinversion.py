@@ -74,6 +74,6 @@ class DeepInversion(Descent):
             raise expected(
                 f"batch_size of at least {n}, since the {n} rows share their statistics",
                 problem.batch_size,
-                "Change the argument `batch_size`, or reconstruct fewer at a time.",
+                "Change the argument `batch_size`, --inversion_batch_size of a command, or reconstruct fewer at a time.",
             )
         return super().optimise(dataclasses.replace(problem, batch_size=n), points)

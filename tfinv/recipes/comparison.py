@@ -25,7 +25,7 @@ from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import check_fit, is_robust, train_defended
 from tfinv.recipes.gallery import Gallery
-from tfinv.recipes.judging import Judging, measure_decoded, measure_found
+from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
@@ -103,7 +103,7 @@ def compare(
     Returns:
       Rows of kinds "training", "accuracy", "inversion" and "inversion difference", checks, and figures of the first seed.
     """
-    wanted = np.arange(train.num_classes) if labels is None else np.asarray(labels)
+    wanted = np.arange(train.num_classes) if labels is None else np.unique(labels)
     against_classes(wanted, train.labels)
     judges = range(JUDGES_SEED, JUDGES_SEED + len(judging.evaluators))
     if own := sorted(set(seeds) & set(judges)):
@@ -253,11 +253,4 @@ class _Run:
 
 def _invert(classifier, wanted, method, samples, known, seed):
     found = inversion.invert(classifier, wanted, method, samples=samples, knowledge=known, seed=seed)
-    return {
-        "images": classifier.to_unit(found.images),
-        "labels": found.labels,
-        "confidence": found.confidence,
-        "steps": found.steps,
-        "queries": found.queries,
-        "knowledge": np.array(found.knowledge),
-    }
+    return arrays_of(found, classifier)

@@ -93,7 +93,7 @@ class Gallery:
                 self._pairs,
                 self._names[: SHOWN // 2],
             )
-        if len(self._decoded) > 1:
+        if self._shown and len(self._decoded) > 1:
             add(
                 FRESH_DECODER,
                 "What a fresh decoder makes of the encoding of held-out images",

@@ -7,11 +7,13 @@ import keras
 import numpy as np
 
 from tfinv import models
+from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.decoder_probe import probe_encoder
 from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
 from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.reconstruction import TrainingSet, measure, ssim
+from tfinv.inversion import InversionResult
 from tfinv.recipes.workdir import Workdir
 
 Found = dict[str, np.ndarray]
@@ -79,6 +81,18 @@ class Judging:
             model, train.images[:count], train.labels[:count], test.images, epochs=self.decoder_epochs, seed=seed
         )
         return {"images": probe.images, "errors": probe.errors}
+
+
+def arrays_of(found: InversionResult, classifier: Classifier) -> Found:
+    """What `measure_found` takes, and what it was made from: a phrase, `knowledge`."""
+    return {
+        "images": classifier.to_unit(found.images),
+        "labels": found.labels,
+        "confidence": found.confidence,
+        "steps": found.steps,
+        "queries": found.queries,
+        "knowledge": np.array(found.knowledge),
+    }
 
 
 def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
