@@ -56,7 +56,7 @@ def inverting(config: dict[str, Any], train: Dataset, data_dir: str | None) -> d
       UserError: see `compared`.
     """
     return {
-        "auxiliary": auxiliary(config, len(train), data_dir),
+        "auxiliary": auxiliary(config, train, data_dir),
         "same_classes": config["auxiliary"] in (None, config["dataset"]),
         "judging": judging(config, identifiers(train)),
         "steps": config["steps"],
@@ -88,20 +88,19 @@ def other_architectures(own: str) -> tuple[str, ...]:
     return (*others, "cnn+adversarial")
 
 
-def auxiliary(config: dict[str, Any], trained: int, data_dir: str | None) -> Dataset:
+def auxiliary(config: dict[str, Any], train: Dataset, data_dir: str | None) -> Dataset:
     """The attackers' images: the first of another data set, or the last of the training split, which no victim saw.
 
     Raises:
       UserError: see `compared`.
     """
     name, count = config["auxiliary"] or config["dataset"], config["auxiliary_limit"]
-    size = victim.image_size(config["image_size"])
     if name != config["dataset"]:
-        return datasets.load(name, "train", data_dir=data_dir, limit=count, image_size=size)
-    whole = datasets.load(name, "train", data_dir=data_dir, image_size=size)
-    if len(whole) < trained + count:
+        return victim.auxiliary(name, train, data_dir, count)
+    whole = datasets.load(name, "train", data_dir=data_dir, image_size=train.image_shape[:2])
+    if len(whole) < len(train) + count:
         raise expected(
-            f"a training split with {count} images beside the {trained} of training",
+            f"a training split with {count} images beside the {len(train)} of training",
             f"{len(whole)} in all",
             "Lower --train_limit or --auxiliary_limit, or name another data set with --auxiliary.",
         )

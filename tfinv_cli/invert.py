@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tfinv import datasets, files, inversion
-from tfinv.evaluation.inversion_checks import attack_converged, convince_others, evaluators_are_accurate
+from tfinv.evaluation.inversion_checks import attack_converged, evaluators_are_accurate
+from tfinv.evaluation.leak_checks import leak_checks
 from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import against_classes
@@ -27,9 +28,10 @@ _RECORDED = 10  # reconstructions whose course is pictured
 def _run(values: Any, _: list[str]) -> None:
     begin = time.perf_counter()
     methods = [(spec, inversion.method(spec)) for spec in values.methods]
-    judging = Judging(
-        tuple(values.evaluators), values.epochs, values.batch_size, identifiers=tuple(values.identifiers or ())
-    )
+    identifiers = tuple(values.identifiers or ())
+    judging = Judging(tuple(values.evaluators), values.epochs, values.batch_size, identifiers=identifiers)
+    if identifiers and values.auxiliary is None and any(m.needs & {"images", "labels"} for _, m in methods):
+        raise command.UsageError("Expected --auxiliary beside --identifiers, who learn from --split. Received: none.")
     classifier, data = victim.load(values)
     train, known = victim.images(values, "train"), _knowledge(values, data)
     labels = np.arange(classifier.num_classes) if values.labels is None else np.unique(values.labels)
@@ -64,7 +66,7 @@ def _run(values: Any, _: list[str]) -> None:
         victim.bounds_check(classifier, data),
         evaluators_are_accurate(accuracies),
         attack_converged(rows),
-        convince_others(measured, train.num_classes),
+        *leak_checks(measured, train.num_classes),
         no_training_data_used(given, train),
     ]
     finish.finish(Results("invert", command.resolved(values), with_scale(rows), checks, figures), folder, begin)
@@ -74,8 +76,7 @@ def _knowledge(values: Any, data: datasets.Dataset) -> inversion.Knowledge:
     """What the attacker has: --auxiliary, or else the held-out images with their labels."""
     if values.auxiliary is None:
         return inversion.Knowledge(data.images, data.labels, source=f"held-out images of {data.name}")
-    how: dict[str, Any] = {"data_dir": values.data_dir, "limit": values.auxiliary_limit}
-    other = datasets.load(values.auxiliary, "train", image_size=data.image_shape[:2], **how)
+    other = victim.auxiliary(values.auxiliary, data, values.data_dir, values.auxiliary_limit)
     return inversion.Knowledge(other.images, source=f"images of {other.name}")
 
 

@@ -8,6 +8,7 @@ import tfinv
 from tfinv import datasets, files, models, specs, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.probing import probe_bounds
 from tfinv_cli.command import UsageError
@@ -61,6 +62,22 @@ def images(values: Any, split: str, limit: int | None = None) -> Dataset:
     return datasets.load(
         values.dataset, split, data_dir=values.data_dir, limit=limit, image_size=image_size(values.image_size)
     )
+
+
+def auxiliary(name: str, like: Dataset, data_dir: str | None, limit: int) -> Dataset:
+    """The first training images of another data set, resized to those of `like`.
+
+    Raises:
+      UserError: it has other channels.
+    """
+    other = datasets.load(name, "train", data_dir=data_dir, limit=limit, image_size=like.image_shape[:2])
+    if other.image_shape != like.image_shape:
+        raise expected(
+            f"auxiliary images of shape {like.image_shape}, as those of {like.name}",
+            f"{other.image_shape} of {other.name}",
+            "Change --auxiliary.",
+        )
+    return other
 
 
 def image_size(given: list[int] | None) -> tuple[int, int] | None:

@@ -29,6 +29,11 @@ def process(*argv, module=None, **more):
     return subprocess.run(command, capture_output=True, text=True, **more)
 
 
+def arrays(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
 def one_line(text):
     lines = text.strip().splitlines()
     assert len(lines) == 1, text
@@ -47,7 +52,7 @@ def test_evaluate_writes_results_that_add_up(digits, tmp_path, capsys):
     assert results["command"] == "evaluate"
     assert results["config"]["eps"] == [8 / 255, 0.2]
     assert {c["name"] for c in results["checks"]} >= {"declared-bounds-fit", "pgd-at-least-fgsm"}
-    data = np.load(digits / "digits.npz")
+    data = arrays(digits / "digits.npz")
     model = Classifier.from_keras(keras.models.load_model(digits / "model.keras"))
     clean = next(r for r in results["rows"] if r["attack"] == "none")
     assert clean["accuracy"] == model.accuracy(data["x_test"] / np.float32(255), data["y_test"])
@@ -77,7 +82,7 @@ def test_attack_keeps_images_inside_the_budget(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20")
     assert run("attack", *args, "--eps=0.1", "--attacks=pgd(steps=3)", "--workdir", tmp_path) == 0
     kept = np.load(tmp_path / "adversarial" / "pgd(steps=3).npy")
-    original = np.load(digits / "digits.npz")["x_test"][:20] / np.float32(255)
+    original = arrays(digits / "digits.npz")["x_test"][:20] / np.float32(255)
     moved = kept.astype(float) - original.astype(float)
     assert 0.04 < np.abs(moved).max() <= 0.1
     labels = np.load(tmp_path / "adversarial" / "labels.npy")
@@ -136,7 +141,7 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--epochs=2")
     methods = "--methods=miface(steps=20),gradient(steps=20)"
     assert run("invert", *args, methods, "--evaluators=softmax", "--workdir", tmp_path) == 0
-    kept = np.load(tmp_path / "reconstructions.npz")
+    kept = arrays(tmp_path / "reconstructions.npz")
     assert kept["labels of gradient(steps=20)"].tolist() == [3, 7]
     assert kept["gradient(steps=20)"].shape == (2, 28, 28, 1)
     results = Results.read(tmp_path)
@@ -150,6 +155,13 @@ def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
     assert all((tmp_path / f.path).is_file() for f in results.figures)
     assert {f.name for f in results.figures} >= {"inversion-0-classes", "inversion-1-nearest"}
     assert len(list((tmp_path / "tensorboard").glob("projector*/sprite.png"))) == 2
+
+
+def test_labels_without_training_images_are_refused_before_anything_is_trained(digits, tmp_path, capsys):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--workdir", tmp_path)
+    assert run("invert", *args, "--labels=3,10") == 1
+    assert "labels [10]" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "evaluators").exists()
 
 
 def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digits, tmp_path, capsys):
@@ -210,6 +222,11 @@ def test_train_then_report(tmp_path, capsys):
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(eps=.1)"), 1, "with --eps"),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--eps=big"), 2, "big"),
         (("invert", "--model=x", "--dataset=mnist5k", "--workdir=w", "--labels=1.5"), 2, "1.5"),
+        (
+            ("invert", "--model=x", "--dataset=mnist5k", "--workdir=w", "--methods=gmi", "--identifiers=mlp"),
+            2,
+            "--auxiliary beside --identifiers",
+        ),
         (("report", "--workdir=nowhere"), 1, "nowhere"),
         (("train", "--dataset=no/such/folder", "--workdir=w"), 1, "no/such/folder"),
     ],
@@ -234,7 +251,7 @@ def test_what_is_no_model_is_one_line(content, suffix, digits, tmp_path, capsys)
 
 
 def test_labels_beyond_the_model_are_one_line(digits, tmp_path, capsys):
-    data = np.load(digits / "digits.npz")
+    data = arrays(digits / "digits.npz")
     np.savez(tmp_path / "bad.npz", images=data["x_test"], labels=data["y_test"] + 40)
     args = (
         "--model",

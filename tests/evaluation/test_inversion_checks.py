@@ -5,7 +5,6 @@ import pytest
 
 from tfinv.evaluation.inversion_checks import (
     attack_converged,
-    convince_others,
     equal_accuracy,
     evaluators_are_accurate,
     gives_away_less,
@@ -130,52 +129,6 @@ def test_gives_away_less_must_hold_against_every_other():
     assert (
         "against positive, equal: less by no measure; more by acc@1 (miface), relative_error (miface)" in check.evidence
     )
-
-
-def convinced(confidence, *rates, classes=10, samples=10, seeds=1):
-    """Of each class the same share of samples convinces an evaluator, but for rates given as a list, one a class."""
-    labels = np.repeat(np.arange(classes), samples)
-
-    def hits(rate):
-        each = np.broadcast_to(rate, classes)
-        return np.concatenate([np.arange(samples) < round(share * samples) for share in each])
-
-    found = [Values("confidence", np.full(len(labels), confidence), labels)]
-    found += [Values("acc@1", hits(rate), labels, f"e{i}") for i, rate in enumerate(rates)]
-    keys = {"experiment": "base", "method": "miface", "budget": "equal"}
-    return [Measurement(keys | {"seed": seed}, tuple(found)) for seed in range(seeds)]
-
-
-TWO_CLASSES = [1, 1, *[0] * 8]
-
-
-@pytest.mark.parametrize(
-    ("measured", "passed"),
-    [
-        (convinced(0.9, 0.8, 0.5, 0.1), True),
-        (convinced(0.9, 0.1, 0.1, 0.1), False),  # nobody but its own model
-        (convinced(0.9, 0.8, 0.1, 0.1), False),  # one evaluator alone
-        # Neither copies of one class nor two classes can tell, whatever is recognised.
-        (convinced(0.9, 1, 1, classes=1, samples=1), None),
-        (convinced(0.9, 1, 1, classes=1, samples=8), None),
-        (convinced(0.9, 1, 1, classes=2, samples=8), None),
-        # Evaluators that call every image one of two classes: the samples and seeds that agree are no evidence.
-        (convinced(0.9, TWO_CLASSES, TWO_CLASSES, 0, samples=4, seeds=3), False),
-        (convinced(0.9, [1] * 6 + [0] * 4, [0] * 4 + [1] * 6, 0, samples=4, seeds=3), True),
-        (convinced(0.4, 0.1, 0.1), None),  # nor its own model
-        (convinced(0.9, 0.8), None),  # one evaluator can't tell
-        ([], None),
-    ],
-)
-def test_convince_others(measured, passed):
-    check = convince_others(measured, 10)
-    assert check.name == "reconstructions-convince-others"
-    assert check.passed is passed
-
-
-def test_convince_others_says_who():
-    check = convince_others(convinced(0.9, 0.8, 0.1, 0.1), 10)
-    assert check.evidence == "base, miface, equal: 90 % confidence, convinces e0 alone of 3 beyond chance"
 
 
 def test_pooled_rows_count_no_seed_twice():

@@ -1,6 +1,5 @@
 """Rules of a sound comparison of inversions, held against the rows."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 from scipy import stats
 
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.measurement import BETTER, CONVERGENCE, EQUAL, Measurement, Values
-from tfinv.evaluation.pooling import differences, estimate
+from tfinv.evaluation.measurement import BETTER, CONVERGENCE, EQUAL, Measurement
+from tfinv.evaluation.pooling import differences
 
 Row = dict[str, Any]
 
@@ -64,62 +63,6 @@ def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
         "The inversion did not even convince the model it was made from, so a poor reconstruction shows a failed attack and not "
         "a private model: its gradients may be masked. Try another start, loss or step size before you call it a defence.",
     )
-
-
-def convince_others(measured: Sequence[Measurement], num_classes: int, least: float = 0.5) -> Check:
-    """A reconstruction that convinces its own model must convince others too, or it is an adversarial example.
-
-    Args:
-      measured: the reconstructions, of one seed or several.
-      num_classes: of the evaluators; they guess right once in so many.
-      least: mean confidence of the attacked model from which its reconstructions are judged.
-    """
-    confident: dict[tuple, list[float]] = {}
-    hits: dict[tuple, dict[str | None, list[Values]]] = {}
-    for measurement in measured:
-        key = tuple(str(measurement.keys[k]) for k in ("experiment", "method", "budget"))
-        for values in measurement.values:
-            if values.measure == "confidence":
-                confident.setdefault(key, []).append(float(values.values.mean()))
-            elif values.measure == "acc@1":
-                hits.setdefault(key, {}).setdefault(values.evaluator, []).append(values)
-    judged = {k: v for k, v in hits.items() if np.mean(confident.get(k, [0.0])) >= least}
-    several = {k: v for k, v in judged.items() if len(v) > 1}
-    told = {k: v for k, v in several.items() if all(_can_tell(groups, num_classes) for groups in v.values())}
-    failures, shown = [], []
-    for key, evaluators in told.items():
-        convinced = [name for name, groups in evaluators.items() if _beyond_chance(groups, num_classes)]
-        where = f"{key[0]}, {key[1]}, {key[2]}"
-        shown.append(f"{where}: {len(convinced)} of {len(evaluators)} evaluators")
-        if len(convinced) < 2:
-            named = "convinces no evaluator" if not convinced else f"convinces {convinced[0]} alone"
-            failures.append(
-                f"{where}: {100 * np.mean(confident[key]):.0f} % confidence, {named} of {len(evaluators)} beyond chance"
-            )
-    nothing = "no reconstruction convinces its own model"
-    if judged:
-        nothing = "too few classes and seeds to tell" if several else "one evaluator can't tell"
-    return Check(
-        "reconstructions-convince-others",
-        not failures if told else None,
-        "; ".join(failures or shown) or nothing,
-        "These images are adversarial examples of the model they were made from: no evidence of a leak, and none of privacy "
-        "either. An Acc@1 that a single evaluator gives can't be read as a leak. Use other starts, priors or transformations, "
-        "and look at the nearest training images.",
-    )
-
-
-def _can_tell(groups, num_classes):
-    """Whether so many classes and seeds could be beyond chance at all, were every reconstruction recognised."""
-    cells = sum(len(np.unique(g.labels)) for g in groups)
-    all_right = [dataclasses.replace(g, values=np.ones(len(g.values), bool)) for g in groups]
-    return cells > 1 and _beyond_chance(all_right, num_classes)
-
-
-def _beyond_chance(groups, num_classes):
-    # Samples of a class look alike to an evaluator: it is classes and seeds that count.
-    interval = estimate(groups).interval()
-    return interval is not None and interval[0] > 1 / num_classes
 
 
 def gives_away_less(

@@ -15,6 +15,7 @@ from tfinv.errors import expected
 from tfinv.evaluation import inversion_checks
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.evaluators import JUDGES_SEED
+from tfinv.evaluation.leak_checks import leak_checks
 from tfinv.evaluation.measurement import CONVERGENCE, FRESH_DECODER, Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
@@ -133,7 +134,7 @@ def compare(
             if victim.classifier.differentiable and judging.has_decoder(victim.model):
                 run.decode(victim, shown)
     measured = run.measured
-    rows += run.rows
+    rows += [r for m in run.starts for r in m.rows()] + run.rows
     rows += [r for m in measured for r in m.rows()]
     means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
     single = [r for r in rows if r["kind"] == "inversion"]
@@ -141,7 +142,7 @@ def compare(
         inversion_checks.evaluators_are_accurate(judged, judging.least),
         inversion_checks.equal_accuracy(means),
         inversion_checks.attack_converged(single),
-        inversion_checks.convince_others(measured, train.num_classes),
+        *leak_checks(measured, train.num_classes),
         no_training_data_used({"auxiliary images": known.images, "the average image": average[None]}, train),
     ]
     present = [member.label for member in members]
@@ -178,6 +179,7 @@ class _Run:
     progress: Callable[[str], None]
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     measured: list[Measurement] = dataclasses.field(default_factory=list)
+    starts: list[Measurement] = dataclasses.field(default_factory=list)
     figures: list[Figure] = dataclasses.field(default_factory=list)
     accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
@@ -217,6 +219,7 @@ class _Run:
             if gallery is None:
                 continue
             gallery.add(victim.label, attacker.name, budget, found["images"], found["labels"])
+            self._measure_start(attacker.name, victim.seed, found)
             if attacker.name in self.pictured:
                 self.figures += pictures.draw(
                     found["images"],
@@ -240,6 +243,16 @@ class _Run:
         self._measure(stage, victim, FRESH_DECODER, CONVERGENCE, knowledge, measure, found)
         if gallery is not None:
             gallery.add_decoded(victim.label, found["images"])
+
+    def _measure_start(self, method, seed, found):
+        """Once an attacker: what its reconstructions have in common with what it began with is no leak."""
+        if not any(m.keys["of"] == method for m in self.starts):
+
+            def made():
+                begun = measure_start(found["starts"], found["labels"], self.against, of=method, seed=seed)
+                return begun.to_json()
+
+            self.starts.append(Measurement.from_json(self.workdir.json(f"start-{method}-{seed}", made)))
 
     def _measure(self, stage, victim, method, budget, knowledge, measure, found):
         keys = {"experiment": victim.label, "method": method, "budget": budget, "seed": victim.seed}

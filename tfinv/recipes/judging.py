@@ -87,6 +87,7 @@ def arrays_of(found: InversionResult, classifier: Classifier) -> Found:
     """What `measure_found` takes, and what it was made from: a phrase, `knowledge`."""
     return {
         "images": classifier.to_unit(found.images),
+        "starts": classifier.to_unit(found.starts),
         "labels": found.labels,
         "confidence": found.confidence,
         "steps": found.steps,
@@ -96,7 +97,9 @@ def arrays_of(found: InversionResult, classifier: Classifier) -> Found:
 
 
 def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
-    """The measures of reconstructions: images in [0, 1], labels, confidence, steps, queries.
+    """The measures of reconstructions: images and starts in [0, 1], labels, confidence, steps, queries.
+
+    Beside those of `measure`, "start_acc@1": how often an evaluator sees the class in what the attack began with.
 
     Args:
       found: the arrays.
@@ -106,7 +109,12 @@ def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> M
     also = {name: found[name] for name in ("confidence", "steps")}
     if found["queries"].any():
         also["queries"] = found["queries"]
-    return measure(found["images"], found["labels"], against, also, **keys)
+    labels, measured = found["labels"], measure(found["images"], found["labels"], against, also, **keys)
+    begun = [
+        Values("start_acc@1", judge.predict(judge.from_unit(found["starts"])).argmax(1) == labels, labels, name)
+        for name, judge in against.evaluators.items()
+    ]
+    return Measurement(measured.keys, (*measured.values, *begun))
 
 
 def measure_decoded(found: Found, test: Dataset, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
