@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 ORDER = """
 tfinv._quiet tfinv.version
 tfinv.errors
-tfinv.files tfinv.specs tfinv.random tfinv.pool tfinv.threat tfinv.layers tfinv.validation tfinv.graphs
+tfinv.files tfinv.labels tfinv.specs tfinv.random tfinv.pool tfinv.threat tfinv.layers tfinv.validation tfinv.graphs
 tfinv.features tfinv.heads tfinv.fast_ops tfinv.folding tfinv.prediction
 tfinv.acceleration tfinv.saved_model
 tfinv.classifier

@@ -94,7 +94,7 @@ def test_the_scale_of_the_logits_changes_nothing(name, norm):
     x = np.random.default_rng(0).uniform(size=(200, *SHAPE)).astype(np.float32)
     y = scaled(1.0).predict(x).argmax(1)
     robust = []
-    for scale in (1.0, 10.0, 100.0):
+    for scale in (1.0, 100.0):
         classifier = scaled(scale)
         robust.append(1 - make(name, classifier, 0.12, norm)(classifier, x, y, seed=0).success.mean())
     assert max(robust) - min(robust) < 0.01

@@ -6,13 +6,12 @@ import tensorflow as tf
 
 from attack_contract import (
     ALL,
-    BATCHED,
     CLASSES,
     COUNT,
     DRAWLESS,
-    EACH,
-    KIND,
     KINDS,
+    ON_BATCHED,
+    ON_KINDS,
     SETTINGS,
     SHAPE,
     WRONG,
@@ -32,8 +31,7 @@ def test_every_attack_is_tried():
     assert set(SETTINGS) == set(attacks.ATTACKS)
 
 
-@EACH
-@KIND
+@ON_KINDS
 def test_budget_bounds_and_success_are_exact_and_what_is_wrong_costs_nothing(name, norm, kind):
     classifier, model, x, y = victim(kind)
     before = [v.numpy().copy() for v in model.variables]
@@ -70,11 +68,10 @@ def test_budget_bounds_and_success_are_exact_and_what_is_wrong_costs_nothing(nam
         assert (result.distances[right] > 0).all()
 
 
-@EACH
-@BATCHED
+@ON_BATCHED
 def test_the_seed_gives_the_images_whatever_the_batch_size(name, norm, kind):
     whole = attacked(name, norm, kind)
-    for batch_size in (1, 5):
+    for batch_size in (1, 5) if norm == of(name).NORMS[0] else (5,):
         part = attacked(name, norm, kind, batch_size)
         np.testing.assert_allclose(part.images, whole.images, atol=1e-5 * np.ptp(KINDS[kind]))
         np.testing.assert_array_equal(part.success, whole.success)
@@ -88,8 +85,7 @@ def test_the_seed_counts_for_those_that_draw(name):
     assert np.array_equal(one.images, two.images) == (name in DRAWLESS)
 
 
-@EACH
-@BATCHED
+@ON_BATCHED
 def test_targeted_moves_towards_the_target(name, norm, kind):
     classifier, _, x, y = victim(kind)
     if not of(name).TARGETED:

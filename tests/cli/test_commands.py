@@ -117,7 +117,7 @@ def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
         "--eps=0.05,0.1,0.2",
     )
     more = ("attack", *args, "--attacks=fgsm,autoattack(steps=4,queries=200,n_targets=3)", "--curve=independent")
-    assert process(*more, "--workdir", tmp_path / "whole").returncode == 0
+    assert run(*more, "--workdir", tmp_path / "whole") == 0
     command = [sys.executable, "-m", "tfinv_cli.main", *map(str, more), "--workdir", str(tmp_path / "killed")]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -344,7 +344,7 @@ def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
         "--epochs=2",
         "--pgd_steps=3",
     )
-    assert process(*args, "--workdir", tmp_path / "whole").returncode == 0
+    assert run(*args, "--workdir", tmp_path / "whole") == 0
     command = [sys.executable, "-m", "tfinv_cli.main", *args, "--workdir", str(tmp_path / "killed")]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     stage = tmp_path / "killed" / "stages" / "table1-positive-0.json"

@@ -1,13 +1,12 @@
-"""Ranks, the cumulative match curve, and a split that leaves no photograph to both sides."""
+"""Ranks, and the cumulative match curve."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfinv.classifier import Classifier
-from tfinv.datasets import Dataset
 from tfinv.errors import UserError
-from tfinv.evaluation.identification import cumulative_match, identify, ranks, split_photographs
+from tfinv.evaluation.identification import cumulative_match, identify, ranks
 
 SHAPE = (1, 6, 1)
 
@@ -33,25 +32,9 @@ def test_identify():
     images = np.float32([[0.9, 0.5, 0.4, 0.3, 0.2, 0.1], [0.9, 0.5, 0.4, 0.3, 0.2, 0.1]]).reshape(2, *SHAPE)
     found = identify(images, np.array([0, 5]), {"a": judge(range(6))})
     np.testing.assert_array_equal(found.ranks, [1, 6])
-    assert (found.mean_rank, found.rank1, found.rank5) == (3.5, 0.5, 0.5)
     np.testing.assert_array_equal(found.curve, [0.5] * 5 + [1.0])
     # A second judge that is ten times as sure, and has it the other way round, wins.
     both = identify(images, np.array([0, 5]), {"a": judge(range(6)), "b": judge(range(5, -1, -1), 10.0)})
     np.testing.assert_array_equal(both.ranks, [6, 1])
     with pytest.raises(UserError, match="at least one judge"):
         identify(images, np.array([0, 5]), {})
-
-
-def test_split_photographs():
-    labels = np.repeat(np.arange(3), (10, 4, 2))
-    images = np.arange(16, dtype=np.uint8).reshape(16, 1, 1, 1)
-    data = Dataset("people", "all", images, labels, ("a", "b", "c"))
-    first, second = split_photographs(data, 0.7)
-    assert np.bincount(first.labels).tolist() == [7, 3, 1]
-    assert np.bincount(second.labels).tolist() == [3, 1, 1]
-    assert sorted([*first.pixels.ravel(), *second.pixels.ravel()]) == list(range(16))
-    assert not np.array_equal(split_photographs(data, 0.7, seed=1)[0].pixels, first.pixels)
-    with pytest.raises(UserError, match="two photographs"):
-        split_photographs(data.subset([0, 1, 10]))
-    with pytest.raises(UserError, match="share"):
-        split_photographs(data, 1.0)

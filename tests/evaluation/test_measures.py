@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfinv.attacks import FGSM, Noise
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
-from tfinv.evaluation import reconstruction, robustness
+from tfinv.evaluation import measurement, robustness, similarity
 from tfinv.evaluation.intervals import mean_interval, rate_interval
 from tfinv.evaluation.neighbours import nearest_same_class
 from tfinv.evaluation.reconstruction import TrainingSet, measure
@@ -129,7 +129,7 @@ def test_measure():
     for r in rows:
         assert r["kind"] == "inversion"
         assert keys.items() <= r.items()
-        assert r.get("better") == reconstruction.BETTER.get(r["measure"])
+        assert r.get("better") == measurement.BETTER.get(r["measure"])
     assert found["acc@1"]["value"] == pytest.approx(1 / 3)
     assert found["acc@1"]["ci95"] == list(rate_interval(1, 3))
     assert found["acc@1"]["evaluator"] == "probe"
@@ -169,9 +169,24 @@ def test_measure_refuses_classes_without_training_images():
 
 def test_ssim():
     x = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype(np.float32)
-    np.testing.assert_allclose(reconstruction.ssim(x, x), [1, 1])
+    np.testing.assert_allclose(similarity.ssim(x, x), [1, 1])
     # Constants a and b: (2ab + c1) / (a^2 + b^2 + c1), c1 = 1e-4.
     a, b = np.full((1, *SHAPE), 0.2, np.float32), np.full((1, *SHAPE), 0.6, np.float32)
-    np.testing.assert_allclose(reconstruction.ssim(a, b), [(0.24 + 1e-4) / (0.4 + 1e-4)], rtol=1e-4)
+    np.testing.assert_allclose(similarity.ssim(a, b), [(0.24 + 1e-4) / (0.4 + 1e-4)], rtol=1e-4)
     colour = np.repeat(x, 3, axis=-1)
-    np.testing.assert_allclose(reconstruction.ssim(colour, colour), [1, 1])
+    np.testing.assert_allclose(similarity.ssim(colour, colour), [1, 1])
+
+
+@pytest.mark.parametrize(("side", "window"), [(3, 3), (4, 3), (6, 5), (9, 7)])
+def test_the_window_of_ssim_fits_into_small_images(side, window):
+    a, b = np.random.default_rng(0).uniform(size=(2, side, side))
+    values = []
+    for i, j in np.ndindex(side - window + 1, side - window + 1):
+        p, q = a[i : i + window, j : j + window].ravel(), b[i : i + window, j : j + window].ravel()
+        (vp, cov), (_, vq) = np.cov(p, q)
+        c1, c2 = 1e-4, 9e-4
+        luminance = (2 * p.mean() * q.mean() + c1) / (p.mean() ** 2 + q.mean() ** 2 + c1)
+        values.append(luminance * (2 * cov + c2) / (vp + vq + c2))
+    np.testing.assert_allclose(similarity.ssim(a[None, ..., None], b[None, ..., None]), [np.mean(values)], rtol=1e-6)
+    with pytest.raises(UserError, match="at least 3 x 3"):
+        similarity.ssim(a[None, :2, :, None], b[None, :2, :, None])

@@ -1,7 +1,7 @@
 """What was measured of one set of reconstructions, value by value: from it come rows, pooled rows and paired differences."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -146,13 +146,3 @@ def row(measure_name: str, values: np.ndarray, *, evaluator: str | None = None, 
 def direction(measure_name: str) -> dict[str, str]:
     """The row's key `better`, or nothing for a measure without a direction."""
     return {"better": BETTER[measure_name]} if measure_name in BETTER else {}
-
-
-def places(labels: Sequence[int] | np.ndarray) -> np.ndarray:
-    """(n,) how many of the same label came before each."""
-    labels = np.asarray(labels)
-    found = np.zeros(len(labels), np.int64)
-    for label in np.unique(labels):
-        chosen = labels == label
-        found[chosen] = np.arange(chosen.sum())
-    return found

@@ -21,7 +21,8 @@ import numpy as np
 from scipy import stats
 
 from tfinv.errors import expected
-from tfinv.evaluation.measurement import Measurement, Values, direction, places
+from tfinv.evaluation.measurement import Measurement, Values, direction
+from tfinv.labels import order_in_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,8 +272,8 @@ def _pairs(ours, theirs):
     """Differences of the values that agree in class and place, and their classes."""
     if _size(ours) != _size(theirs):
         return np.zeros(0), np.zeros(0, np.int64)
-    at = {key: i for i, key in enumerate(zip(theirs.labels, places(theirs.labels), strict=True))}
-    keys = list(zip(ours.labels, places(ours.labels), strict=True))
+    at = {key: i for i, key in enumerate(zip(theirs.labels, order_in_class(theirs.labels), strict=True))}
+    keys = list(zip(ours.labels, order_in_class(ours.labels), strict=True))
     chosen = [(i, at[key]) for i, key in enumerate(keys) if key in at]
     if not chosen:
         return np.zeros(0), np.zeros(0, np.int64)

@@ -15,7 +15,7 @@ from tfinv.errors import expected
 from tfinv.evaluation.distribution import fid, prdc
 from tfinv.evaluation.feature_space import features
 from tfinv.evaluation.identification import identify, ranks
-from tfinv.evaluation.measurement import BETTER, Measurement, Values, places, row
+from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.neighbours import Neighbours, knn_distance, nearest_same_class
 from tfinv.evaluation.similarity import pair_diversity, ssim
 
@@ -179,17 +179,3 @@ def _spread(seen, labels, against, name):
             )
         ]
     return found
-
-
-__all__ = [
-    "BETTER",
-    "Measurement",
-    "TrainingSet",
-    "against_classes",
-    "features",
-    "measure",
-    "nearest_pixels",
-    "places",
-    "row",
-    "ssim",
-]

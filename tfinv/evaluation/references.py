@@ -8,8 +8,8 @@ import numpy as np
 
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
-from tfinv.evaluation.measurement import HELD_OUT, REFERENCE
-from tfinv.evaluation.reconstruction import Measurement, TrainingSet, measure
+from tfinv.evaluation.measurement import HELD_OUT, REFERENCE, Measurement
+from tfinv.evaluation.reconstruction import TrainingSet, measure
 
 CLASS_MEAN, START = "class mean", "start"
 

@@ -7,16 +7,35 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from skimage.metrics import structural_similarity
 
+from tfinv.errors import expected
+
+_WINDOW = 7
+
 
 def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Structural similarity of each pair (Wang et al. 2004), (n,) in [-1, 1].
 
+    As scikit-image has it by default: the mean over uniform windows of 7 x 7 pixels, where Wang et al. weight 11 x 11 by a
+    Gaussian. In images with a shorter side the window is the largest odd one that fits.
+
     Args:
       images: (n, H, W, C) in [0, 1].
       others: likewise.
+
+    Raises:
+      UserError: a side of less than 3 pixels.
     """
+    shortest = min(images.shape[1:3])
+    if shortest < 3:
+        raise expected("images of at least 3 x 3 pixels", images.shape[1:3], "Change the images.")
     similarity: Callable[..., Any] = structural_similarity
-    return np.array([similarity(a, b, data_range=1.0, channel_axis=-1) for a, b in zip(images, others, strict=True)])
+    window = min(_WINDOW, shortest - 1 + shortest % 2)
+    return np.array(
+        [
+            similarity(a, b, win_size=window, data_range=1.0, channel_axis=-1)
+            for a, b in zip(images, others, strict=True)
+        ]
+    )
 
 
 def pair_diversity(points: np.ndarray, labels: np.ndarray, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from tfinv.inversion.base import Inversion
 from tfinv.inversion.descent import decode
 from tfinv.inversion.knowledge import Knowledge
 from tfinv.inversion.problem import Course, Problem
+from tfinv.labels import order_in_class
 
 # Random views of a reconstruction among which the model must stay sure of it.
 _VIEWS = 10
@@ -87,7 +88,7 @@ def invert(
         raise expected("at least one label", "none", "Change the argument `labels`.")
     labels = validation.check_labels(labels, len(labels), classifier.num_classes)
     wanted = np.repeat(labels, samples * method.best_of)
-    order = _order(wanted)
+    order = order_in_class(wanted)
     places = wanted + classifier.num_classes * order
     problem = Problem(classifier, wanted, places, knowledge or Knowledge(), seed, batch_size, record)
     method = method.prepare(problem)
@@ -108,11 +109,6 @@ def invert(
         knowledge=problem.knowledge.describe(method.ACCESS, method.needs),
         course=found.course,
     )
-
-
-def _order(labels: np.ndarray) -> np.ndarray:
-    """How many rows of the same label came before each."""
-    return np.array([int(np.sum(labels[:i] == label)) for i, label in enumerate(labels)])
 
 
 def _select_starts(method: Inversion, problem: Problem, order: np.ndarray) -> np.ndarray:

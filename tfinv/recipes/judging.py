@@ -12,7 +12,8 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.decoder_probe import probe_encoder
 from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
 from tfinv.evaluation.measurement import Measurement, Values
-from tfinv.evaluation.reconstruction import TrainingSet, measure, ssim
+from tfinv.evaluation.reconstruction import TrainingSet, measure
+from tfinv.evaluation.similarity import ssim
 from tfinv.inversion import InversionResult
 from tfinv.recipes.workdir import Workdir
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.evaluation.feature_space import features
 from tfinv.evaluation.neighbours import most_similar
-from tfinv.evaluation.reconstruction import TrainingSet, features, places
+from tfinv.evaluation.reconstruction import TrainingSet
 from tfinv.inversion import InversionResult
+from tfinv.labels import order_in_class
 from tfinv.reporting import Figure
 from tfinv.reporting.course_log import write_course_images
 from tfinv.reporting.figures import class_grid, nearest_grid
@@ -64,7 +66,7 @@ def draw(
         train.class_names,
     )
     # The first sample of each class before the second of any.
-    order = np.argsort(places(labels), kind="stable")[:_ROWS]
+    order = np.argsort(order_in_class(labels), kind="stable")[:_ROWS]
     if classifier.has_features:
         nearest = most_similar(classifier, images[order], labels[order], train, k=_NEAREST)
         ranked = [Ranked(similar.indices, similar.similarities) for similar in nearest]
