@@ -15,6 +15,7 @@ from tfinv.inversion.descent import Recorder, decode
 from tfinv.inversion.problem import Optimised, Problem
 from tfinv.inversion.vae import VAE
 from tfinv.pool import State, advance, batches
+from tfinv.prediction import run_in_batches
 
 SPACES = ("latent", "pixels")
 _LATENT, _SPHERES = 2, 16  # streams of its draws; the spheres of step i have _SPHERES + i
@@ -108,8 +109,7 @@ class BREP(Inversion):
             z = random.normal(problem.seed, _LATENT, problem.places, (self.latent,))
         else:
             images = starts.make(self.start, problem)
-            parts = batches(np.arange(len(images)), problem.batch_size)
-            z = tf.concat([self._trained.posterior(tf.constant(images[p]))[0] for p in parts], axis=0)
+            z = run_in_batches(lambda x: self._trained.posterior(x)[0], images, problem.batch_size)
         return self.constrain(z).numpy()
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

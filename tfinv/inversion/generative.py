@@ -14,6 +14,7 @@ from tfinv.inversion.descent import Descent
 from tfinv.inversion.losses import LOSSES
 from tfinv.inversion.problem import Problem
 from tfinv.inversion.vae import VAE
+from tfinv.prediction import run_in_batches
 
 _LATENT = 2  # the stream of its draws
 CONDITIONS = ("none", "known", "predicted")
@@ -90,10 +91,8 @@ class Generative(Descent):
             z = random.normal(problem.seed, _LATENT, problem.places, (self.latent,))
         else:
             images = starts.make(self.start, problem)
-            size = problem.batch_size
-            parts = [self._trained.posterior(tf.constant(images[i : i + size]))[0] for i in range(0, len(images), size)]
-            z = tf.concat(parts, axis=0)
-        return self._bounded(z).numpy()
+            z = run_in_batches(lambda x: self._trained.posterior(x)[0], images, problem.batch_size)
+        return np.asarray(self._bounded(z))
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(n, H, W, C) images of z and the label."""

@@ -13,6 +13,7 @@ from tfinv.inversion.denoising import DenoisingAutoencoder
 from tfinv.inversion.miface import MIFace
 from tfinv.inversion.problem import Problem
 from tfinv.inversion.processing import PROCESSES
+from tfinv.prediction import run_in_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +76,7 @@ class MIFaceDAE(MIFace):
 
     def sample(self, problem: Problem) -> np.ndarray:
         """(n, latent) codes in [0, 1] of the starting images."""
-        images, size = starts.make(self.start, problem), problem.batch_size
-        parts = [self._trained.encode(tf.constant(images[i : i + size])) for i in range(0, len(images), size)]
-        return tf.concat(parts, axis=0).numpy()
+        return run_in_batches(self._trained.encode, starts.make(self.start, problem), problem.batch_size)
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(n, H, W, C) images of codes."""
