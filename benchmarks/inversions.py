@@ -67,7 +67,10 @@ def main() -> None:
     workdir = Workdir(given.workdir, {"benchmark": "inversions", "steps": given.steps})
     moment = machine.moment()
     judges = train_evaluators(
-        train, architectures=_EVALUATORS, epochs=_EPOCHS, batch_size=_BATCH, workdir=workdir.path / "evaluators"
+        train,
+        architectures=_EVALUATORS,
+        schedule=Schedule(epochs=_EPOCHS, batch_size=_BATCH),
+        workdir=workdir.path / "evaluators",
     )
     against = TrainingSet.make(train.images, train.labels, judges)
     average = test.images.mean(0)

@@ -20,17 +20,17 @@ from tfinv.recipes.judging import Judging, arrays_of, measure_found
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.course import course_rows
+from tfinv.training.schedule import Schedule
 from tfinv_cli import command, finish, flags, victim
 
 _RECORDED = 10  # reconstructions whose course is pictured
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin = time.perf_counter()
-    methods = [(spec, inversion.method(spec)) for spec in values.methods]
-    identifiers = tuple(values.identifiers or ())
-    judging = Judging(tuple(values.evaluators), values.epochs, values.batch_size, identifiers=identifiers)
-    if identifiers and values.auxiliary is None and any(m.needs & {"images", "labels"} for _, m in methods):
+    begin, methods = time.perf_counter(), [(spec, inversion.method(spec)) for spec in values.methods]
+    schedule = Schedule(epochs=values.epochs, batch_size=values.batch_size)
+    judging = Judging(tuple(values.evaluators), schedule, identifiers=tuple(values.identifiers or ()))
+    if values.identifiers and values.auxiliary is None and any(m.needs & {"images", "labels"} for _, m in methods):
         raise command.UsageError("Expected --auxiliary beside --identifiers, who learn from --split. Received: none.")
     classifier, data = victim.load(values)
     train, known = victim.images(values, "train"), _knowledge(values, data)
@@ -50,15 +50,15 @@ def _run(values: Any, _: list[str]) -> None:
         found = inversion.invert(classifier, labels, method, knowledge=known, seed=values.seed, **asked)
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"
-        shown, starts = classifier.to_unit(found.images), classifier.to_unit(found.starts)
-        measured.append(measure_found(arrays_of(found, classifier), against, keys | {"knowledge": found.knowledge}))
+        arrays = arrays_of(found, classifier)
+        measured.append(measure_found(arrays, against, keys | {"knowledge": found.knowledge}))
         rows += measured[-1].rows()
-        rows += measure_start(starts, found.labels, against, of=spec, seed=values.seed).rows()
+        rows += measure_start(arrays["starts"], found.labels, against, of=spec, seed=values.seed).rows()
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
-        given[f"starts of {spec}"], kept[spec], kept[f"labels of {spec}"] = starts, found.images, found.labels
+        given[f"starts of {spec}"], kept[spec], kept[f"labels of {spec}"] = arrays["starts"], found.images, found.labels
         about = (classifier, train, against, folder)
-        figures += pictures.draw(shown, found.labels, *about, name=f"inversion-{i}", title=spec)
+        figures += pictures.draw(arrays["images"], found.labels, *about, name=f"inversion-{i}", title=spec)
         pictures.log(found, *about, experiment="model", method=spec)
     with files.atomic_path(folder / "reconstructions.npz") as temporary:
         np.savez(temporary, **kept)

@@ -8,6 +8,7 @@ from tfinv.datasets import Dataset
 from tfinv.errors import UserError
 from tfinv.evaluation.decoder_probe import probe_encoder
 from tfinv.evaluation.evaluators import train_evaluators
+from tfinv.training.schedule import Schedule
 
 SHAPE = (4, 4, 1)
 
@@ -79,7 +80,11 @@ def stripes():
 
 def test_an_evaluator_whose_defence_trains_a_copy_is_that_copy(tmp_path):
     data = stripes()
-    options = {"architectures": ("mlp(units=16)+mid",), "epochs": 15, "batch_size": 8, "workdir": tmp_path}
+    options = {
+        "architectures": ("mlp(units=16)+mid",),
+        "schedule": Schedule(epochs=15, batch_size=8),
+        "workdir": tmp_path,
+    }
     for _ in range(2):  # trained, and read
         (evaluator,) = train_evaluators(data, **options).values()
         assert evaluator.accuracy(data.images, data.labels) > 0.9
@@ -88,7 +93,8 @@ def test_an_evaluator_whose_defence_trains_a_copy_is_that_copy(tmp_path):
 def test_evaluators_are_trained_once(tmp_path):
     data = stripes()
     images, labels = data.images, data.labels
-    options = {"architectures": ("softmax", "softmax"), "epochs": 15, "batch_size": 8, "seed": 7, "workdir": tmp_path}
+    schedule = Schedule(epochs=40, batch_size=8)
+    options = {"architectures": ("softmax", "softmax"), "schedule": schedule, "seed": 7, "workdir": tmp_path}
     first = train_evaluators(data, **options)
     assert list(first) == ["softmax-7", "softmax-8"]
     for classifier in first.values():
@@ -101,7 +107,7 @@ def test_evaluators_are_trained_once(tmp_path):
         return [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("*.keras"))]
 
     before = times()
-    again = train_evaluators(data, **options | {"epochs": 10**9})
+    again = train_evaluators(data, **options | {"schedule": Schedule(epochs=10**9)})
     assert times() == before
     for old, new in zip(first.values(), again.values(), strict=True):
         np.testing.assert_allclose(new.predict(images), old.predict(images), rtol=1e-6)
@@ -121,7 +127,7 @@ def test_an_evaluator_may_be_trained_adversarially(tmp_path):
     images[..., 0] += np.where(labels == 0, 0.03, -0.03)[:, None, None]
     images[:, 0, :, 0] += np.where(labels == 0, 0.2, -0.2)[:, None]
     data = Dataset("faint", "train", images, labels, ("a", "b"))
-    options = {"epochs": 30, "batch_size": 20, "seed": 7}
+    options = {"schedule": Schedule(epochs=30, batch_size=20), "seed": 7}
     made = train_evaluators(data, architectures=("mlp", "mlp+adversarial"), workdir=tmp_path, **options)
     assert list(made) == ["mlp-7", "mlp+adversarial-8"]
     assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["mlp+adversarial-8.keras", "mlp-7.keras"]

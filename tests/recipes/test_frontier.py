@@ -86,7 +86,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
         Workdir(tmp_path, {}),
         sweep=Sweep((), (0.05, 0.1), "fast(eps={eps})", "reversal(strength=1)"),
         schedule=Schedule(architecture="mlp(units=32)", epochs=3, batch_size=64),
-        judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), 2, 64, decoder_images=0),
+        judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),
         samples=1,
         steps=5,

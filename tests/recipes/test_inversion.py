@@ -30,7 +30,7 @@ def run(folder, **more):
         **{
             "defences": ("none", "rounding", "reversal(strength=1,layer=stage2)"),
             "schedule": Schedule(epochs=1, batch_size=64),
-            "judging": Judging(("softmax",), 1, 64, decoder_images=100, decoder_epochs=1),
+            "judging": Judging(("softmax",), Schedule(epochs=1, batch_size=64), decoder_images=100, decoder_epochs=1),
             "same_classes": True,
             "steps": 5,
             "most_steps": 10,

@@ -1,5 +1,6 @@
 """Evaluators: classifiers of other architectures and seeds than the victim's, which judge what a reconstruction shows."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from tfinv.training.base import Plan
 from tfinv.training.defence import Defence, Undefended
 from tfinv.training.defences import defence, show
 from tfinv.training.fit import fit
-from tfinv.training.rates import default_rate
+from tfinv.training.schedule import Schedule
 
 # Of the first evaluator: far from those that victims have.
 JUDGES_SEED = 1000
@@ -51,8 +52,7 @@ def train_evaluators(
     dataset: Dataset,
     *,
     architectures: Sequence[str],
-    epochs: int,
-    batch_size: int = 128,
+    schedule: Schedule,
     seed: int = JUDGES_SEED,
     workdir: str | os.PathLike | None = None,
 ) -> dict[str, Classifier]:
@@ -64,8 +64,7 @@ def train_evaluators(
     Args:
       dataset: the victim's training split; for identification, photographs that the victim never saw.
       architectures: specs as in `check_evaluators`; none should be the victim's alone.
-      epochs: of each.
-      batch_size: of each.
+      schedule: of each, at the rate of its own architecture; nothing is held out.
       seed: of the first; the others follow. It must not be a victim's.
       workdir: keeps the trained evaluators, which are then not trained again; None keeps nothing.
 
@@ -84,10 +83,11 @@ def train_evaluators(
         else:
             keras.utils.set_random_seed(seed + i)
             model = models.build(architecture, dataset.image_shape, dataset.num_classes)
-            rate = default_rate(architecture, dataset.image_shape)
-            trained = training.training(Plan(model, dataset, epochs, batch_size, seed + i))
-            trained.compile(keras.optimizers.Adam(rate))
-            fit(trained, dataset, epochs=epochs, batch_size=batch_size, seed=seed + i)
+            plan = Plan(model, dataset, schedule.epochs, schedule.batch_size, seed + i)
+            trained = training.training(plan)
+            own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
+            own.compile(trained, dataset.image_shape, plan.steps * training.updates)
+            fit(trained, dataset, epochs=plan.epochs, batch_size=plan.batch_size, seed=plan.seed)
             model = trained.classifier  # a defence may have trained a copy
             if path is not None:
                 with files.atomic_path(path) as temporary:

@@ -16,6 +16,7 @@ from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.evaluation.similarity import ssim
 from tfinv.inversion import InversionResult
 from tfinv.recipes.workdir import Workdir
+from tfinv.training.schedule import Schedule
 
 Found = dict[str, np.ndarray]
 
@@ -26,8 +27,7 @@ class Judging:
 
     Attributes:
       evaluators: specs of `train_evaluators`.
-      epochs: of each evaluator.
-      batch_size: of each evaluator.
+      schedule: of each evaluator, at the rate of its own architecture.
       least: accuracy that each evaluator should have on real images that it did not see.
       identifiers: specs of evaluators trained on the held-out images alone, for identification; none leaves it out.
       decoder_images: a fresh decoder trains on the first so many training images; None is all, and 0 leaves it out.
@@ -37,9 +37,8 @@ class Judging:
       UserError: an unknown evaluator.
     """
 
-    evaluators: tuple[str, ...] = ("mlp", "softmax")
-    epochs: int = 10
-    batch_size: int = 128
+    evaluators: tuple[str, ...]
+    schedule: Schedule
     least: float = 0.9
     identifiers: tuple[str, ...] = ()
     decoder_images: int | None = None
@@ -58,13 +57,14 @@ class Judging:
           workdir: keeps the evaluators.
         """
         folder = workdir.path / "models" / "evaluators"
-        common: dict[str, Any] = {"epochs": self.epochs, "batch_size": self.batch_size}
-        judges = train_evaluators(train, architectures=self.evaluators, workdir=folder, **common)
+        judges = train_evaluators(train, architectures=self.evaluators, schedule=self.schedule, workdir=folder)
         identifiers = None
         if self.identifiers:
             # Of these images, whatever a run before this one held out.
             apart = folder / f"identifiers-{test.split}-{len(test)}"
-            identifiers = train_evaluators(test, architectures=self.identifiers, seed=2000, workdir=apart, **common)
+            identifiers = train_evaluators(
+                test, architectures=self.identifiers, schedule=self.schedule, seed=2000, workdir=apart
+            )
         accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
         # Those who saw the held-out images alone are tried on the others.
         for name, judge in (identifiers or {}).items():
@@ -82,6 +82,11 @@ class Judging:
             model, train.images[:count], train.labels[:count], test.images, epochs=self.decoder_epochs, seed=seed
         )
         return {"images": probe.images, "errors": probe.errors}
+
+
+def as_victims(victims: Schedule, epochs: int) -> Schedule:
+    """How evaluators are optimised beside such victims: with Adam, which fits every architecture, on images augmented alike."""
+    return Schedule(epochs=epochs, batch_size=victims.batch_size, augmentation=victims.augmentation)
 
 
 def arrays_of(found: InversionResult, classifier: Classifier) -> Found:
