@@ -29,6 +29,9 @@ def test_the_attack_whose_reconstructions_are_recognised_most_often(inversion_ro
     ]
     text = verdict(Results("c", {}, rows, [_check("a", True)]))
     assert text.endswith("takes for their class, at most: m 60.0 % (mi-face, equal, mlp).")
+    rows += [inversion_row("m", "start_acc@1", v, evaluator=name) for v, name in ((0.7, "cnn"), (0.55, "mlp"))]
+    text = verdict(Results("c", {}, rows, [_check("a", True)]))
+    assert text.endswith("at most: m 60.0 % (mi-face, equal, mlp; 55.0 % of what it began with).")
 
 
 def test_the_lowest_accuracy_is_that_of_a_sound_attack(accuracy_row):

@@ -218,7 +218,7 @@ class _Run:
             self._measure(stage, victim, attacker.name, budget, str(found["knowledge"]), measure_found, found)
             if gallery is None:
                 continue
-            gallery.add(victim.label, attacker.name, budget, found["images"], found["labels"])
+            gallery.add(victim.label, attacker.name, budget, found)
             self._measure_start(attacker.name, victim.seed, found)
             if attacker.name in self.pictured:
                 self.figures += pictures.draw(

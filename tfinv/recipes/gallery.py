@@ -1,6 +1,7 @@
 """The pictures of a comparison of inversions: collected for one seed, then drawn."""
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from tfinv.reporting import Figure
 from tfinv.reporting.figures import Neighbours, image_grid, neighbour_grid
 
 SHOWN = 10  # classes in the pictures
+START = "start"
+_SAID = " The row of the start is what the attack began with, on whichever model."
 
 
 class Gallery:
@@ -36,16 +39,23 @@ class Gallery:
         self._shown = [int(np.flatnonzero(test.labels == k)[0]) for k in self._labels if np.any(test.labels == k)]
         self._decoded: dict[str, list[np.ndarray]] = {"image": [test.images[i] for i in self._shown]}
 
-    def add(self, label: str, method: str, budget: str, images: np.ndarray, labels: np.ndarray) -> None:
-        """Takes the first reconstruction of each class."""
+    def add(self, label: str, method: str, budget: str, found: Mapping[str, np.ndarray]) -> None:
+        """Takes the first reconstruction of each class, and what it began with.
+
+        Args:
+          label: of the model.
+          method: of the inversion.
+          budget: likewise.
+          found: "images", "starts" and "labels", as `judging.arrays_of` makes them.
+        """
+        images, labels = found["images"], found["labels"]
         first = [int(np.flatnonzero(labels == k)[0]) for k in self._labels]
-        grid = self._grids.setdefault(
-            (method, budget), {"class mean": [self._against.class_means[k] for k in self._labels]}
-        )
-        grid[label] = [images[i] for i in first]
-        several = images[labels == self._featured][:SHOWN] if self._featured is not None else ()
+        means = {"class mean": [self._against.class_means[k] for k in self._labels]}
+        _add_row(self._grids.setdefault((method, budget), means), label, images[first], found["starts"][first])
+        several = np.flatnonzero(labels == self._featured)[:SHOWN] if self._featured is not None else ()
         if len(several) > 1:
-            self._samples.setdefault((method, budget), {})[label] = list(several)
+            samples = self._samples.setdefault((method, budget), {})
+            _add_row(samples, label, images[several], found["starts"][several])
         if method == "gradient" and budget == CONVERGENCE:
             near = nearest_pixels(images[first], labels[first], self._against)
             self._pairs[label] = [
@@ -70,7 +80,8 @@ class Gallery:
             add(
                 f"{method}-{budget}",
                 f"Reconstructions: {method}, {budget}",
-                "One column a class; the first row is the mean of the class's training images, which no attacker saw.",
+                "One column a class; the first row is the mean of the class's training images, which no attacker saw."
+                + (_SAID if START in grid else ""),
                 image_grid,
                 grid,
                 self._names,
@@ -79,7 +90,7 @@ class Gallery:
             add(
                 f"{method}-{budget}-samples",
                 f"Different samples of {self._train.class_names[int(self._featured or 0)]}: {method}, {budget}",
-                "One row a model; each starts from another image.",
+                "One row a model; each starts from another image." + (_SAID if START in samples else ""),
                 image_grid,
                 samples,
                 [],
@@ -103,3 +114,13 @@ class Gallery:
                 [],
             )
         return figures
+
+
+def _add_row(grid: dict[str, list[np.ndarray]], label: str, images: np.ndarray, starts: np.ndarray) -> None:
+    """A model's images; above those of all models their starts, where these differ among themselves and not between models."""
+    models = set(grid) - {"class mean", START}
+    if not models and not np.all(starts == starts[0]):
+        grid[START] = list(starts)
+    elif START in grid and not np.allclose(grid[START], starts, atol=1e-3):
+        del grid[START]
+    grid[label] = list(images)

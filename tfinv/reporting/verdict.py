@@ -23,7 +23,7 @@ def verdict(results: Results) -> str:
     worst = [_accuracy(str(e), some) for (e,), some in group(sound, "experiment").items()]
     if any(worst):
         parts.append("Accuracy: " + "; ".join(w for w in worst if w) + ".")
-    told = [r for r in rows_of(results, "inversion") if r["measure"] == "acc@1" and r["method"] not in _NO_ATTACK]
+    told = [r for r in rows_of(results, "inversion") if r["method"] not in _NO_ATTACK]
     most = [_recognised(str(e), some) for (e,), some in group(told, "experiment").items()]
     if any(most):
         parts.append(
@@ -60,9 +60,14 @@ def _accuracy(experiment: str, rows: Sequence[Row]) -> str:
 
 
 def _recognised(experiment: str, rows: Sequence[Row]) -> str:
-    found = {key: summarise(runs, "value").mean for key, runs in group(rows, "method", "budget", "evaluator").items()}
-    means = {key: mean for key, mean in found.items() if mean is not None}
-    if not means:
+    ended, begun = (_means([r for r in rows if r["measure"] == measure]) for measure in ("acc@1", "start_acc@1"))
+    if not ended:
         return ""
-    key, most = max(means.items(), key=lambda item: item[1])
-    return f"{experiment} {percent(most)} % ({', '.join(str(k) for k in key if k)})"
+    key, most = max(ended.items(), key=lambda item: item[1])
+    start = f"; {percent(begun[key])} % of what it began with" if key in begun else ""
+    return f"{experiment} {percent(most)} % ({', '.join(str(k) for k in key if k)}{start})"
+
+
+def _means(rows: Sequence[Row]) -> dict[tuple, float]:
+    found = {key: summarise(runs, "value").mean for key, runs in group(rows, "method", "budget", "evaluator").items()}
+    return {key: mean for key, mean in found.items() if mean is not None}

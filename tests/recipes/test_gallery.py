@@ -1,0 +1,71 @@
+"""Which rows the pictures of a comparison have."""
+
+import numpy as np
+import pytest
+
+from tfinv.datasets import Dataset
+from tfinv.evaluation.reconstruction import TrainingSet
+from tfinv.recipes import gallery
+from tfinv.recipes.gallery import Gallery
+
+LABELS = np.array([0, 0, 1, 1])
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the pictures are made of, by file name."""
+    grids = {}
+    monkeypatch.setattr(gallery, "image_grid", lambda grid, path, columns: grids.update({path.name: dict(grid)}))
+    return grids
+
+
+def collected(featured=None):
+    images = np.random.default_rng(0).integers(0, 255, (6, 4, 4, 1), np.uint8)
+    train = Dataset("some", "train", images, np.arange(6) % 2, ("a", "b"))
+    # Class b has no held-out image.
+    test = Dataset("some", "test", images[:1], np.zeros(1, int), ("a", "b"))
+    return Gallery(np.array([0, 1]), train, test, TrainingSet.make(train.images, train.labels, {}), featured)
+
+
+def found(seed, start):
+    rng = np.random.default_rng(start)
+    starts = rng.uniform(size=(4, 4, 4, 1)).astype(np.float32)
+    return {"images": np.random.default_rng(seed).uniform(size=(4, 4, 4, 1)), "starts": starts, "labels": LABELS}
+
+
+def test_the_start_stands_above_the_models_that_share_it(tmp_path, drawn):
+    pictures = collected(featured=1)
+    for seed, model in enumerate(("usual", "robust")):
+        pictures.add(model, "multiscale", "equal", found(seed, 9))
+    figures = {f.name: f for f in pictures.draw(tmp_path)}
+    assert list(drawn["multiscale-equal.png"]) == ["class mean", "start", "usual", "robust"]
+    np.testing.assert_array_equal(drawn["multiscale-equal.png"]["start"], found(0, 9)["starts"][[0, 2]])
+    np.testing.assert_array_equal(drawn["multiscale-equal.png"]["robust"], found(1, 9)["images"][[0, 2]])
+    assert list(drawn["multiscale-equal-samples.png"]) == ["start", "usual", "robust"]
+    np.testing.assert_array_equal(drawn["multiscale-equal-samples.png"]["usual"], found(0, 9)["images"][2:])
+    assert all("what the attack began with" in f.caption for f in figures.values())
+
+
+@pytest.mark.parametrize("third", [False, True])
+def test_a_start_that_depends_on_the_model_is_not_shown(tmp_path, drawn, third):
+    pictures = collected()
+    for seed, model in enumerate(("one", "two", "three")[: 3 if third else 2]):
+        pictures.add(model, "brep", "equal", found(seed, seed))
+    (figure,) = pictures.draw(tmp_path)
+    assert "start" not in drawn["brep-equal.png"]
+    assert "began" not in figure.caption
+
+
+def test_nor_is_one_that_is_the_same_for_every_class(tmp_path, drawn):
+    pictures = collected()
+    for model in ("one", "two"):
+        pictures.add(model, "miface", "equal", found(0, 0) | {"starts": np.zeros((4, 4, 4, 1))})
+    pictures.draw(tmp_path)
+    assert list(drawn["miface-equal.png"]) == ["class mean", "one", "two"]
+
+
+def test_decoded_images_are_of_the_classes_that_have_held_out_images(tmp_path, drawn):
+    pictures = collected()
+    pictures.add_decoded("one", np.ones((1, 4, 4, 1)))
+    pictures.draw(tmp_path)
+    assert {k: len(v) for k, v in drawn["fresh-decoder.png"].items()} == {"image": 1, "one": 1}
