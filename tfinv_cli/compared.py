@@ -10,7 +10,7 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.recipes.inversion import inversion
-from tfinv.recipes.judging import Judging, as_victims
+from tfinv.recipes.judging import Judging, evaluators_schedule
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv_cli import settings, victim
@@ -68,7 +68,7 @@ def judging(config: dict[str, Any], identifiers: tuple[str, ...]) -> Judging:
     """Evaluators and fresh decoders of a configuration."""
     return Judging(
         tuple(config["evaluators"]),
-        as_victims(settings.schedule(config), config["evaluator_epochs"]),
+        evaluators_schedule(settings.schedule(config), config["evaluator_epochs"]),
         least=_LEAST.get(config["dataset"], 0.9),
         identifiers=identifiers,
         decoder_images=config["decoder_images"],

@@ -11,8 +11,9 @@ from stripes import stripes
 from tfinv.attacks import APGD, PGD
 from tfinv.errors import UserError
 from tfinv.recipes.comparison import Member
-from tfinv.recipes.defended import train_defended, training_model, validation_attack
+from tfinv.recipes.defended import train_defended, validation_attack
 from tfinv.recipes.workdir import Workdir
+from tfinv.training.assembly import training_model
 from tfinv.training.clock import Clock
 from tfinv.training.defences import defence
 from tfinv.training.fast import Fast

@@ -9,7 +9,7 @@ import numpy as np
 from tfinv import datasets  # isort: skip  before Keras, for a quiet start
 import keras
 
-from tfinv.recipes.defended import training_model
+from tfinv.training.assembly import training_model
 from tfinv.training.defences import defence
 from tfinv.training.fit import fit
 from tfinv.training.schedule import Schedule

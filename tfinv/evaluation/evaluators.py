@@ -11,7 +11,7 @@ from tfinv import files, models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected
-from tfinv.training.base import Plan
+from tfinv.training.assembly import exported, training_model
 from tfinv.training.defence import Defence, Undefended
 from tfinv.training.defences import defence, show
 from tfinv.training.fit import fit
@@ -64,7 +64,7 @@ def train_evaluators(
     Args:
       dataset: the victim's training split; for identification, photographs that the victim never saw.
       architectures: specs as in `check_evaluators`; none should be the victim's alone.
-      schedule: of each, at the rate of its own architecture; nothing is held out.
+      schedule: of each, at the rate of its own architecture; its `validation` counts for nothing, as all images are learnt from.
       seed: of the first; the others follow. It must not be a victim's.
       workdir: keeps the trained evaluators, which are then not trained again; None keeps nothing.
 
@@ -72,7 +72,7 @@ def train_evaluators(
       Classifiers by name, such as "mlp-1000" and "cnn+adversarial-1001".
 
     Raises:
-      UserError: see `check_evaluators`.
+      UserError: see `check_evaluators`, or a training does not fit its architecture or the schedule.
     """
     found = {}
     for i, (architecture, training) in enumerate(check_evaluators(architectures)):
@@ -82,13 +82,10 @@ def train_evaluators(
             model = keras.models.load_model(path)
         else:
             keras.utils.set_random_seed(seed + i)
-            model = models.build(architecture, dataset.image_shape, dataset.num_classes)
-            plan = Plan(model, dataset, schedule.epochs, schedule.batch_size, seed + i)
-            trained = training.training(plan)
             own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
-            own.compile(trained, dataset.image_shape, plan.steps * training.updates)
-            fit(trained, dataset, epochs=plan.epochs, batch_size=plan.batch_size, seed=plan.seed)
-            model = trained.classifier  # a defence may have trained a copy
+            trained = training_model(training, dataset, own, seed=seed + i)
+            fit(trained, dataset, epochs=own.epochs, batch_size=own.batch_size, seed=seed + i)
+            model = exported(trained, own)
             if path is not None:
                 with files.atomic_path(path) as temporary:
                     model.save(temporary)

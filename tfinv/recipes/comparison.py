@@ -24,7 +24,7 @@ from tfinv.evaluation.references import measure_references, measure_start, with_
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
-from tfinv.recipes.defended import check_fit, is_robust, train_defended
+from tfinv.recipes.defended import check_member, is_robust, train_defended
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
 from tfinv.recipes.robustness import Robustness
@@ -57,7 +57,7 @@ class Member:
     def __post_init__(self):
         if not is_robust(self.defence):
             object.__setattr__(self, "schedule", dataclasses.replace(self.schedule, validation_attack=None))
-        check_fit(self.defence, self.schedule)
+        check_member(self.defence, self.schedule)
 
 
 def compare(

@@ -13,14 +13,12 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.recipes.workdir import Workdir
-from tfinv.training.atat import ATAT
-from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.assembly import check_fit, exported, recipe_of, training_model
+from tfinv.training.base import Plan
 from tfinv.training.clock import Clock
 from tfinv.training.defence import Defence
 from tfinv.training.defences import show
 from tfinv.training.fit import fit
-from tfinv.training.nls import NLS
-from tfinv.training.precision import as_float32, policy
 from tfinv.training.robust import Robust
 from tfinv.training.schedule import Schedule
 from tfinv.training.watching import Record, Watch
@@ -110,36 +108,11 @@ def train_defended(
     return model, workdir.json(f"training-{name}", rows)
 
 
-def check_fit(defence: Defence, schedule: Schedule) -> None:
+def check_member(defence: Defence, schedule: Schedule) -> None:
     """Raises UserError unless a defence can be trained, and its epoch be chosen, in the way of a schedule."""
-    if schedule.precision != "float32" and isinstance(_recipe(defence), ATAT):
-        # Its perturbation is smaller than what bfloat16 tells apart.
-        raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
-    if schedule.label_smoothing and isinstance(defence, NLS):
-        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+    check_fit(defence, schedule)
     if schedule.validation:
         validation_attack(defence, schedule)
-
-
-def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:
-    """The compiled training model of a defence; seed Keras's own draws, of the weights, first.
-
-    Raises:
-      UserError: the defence does not fit the architecture or the schedule.
-    """
-    check_fit(defence, schedule)
-    with policy(schedule.precision):
-        network = models.build(schedule.architecture, train.image_shape, train.num_classes)
-    plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
-    model = defence.training(plan)
-    schedule.compile(model, train.image_shape, plan.steps * defence.updates)
-    return model
-
-
-def exported(model: ClassifierTraining, schedule: Schedule) -> keras.Model:
-    """The plain classifier that a training leaves, in float32."""
-    classifier = model.export_classifier()
-    return classifier if schedule.precision == "float32" else as_float32(classifier)
 
 
 def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | None:
@@ -152,7 +125,7 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
     Raises:
       UserError: an unknown attack, or one without eps for a defence without.
     """
-    recipe = _recipe(defence)
+    recipe = recipe_of(defence)
     known: dict[str, Any] = {"eps": recipe.eps, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
         if not known and "eps" not in specs.parse(schedule.validation_attack)[1]:
@@ -167,12 +140,7 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
 
 def is_robust(defence: Defence) -> bool:
     """Whether it trains a network to withstand perturbations of some eps, by itself or combined with another."""
-    return isinstance(_recipe(defence), Robust)
-
-
-def _recipe(defence: Defence) -> Defence:
-    """What gives the loss of the classification: the defence, or the first of two combined."""
-    return getattr(defence, "recipe", defence)
+    return isinstance(recipe_of(defence), Robust)
 
 
 def watched(record: Record, n: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from tfinv.evaluation.check import Check
 from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import poster_attackers
 from tfinv.recipes.comparison import Member, compare
-from tfinv.recipes.judging import Judging, as_victims
+from tfinv.recipes.judging import Judging, evaluators_schedule
 from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
@@ -69,7 +69,7 @@ def faces(
             for label, architecture, experiment in members
         ],
         attackers=poster_attackers(steps, most_steps, count),
-        judging=Judging(evaluators, as_victims(training.schedule, evaluator_epochs), identifiers=identifiers),
+        judging=Judging(evaluators, evaluators_schedule(training.schedule, evaluator_epochs), identifiers=identifiers),
         known=Knowledge(images=test.images, source=f"held-out images of {test.name}"),
         defended=("reversal", "shuffled"),
         undefended=("baseline", "positive"),

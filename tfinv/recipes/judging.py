@@ -84,7 +84,7 @@ class Judging:
         return {"images": probe.images, "errors": probe.errors}
 
 
-def as_victims(victims: Schedule, epochs: int) -> Schedule:
+def evaluators_schedule(victims: Schedule, epochs: int) -> Schedule:
     """How evaluators are optimised beside such victims: with Adam, which fits every architecture, on images augmented alike."""
     return Schedule(epochs=epochs, batch_size=victims.batch_size, augmentation=victims.augmentation)
 

@@ -1,0 +1,54 @@
+"""From a defence and a schedule to the compiled training model, and from that to the classifier it leaves."""
+
+import keras
+
+from tfinv import models
+from tfinv.datasets import Dataset
+from tfinv.errors import expected
+from tfinv.training.atat import ATAT
+from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.defence import Defence
+from tfinv.training.nls import NLS
+from tfinv.training.precision import as_float32, policy
+from tfinv.training.schedule import Schedule
+
+
+def recipe_of(defence: Defence) -> Defence:
+    """What gives the loss of the classification: the defence, or the first of two combined."""
+    return getattr(defence, "recipe", defence)
+
+
+def check_fit(defence: Defence, schedule: Schedule) -> None:
+    """Raises UserError unless a defence can be trained in the way of a schedule."""
+    if schedule.precision != "float32" and isinstance(recipe_of(defence), ATAT):
+        # Its perturbation is smaller than what bfloat16 tells apart.
+        raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
+    if schedule.label_smoothing and isinstance(defence, NLS):
+        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+
+
+def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:
+    """The compiled training model of a defence; seed Keras's own draws, of the weights, first.
+
+    Args:
+      defence: hyper-parameters.
+      train: the images to train on, from which nothing is held out here.
+      schedule: architecture and optimisation.
+      seed: of the defence's draws.
+
+    Raises:
+      UserError: the defence does not fit the architecture or the schedule.
+    """
+    check_fit(defence, schedule)
+    with policy(schedule.precision):
+        network = models.build(schedule.architecture, train.image_shape, train.num_classes)
+    plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
+    model = defence.training(plan)
+    schedule.compile(model, train.image_shape, plan.steps * defence.updates)
+    return model
+
+
+def exported(model: ClassifierTraining, schedule: Schedule) -> keras.Model:
+    """The plain classifier that a training leaves, in float32."""
+    classifier = model.export_classifier()
+    return classifier if schedule.precision == "float32" else as_float32(classifier)
