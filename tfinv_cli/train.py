@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfinv.evaluation.training_checks import no_collapse
-from tfinv.recipes.defended import train_defended
+from tfinv.recipes.defended import is_robust, train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.training import defences, distribution
@@ -28,7 +28,7 @@ def _run(values: Any, _: list[str]) -> None:
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)
     if chief:
         finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
-        checks = [no_collapse(rows)] if schedule.validation else []
+        checks = [no_collapse(rows)] if schedule.validation or is_robust(defence) else []
         finish.finish(Results("train", config, rows, checks), workdir.path, begin)
     distribution.leave(strategy)
 

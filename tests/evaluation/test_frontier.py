@@ -19,8 +19,6 @@ def test_the_line_is_that_of_least_squares():
     assert line.error == pytest.approx(np.sqrt(4 / 2))
     # cov(x, y) = 2 var(x), var(y) = 4 var(x) + var(residuals)
     assert line.r == pytest.approx(2 * 1.25 / np.sqrt(1.25 * (4 * 1.25 + 1)))
-    z, half = np.arctanh(line.r), 1.959963984540054 / np.sqrt(4 - 3)
-    assert line.r_interval == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
     # y is 2, 2, 4, 8, and the two that tie share their ranks.
     assert line.rho == pytest.approx(4.5 / np.sqrt(5 * 4.5))
 
@@ -33,18 +31,20 @@ def test_a_further_point_is_predicted_with_the_lines_own_uncertainty():
     assert (high - low) / 2 == pytest.approx(T_2 * np.sqrt(2) * np.sqrt(1 + 1 / 4 + 3.5**2 / 5))
 
 
-def test_a_model_leaves_the_line_only_with_its_whole_interval():
+def test_a_model_leaves_the_line_beyond_its_prediction():
     line = fit_line(POINTS)
     low, high = (float(v) for v in line.prediction(1.0))
-    below = Point("b", 1.0, low - 1, y_interval=(low - 1.5, low - 0.5), swept=False)
+    below = Point("b", 1.0, low - 0.1, swept=False)
     assert leaves(line, below, lower=True)
     assert not leaves(line, below, lower=False)
-    assert not leaves(line, Point("c", 1.0, low - 1, y_interval=(low - 2, low + 0.1)), lower=True)
+    assert not leaves(line, below, lower=True, level=0.99)
+    assert not leaves(line, Point("c", 1.0, low + 0.1), lower=True)
     assert leaves(line, Point("d", 1.0, high + 0.1), lower=False)
 
 
 def test_points_that_are_not_swept_do_not_move_the_line():
     assert fit_line([*POINTS, Point("far", 10.0, -50.0, swept=False)]) == fit_line(POINTS)
+    assert fit_line([*POINTS, Point("broken", 10.0, -50.0, flaw="which learnt nothing")]) == fit_line(POINTS)
 
 
 @pytest.mark.parametrize("points", [POINTS[:2], [Point("a", 1.0, y) for y in (1, 2, 3)]])

@@ -17,9 +17,13 @@ _FALSE_DISCOVERIES = 0.05
 # The measures that decide whether one model gives away less, chosen beforehand: what others recognise, how near to the training
 # images in features, and how well a decoder does. Pixels and SSIM reward blur; the others vary on these.
 _DECISIVE = ("acc@1", "feature_distance", "identification_rank", "relative_error")
+# Accuracies no further apart are called equal.
+SAME_ACCURACY = 0.02
+# Mean confidence of the attacked model in its reconstructions from which an inversion counts as one that succeeded.
+CONVINCED = 0.5
 
 
-def equal_accuracy(accuracies: Mapping[str, float], most: float = 0.02) -> Check:
+def equal_accuracy(accuracies: Mapping[str, float], most: float = SAME_ACCURACY) -> Check:
     """Models whose reconstructions are compared must classify equally well."""
     if len(accuracies) < 2:
         return Check("equal-test-accuracy", None, "nothing to compare", "")
@@ -45,7 +49,7 @@ def evaluators_are_accurate(accuracies: Mapping[str, float], least: float = 0.9)
     )
 
 
-def attack_converged(rows: Sequence[Row], least: float = 0.5) -> Check:
+def attack_converged(rows: Sequence[Row], least: float = CONVINCED) -> Check:
     """At an attack's last budget, mostly convergence, the attacked model itself must mostly believe the reconstructions."""
     known = [r for r in _single(rows) if r["measure"] == "confidence"]
     settled = {r["method"] for r in known if r["budget"] != EQUAL}

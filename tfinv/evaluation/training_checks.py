@@ -6,6 +6,21 @@ from typing import Any
 from tfinv.evaluation.check import Check, percent
 
 
+def all_converged(diverged: Sequence[str], n: int) -> Check:
+    """Whether every training of a comparison came to its end.
+
+    Args:
+      diverged: name and error of each whose loss became NaN or infinite.
+      n: how many trainings there were.
+    """
+    return Check(
+        "trainings-end",
+        not diverged,
+        f"{n - len(diverged)} of {n} trainings came to their end" + "".join(f"; {told}" for told in diverged),
+        "The models of those that diverged are missing from every figure. Weaken the defence, or lower the learning rate.",
+    )
+
+
 def no_collapse(rows: Sequence[Mapping[str, Any]]) -> Check:
     """Whether a training on perturbed images kept its robustness to attacks of several steps.
 
@@ -15,7 +30,7 @@ def no_collapse(rows: Sequence[Mapping[str, Any]]) -> Check:
     found = {row["metric"]: row["value"] for row in rows}
     robust, single = (f"epoch_{name}" for name in ("robust_accuracy", "single_step_accuracy"))
     if f"best_{single}" not in found:
-        passed, evidence = None, "no robust accuracy was measured while training"
+        passed, evidence = None, "no robust accuracy was measured while training; --validation holds out images for it"
     else:
         passed, told = "collapse_epoch" not in found, []
         for name in ("best",) if passed else ("best", "collapse"):

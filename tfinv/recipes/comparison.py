@@ -21,6 +21,7 @@ from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import TrainingSet, against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
+from tfinv.evaluation.training_checks import all_converged, no_collapse
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
@@ -31,6 +32,7 @@ from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defence import Defence
+from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
 
@@ -60,6 +62,30 @@ class Member:
         check_member(self.defence, self.schedule)
 
 
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What a comparison found.
+
+    Attributes:
+      rows: of kinds "training", "accuracy", "inversion" and "inversion difference".
+      checks: of the evaluations, the evaluators and the inversions.
+      figures: in the workdir.
+      measured: every inversion and fresh decoder, value by value.
+      references: of the method "reference": held-out images, class means, and what the attacks began with.
+    """
+
+    rows: list[dict[str, Any]]
+    checks: list[Check]
+    figures: list[Figure]
+    measured: list[Measurement]
+    references: list[Measurement]
+
+    @property
+    def shown(self) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+        """What a report is made of."""
+        return self.rows, self.checks, self.figures
+
+
 def compare(
     train: Dataset,
     test: Dataset,
@@ -78,7 +104,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
-) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+) -> Compared:
     """Trains each model, inverts each with the same attackers, measures and draws.
 
     A model without gradients, as one that rounds its confidences, meets only the attackers that need none.
@@ -102,7 +128,7 @@ def compare(
       progress: is told what begins.
 
     Returns:
-      Rows of kinds "training", "accuracy", "inversion" and "inversion difference", checks, and figures of the first seed.
+      What was found; figures of the first seed.
     """
     wanted = np.arange(train.num_classes) if labels is None else np.unique(labels)
     against_classes(wanted, train.labels)
@@ -118,12 +144,16 @@ def compare(
         *measure_references(wanted, against, test, seed=seeds[0]),
         measure_start(average, wanted, against, name="average image", seed=seeds[0]),
     ]
-    rows = [r for m in references for r in m.rows()]
     run = _Run(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
     gallery = Gallery(wanted, train, test, against, featured)
     for seed in seeds:
         for member in members:
-            victim = run.train(member, seed)
+            try:
+                victim = run.train(member, seed)
+            except Diverged as error:
+                # The others are worth having: that is told, and fails a check.
+                run.diverged.append(f"{member.label} (seed {seed}): {error}")
+                continue
             if robustness is not None:
                 run.attack(victim, robustness)
             shown = gallery if seed == seeds[0] else None
@@ -133,12 +163,14 @@ def compare(
             # What the outputs hide, the encoder does not.
             if victim.classifier.differentiable and judging.has_decoder(victim.model):
                 run.decode(victim, shown)
-    measured = run.measured
-    rows += [r for m in run.starts for r in m.rows()] + run.rows
-    rows += [r for m in measured for r in m.rows()]
+    measured, references = run.measured, [*references, *run.starts]
+    rows = [r for m in references for r in m.rows()] + run.rows + [r for m in measured for r in m.rows()]
     means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
     single = [r for r in rows if r["kind"] == "inversion"]
+    if not measured:
+        raise expected("a model whose training does not diverge", "; ".join(run.diverged), "Change the trainings.")
     checks = [
+        all_converged(run.diverged, len(members) * len(seeds)),
         inversion_checks.evaluators_are_accurate(judged, judging.least),
         inversion_checks.equal_accuracy(means),
         inversion_checks.attack_converged(single),
@@ -152,7 +184,9 @@ def compare(
             checks.append(dataclasses.replace(check, name=f"{check.name} ({name})"))
     pairs = [(a, b) for a in defended for b in undefended if a in present and b in present]
     rows += pool(measured) + [d.row() for a, b in pairs for d in differences(measured, a, b)]
-    return with_scale(rows), merge(run.sound) + checks, gallery.draw(workdir.path) + run.figures
+    return Compared(
+        with_scale(rows), merge(run.sound) + checks, gallery.draw(workdir.path) + run.figures, measured, references
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +217,7 @@ class _Run:
     figures: list[Figure] = dataclasses.field(default_factory=list)
     accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
+    diverged: list[str] = dataclasses.field(default_factory=list)
 
     def train(self, member: Member, seed: int) -> _Victim:
         self.progress(f"{member.label}, seed {seed}: training")
@@ -197,6 +232,8 @@ class _Run:
             verbose=self.verbose,
         )
         self.rows += rows
+        if is_robust(member.defence):
+            self.sound.append((f"{member.label} (seed {seed})", no_collapse(rows)))
         if member.compared:
             self.accuracies.setdefault(member.label, []).append(rows[0]["value"])
         return _Victim(member.label, seed, model, Classifier.from_keras(model))

@@ -77,4 +77,4 @@ def faces(
         seeds=seeds,
         verbose=verbose,
         progress=progress,
-    )
+    ).shown

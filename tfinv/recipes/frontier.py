@@ -4,8 +4,10 @@ The claim of Mejia et al. 2019 is that what makes a model robust makes it easier
 over such a sweep, between robust accuracy and what an inversion gets. A recipe that is robust *and* private would leave the line.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ import numpy as np
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.frontier import Line, Point, fit_line, leaves
-from tfinv.evaluation.intervals import mean_interval
-from tfinv.evaluation.measurement import BETTER, EQUAL
+from tfinv.evaluation.frontier import Line, Point, fit_line
+from tfinv.evaluation.frontier_check import judge
+from tfinv.evaluation.frontier_points import points_of
+from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
@@ -28,10 +31,12 @@ from tfinv.training.schedule import Schedule
 
 Row = dict[str, Any]
 
-# What is held against robust accuracy, and how the axis is called.
+_START = "start of the inversion"
+
+# What is held against robust accuracy, how the axis is called, and the most private value there is.
 _AXES = {
-    "acc@1": "Acc@1 of the reconstructions, mean of the evaluators",
-    "feature_distance": "feature distance to the nearest training image of the class",
+    "acc@1": ("Acc@1 of the reconstructions, mean of the evaluators", 0.0),
+    "feature_distance": ("feature distance to the nearest training image of the class", None),
 }
 
 
@@ -62,6 +67,11 @@ class Sweep:
         """Text forms from the least robust to the most."""
         against = [f"atat(weight={w:g})" for w in self.weights]
         return [*against, "none", *(self.robust.replace("{eps}", f"{e:g}") for e in self.eps)]
+
+    @property
+    def twins(self) -> dict[str, str]:
+        """Of each held against the line, the swept one that it adds the destruction defence to."""
+        return dict(zip(self.held, self.swept, strict=True)) if self.reversal else {}
 
     @property
     def held(self) -> list[str]:
@@ -109,7 +119,7 @@ def frontier(
       progress: is told what begins.
     """
     attackers = all_attackers(steps, steps, samples, str(workdir.path / "models" / "attackers"))
-    rows, checks, figures = compare(
+    found = compare(
         train,
         test,
         workdir,
@@ -125,17 +135,40 @@ def frontier(
         verbose=verbose,
         progress=progress,
     )
+    rows, checks, figures = found.shown
     name, eps = robustness.attacks[-1], max(robustness.eps)
-    for measure in _AXES:
-        points = points_of(rows, sweep, attack=name, eps=eps, method=attack, measure=measure)
+    for measure, (title, floor) in _AXES.items():
+        points_at = partial(
+            points_of,
+            found.rows,
+            found.measured,
+            sweep.swept,
+            sweep.twins,
+            attack=name,
+            eps=eps,
+            method=attack,
+            measure=measure,
+            chance=float(np.bincount(test.labels).max() / len(test)),
+        )
+        points = points_at(seeds=seeds)
+        levels = _levels(found.references, attack, measure)
+        alone = _lines(points_at(seeds=[seed]) for seed in seeds)
         lower = BETTER[measure] == "higher"  # what gives away more when it is higher is private when it is low
-        line, check = judge(points, lower=lower)
-        checks.append(dataclasses.replace(check, name=f"{check.name} ({measure})"))
+        verdict = judge(points, lower=lower, floor=floor, start=levels.get(_START), alone=alone)
+        check = dataclasses.replace(verdict.check, name=f"{verdict.check.name} ({measure})")
+        checks.append(check)
+        rows += _frontier_rows(verdict.line, alone, measure, seeds)
         if not points:  # such as features, which no evaluator may have
             continue
         path = f"figures/frontier-{measure.replace('@', '')}.png"
         frontier_plot(
-            points, workdir.path / path, x=f"robust accuracy under {name} at eps {eps:.3g}", y=_AXES[measure], line=line
+            points,
+            workdir.path / path,
+            x=f"robust accuracy under {name} at eps {eps:.3g}",
+            y=title,
+            line=verdict.line,
+            level=verdict.level,
+            marks=levels,
         )
         figures.insert(
             0, Figure(f"frontier-{measure.replace('@', '')}", f"Robust or private: {measure}", check.evidence, path)
@@ -143,75 +176,31 @@ def frontier(
     return rows, checks, figures
 
 
-def points_of(rows: Sequence[Row], sweep: Sweep, *, attack: str, eps: float, method: str, measure: str) -> list[Point]:
-    """One point a recipe: the mean over its seeds, and over evaluators, with intervals over seeds, or of the one run's n.
-
-    Args:
-      rows: of kinds "accuracy" and "inversion".
-      sweep: which recipes, and which of them are swept.
-      attack: of the accuracy.
-      eps: of the accuracy.
-      method: of the inversion.
-      measure: of the inversion.
-    """
-    points = []
-    for spec in (*sweep.swept, *sweep.held):
-        robust = [
-            r
-            for r in rows
-            if r["kind"] == "accuracy" and (r["experiment"], r["attack"], r["eps"]) == (spec, attack, eps)
-        ]
-        judged: dict[int, list[Row]] = {}
-        for r in rows:
-            own = r["kind"] == "inversion" and (r["experiment"], r["method"], r["budget"]) == (spec, method, EQUAL)
-            if own and r["measure"] == measure and isinstance(r["seed"], int):
-                judged.setdefault(r["seed"], []).append(r)
-        if not robust or not judged:
-            continue
-        x, x_interval = _summary([[r] for r in robust], "accuracy")
-        y, y_interval = _summary(list(judged.values()), "value")
-        points.append(Point(spec, x, y, x_interval, y_interval, swept=spec in sweep.swept))
-    return points
+def _levels(references: Sequence[Measurement], method: str, measure: str) -> Mapping[str, float]:
+    """What the inversion began with, and what real images of the classes give, by the same measure."""
+    found = {}
+    for name, key, wanted in ((_START, "of", method), (HELD_OUT, "experiment", HELD_OUT)):
+        of = [v for m in references if m.keys.get(key) == wanted for v in m.values if v.measure == measure]
+        if of:
+            found[name] = float(np.mean([v.values.mean() for v in of]))
+    return found
 
 
-def judge(points: Sequence[Point], *, lower: bool) -> tuple[Line | None, Check]:
-    """The line through the swept points, and whether a recipe held against it is robust and leaves it on the private side.
-
-    Robust is one whose accuracy under attack is beyond doubt above that of training as usual: a model that is neither robust nor
-    accurate leaves the line too. The level of the prediction is 95 % for all of them together (Bonferroni).
-
-    Args:
-      points: the models, among them "none".
-      lower: whether a lower y is more private.
-    """
-    advice = (
-        "No robust recipe held against the sweep gives away less than its robust accuracy lets expect. Choose on the line what "
-        "you need more, or look for another defence."
-    )
-    try:
-        line = fit_line(points)
-    except UserError as error:
-        return None, Check("some-recipe-is-robust-and-private", None, str(error), advice)
-    interval = "" if line.r_interval is None else f" (95 %: {line.r_interval[0]:.2f} to {line.r_interval[1]:.2f})"
-    said = f"r = {line.r:.2f}{interval}, rank correlation {line.rho:.2f}, over {line.n} swept models"
-    # Intervals of 95 % that don't touch: as careful as several recipes need.
-    usual = max((p.x_interval or (p.x, p.x))[1] for p in points if p.label == "none")
-    held = [p for p in points if not p.swept and (p.x_interval or (p.x, p.x))[0] > usual]
-    off = [p.label for p in held if leaves(line, p, lower=lower, level=1 - 0.05 / len(held))]
-    if held:
-        said += f"; beyond the line on the private side: {', '.join(off) or 'none'} of {len(held)} robust ones held against it"
-    return line, Check("some-recipe-is-robust-and-private", bool(off) if held else None, said, advice)
+def _lines(sweeps: Iterable[Sequence[Point]]) -> list[Line]:
+    """Those of the sweeps through which there is one."""
+    lines = []
+    for points in sweeps:
+        with contextlib.suppress(UserError):
+            lines.append(fit_line(points))
+    return lines
 
 
-def _summary(runs: list[list[Row]], key: str) -> tuple[float, tuple[float, float] | None]:
-    """The mean of the runs' means; its interval over runs, or of the single row."""
-    means = [float(np.mean([r[key] for r in members])) for members in runs]
-    if len(means) > 1:
-        return float(np.mean(means)), mean_interval(np.array(means))
-    # Several evaluators judge the same images: the widest of their intervals is none too wide.
-    bounds = [r["ci95"] for r in runs[0] if r.get("ci95")]
-    widest = max(bounds, key=lambda b: b[1] - b[0], default=None)
-    if widest is None:
-        return means[0], None
-    half = (widest[1] - widest[0]) / 2
-    return means[0], (means[0] - half, means[0] + half)
+def _frontier_rows(line: Line | None, alone: Sequence[Line], measure: str, seeds: Sequence[int]) -> list[Row]:
+    """The correlations as rows: of the means over all seeds, and of each seed alone."""
+    if line is None:
+        return []
+    rows = []
+    for of, seed in [(line, list(seeds)), *(zip(alone, seeds, strict=True) if len(alone) == len(seeds) > 1 else ())]:
+        values = {"r": of.r, "rho": of.rho, "slope": of.slope, "intercept": of.intercept}
+        rows.append({"kind": "frontier", "measure": measure, "seed": seed, "n": of.n, **values})
+    return rows

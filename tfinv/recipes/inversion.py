@@ -80,4 +80,4 @@ def inversion(
         seeds=seeds,
         verbose=verbose,
         progress=progress,
-    )
+    ).shown

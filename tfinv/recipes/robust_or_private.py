@@ -78,7 +78,7 @@ def robust_or_private(
         seeds=seeds,
         verbose=verbose,
         progress=progress,
-    )
+    ).shown
 
 
 def _same_steps(attacker: Attacker, same_classes: bool) -> Attacker:

@@ -31,6 +31,9 @@ Rows of kind "course" (the state of one inversion after some steps; means over i
 
 Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds.
 
+Rows of kind "frontier" (how a measure of inversions goes with robust accuracy over a sweep of recipes): measure, r, rho, slope,
+intercept, n (how many recipes), seed (one, or the list of those over whose means it goes).
+
 Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is read as it is.
 """
 

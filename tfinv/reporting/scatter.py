@@ -2,9 +2,11 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfinv.errors import expected
@@ -19,55 +21,62 @@ def frontier_plot(
     x: str,
     y: str,
     line: Line | None = None,
+    level: float = 0.95,
+    marks: Mapping[str, float] | None = None,
 ) -> pathlib.Path:
     """Draws the models as points with their 95 % intervals, and the line of the sweep with the band of its prediction.
 
     Args:
-      points: the swept models, filled, and those held against the line, hollow.
+      points: the swept models, filled and named; those held against the line, hollow and joined to their twins in the sweep; those
+        with a flaw, grey crosses.
       path: the PNG to write.
       x: what x is, with its unit.
       y: likewise.
       line: through the swept points; None draws none.
+      level: of the band.
+      marks: heights with a name, such as what an inversion began with.
 
     Raises:
       UserError: there is nothing to draw, or the path cannot be written to.
     """
-    return canvas.write(draw_frontier(points, x=x, y=y, line=line), path)
+    return canvas.write(draw_frontier(points, x=x, y=y, line=line, level=level, marks=marks), path)
 
 
-def draw_frontier(points: Sequence[Point], *, x: str, y: str, line: Line | None = None) -> Figure:
+def draw_frontier(
+    points: Sequence[Point],
+    *,
+    x: str,
+    y: str,
+    line: Line | None = None,
+    level: float = 0.95,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
     """The figure of `frontier_plot`, not yet written."""
     if not points:
         raise expected("at least one point", "none")
-    figure = canvas.new_figure(7.2, 4.6)
+    figure = canvas.new_figure(7.2, 4.8)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.11, right=0.98, top=0.97, bottom=0.13)
+    figure.subplots_adjust(left=0.11, right=0.98, top=0.86, bottom=0.12)
+    sound = [p for p in points if not p.flaw]
     if line is not None:
-        across = np.array([p.x for p in points])
+        across = np.array([p.x for p in sound])
         grid = np.linspace(across.min(), across.max(), 100)
-        low, high = line.prediction(grid)
-        axes.fill_between(grid, low, high, color=canvas.FAINT, alpha=0.15, linewidth=0, label="95 % of further models")
+        low, high = line.prediction(grid, level)
+        band = f"{100 * level:.3g} % of further models"
+        axes.fill_between(grid, low, high, color=canvas.FAINT, alpha=0.15, linewidth=0, label=band)
         axes.plot(grid, line.at(grid), color=canvas.FAINT, linewidth=1, label=f"r = {line.r:.2f}, n = {line.n}")
-    for swept, colour, name in (
-        (True, canvas.COLOURS[0], "swept"),
-        (False, canvas.COLOURS[1], "held against the line"),
-    ):
-        some = [p for p in points if p.swept == swept]
-        if not some:
-            continue
-        axes.errorbar(
-            [p.x for p in some],
-            [p.y for p in some],
-            xerr=_bars([p.x for p in some], [p.x_interval for p in some]),
-            yerr=_bars([p.y for p in some], [p.y_interval for p in some]),
-            fmt="o",
-            color=colour,
-            markerfacecolor=colour if swept else "white",
-            markersize=5,
-            elinewidth=0.8,
-            label=name,
-        )
+    for (name, height), style in zip((marks or {}).items(), (":", "--", "-."), strict=False):
+        axes.axhline(height, color=canvas.FAINT, linestyle=style, linewidth=0.9, label=name)
+    by_label = {p.label: p for p in points}
     for point in points:
+        if (twin := by_label.get(point.twin)) is not None:
+            axes.plot([twin.x, point.x], [twin.y, point.y], color=canvas.COLOURS[1], linewidth=0.6, alpha=0.6)
+    _draw(axes, [p for p in sound if p.swept], canvas.COLOURS[0], "swept")
+    _draw(axes, [p for p in sound if not p.swept], canvas.COLOURS[1], "held against the line", markerfacecolor="white")
+    _draw(axes, [p for p in points if p.flaw], canvas.FAINT, "not counted", fmt="x")
+    for point in points:
+        if point.twin:
+            continue  # the line to its twin says which it is
         axes.annotate(
             canvas.wrap(point.label, 34, 2),
             (point.x, point.y),
@@ -76,10 +85,22 @@ def draw_frontier(points: Sequence[Point], *, x: str, y: str, line: Line | None 
             fontsize=6,
             color=canvas.INK,
         )
+    # The band may reach far beyond what there is: the models, and the marks, set the scale.
+    ends = np.array([e for p in points for e in (p.y_interval or (p.y, p.y))] + list((marks or {}).values()))
+    margin = 0.06 * float(np.ptp(ends)) or 0.1
+    axes.set_ylim(ends.min() - margin, ends.max() + margin)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.legend(fontsize=7, frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=3, loc="upper center")
     return figure
+
+
+def _draw(axes: Axes, points: Sequence[Point], colour: str, name: str, fmt: str = "o", **style: Any) -> None:
+    if not points:
+        return
+    x, y = [p.x for p in points], [p.y for p in points]
+    bars = {"xerr": _bars(x, [p.x_interval for p in points]), "yerr": _bars(y, [p.y_interval for p in points])}
+    axes.errorbar(x, y, **bars, fmt=fmt, color=colour, markersize=5, elinewidth=0.8, label=name, **style)
 
 
 def _bars(values, intervals):

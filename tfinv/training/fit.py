@@ -11,9 +11,13 @@ import tensorflow as tf
 
 from tfinv import files
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import UserError
 from tfinv.training import distribution
 from tfinv.training.backup import WholeBackup
+
+
+class Diverged(UserError):
+    """A loss or metric became NaN or infinite while training."""
 
 
 def fit(
@@ -45,7 +49,8 @@ def fit(
       The logs of the last epoch; none if all epochs were behind it.
 
     Raises:
-      UserError: a loss or metric became NaN or infinite, the replicas cannot share a batch evenly, or one of the workers failed.
+      Diverged: a loss or metric became NaN or infinite.
+      UserError: the replicas cannot share a batch evenly, or one of the workers failed.
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     batch_size = min(batch_size, len(dataset))
@@ -81,10 +86,9 @@ def fit(
     if broken:
         if workdir is not None and chief:
             shutil.rmtree(folder / "backup", ignore_errors=True)  # nothing to go on from
-        raise expected(
-            "finite losses",
-            broken,
-            "Weaken the defence (its strength or weight, or another bound), or lower the learning rate.",
+        raise Diverged(
+            f"Expected finite losses. Received: {broken}. Weaken the defence (its strength or weight, or another bound), or lower "
+            "the learning rate."
         )
     return logs
 

@@ -1,0 +1,84 @@
+"""From rows and measurements to points, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from tfinv.evaluation.frontier_points import points_of
+from tfinv.evaluation.intervals import rate_interval
+from tfinv.evaluation.measurement import Measurement, Values
+from tfinv.evaluation.pooling import estimate
+
+LABELS = np.repeat(np.arange(4), 2)
+
+
+def accuracy(spec, seed, share, attack="pgd", eps=0.1, n=100):
+    hits = round(share * n)
+    keys = {"kind": "accuracy", "experiment": spec, "seed": seed, "attack": attack, "eps": eps}
+    return keys | {"accuracy": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
+
+
+def inversion(spec, seed, *hits, confidence=0.9, budget="equal"):
+    """One evaluator a share of `hits`, of the first classes."""
+    values = [Values("acc@1", np.arange(8) < 8 * share, LABELS, str(i)) for i, share in enumerate(hits)]
+    values.append(Values("confidence", np.full(8, confidence), LABELS))
+    return Measurement({"experiment": spec, "method": "gradient", "budget": budget, "seed": seed}, tuple(values))
+
+
+def points(rows, measured, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1"):
+    at = {"attack": "pgd", "eps": 0.1, "method": "gradient", "measure": measure, "chance": 0.25}
+    return points_of(rows, measured, swept, twins or {}, seeds=seeds, **at)
+
+
+def both(spec, seed, share, *hits, clean=0.9, **more):
+    rows = [accuracy(spec, seed, clean, "none", 0.0), accuracy(spec, seed, share), accuracy(spec, seed, 0.0, eps=0.3)]
+    return rows, inversion(spec, seed, *hits, **more)
+
+
+def test_a_point_is_the_mean_over_seeds_and_evaluators():
+    (a, first), (b, second) = both("none", 0, 0.2, 0.5, 0.75, clean=0.8), both("none", 1, 0.4, 1.0, 1.0)
+    other = inversion("none", 0, 0.0, 0.0, budget="convergence")
+    (point,) = points([*a, *b], [first, second, other])
+    assert (point.label, point.swept, point.flaw, point.left_out) == ("none", True, "", "")
+    assert point.x == pytest.approx(0.3)
+    assert point.y == pytest.approx((0.5 + 0.75 + 1 + 1) / 4)
+    assert point.accuracy == pytest.approx(0.85)
+    # Student's quantile of one degree of freedom reaches below 0 and above 1, where there is nothing.
+    assert point.x_interval == (0.0, 1.0)
+    ends = [estimate([m.find("acc@1", e) for m in (first, second)]).interval() for e in "01"]
+    assert point.y_interval == pytest.approx(np.mean(ends, axis=0))
+
+
+def test_one_seed_has_the_interval_of_its_images_and_classes():
+    rows, measured = both("none", 0, 0.0, 0.0)
+    (point,) = points(rows, [measured])
+    assert point.x_interval == pytest.approx(rate_interval(0, 100))
+    assert point.x_interval[1] > 0.03
+    # Nothing recognised of four classes is not known to be nothing.
+    assert point.y_interval[0] == 0
+    assert point.y_interval[1] > 0.3
+
+
+def test_equal_seeds_are_not_certainty():
+    runs = [both("none", s, 0.1, 0.5) for s in range(3)]
+    (point,) = points([r for rows, _ in runs for r in rows], [m for _, m in runs], seeds=range(3))
+    assert point.x_interval == pytest.approx(rate_interval(10, 100))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"), [({"clean": 0.3}, "not learnt to classify"), ({"confidence": 0.3}, "does not reach its class")]
+)
+def test_a_run_that_shows_nothing_is_left_out_or_flaws_the_point(more, reason):
+    (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("none", 1, 0.9, 0.0, **more)
+    (point,) = points([*a, *b], [first, second])
+    assert (point.x, point.y, point.flaw) == (pytest.approx(0.2), 0.5, "")
+    assert point.left_out.startswith("seed 1, ")
+    assert reason in point.left_out
+    (alone,) = points(b, [second])
+    assert reason in alone.flaw
+
+
+def test_twins_are_kept_and_what_was_not_measured_has_no_point():
+    (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("reversal", 0, 0.2, 0.5)
+    found = points([*a, *b], [first, second], twins={"reversal": "none", "missing+reversal": "missing"})
+    assert [(p.label, p.swept, p.twin) for p in found] == [("none", True, ""), ("reversal", False, "none")]
+    assert points(a, [first], measure="feature_distance") == []

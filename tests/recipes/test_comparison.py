@@ -1,0 +1,54 @@
+"""What every comparison of models has in common."""
+
+import pytest
+
+from stripes import stripes
+from tfinv.errors import UserError
+from tfinv.inversion import Gradient, Knowledge
+from tfinv.recipes.attackers import Attacker
+from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.judging import Judging
+from tfinv.recipes.workdir import Workdir
+from tfinv.training.defences import defence
+from tfinv.training.schedule import Schedule
+
+TRAIN, TEST = stripes(64), stripes(32, seed=1)
+GOOD = Schedule("softmax", epochs=1, batch_size=32)
+# Steps so large that the loss is no number after two of them.
+DIVERGES = Schedule("softmax", epochs=2, batch_size=32, learning_rate=1e38, optimizer="sgd")
+
+
+def compared(tmp_path, *members):
+    return compare(
+        TRAIN,
+        TEST,
+        Workdir(tmp_path, {}),
+        members=members,
+        attackers=[Attacker("gradient", Gradient(steps=2))],
+        judging=Judging(("softmax",), GOOD, decoder_images=0),
+        known=Knowledge(images=TEST.images, source="held-out images"),
+        defended=("robust",),
+        undefended=("none",),
+    )
+
+
+def test_a_training_that_diverges_costs_only_its_own_figures(tmp_path):
+    members = [
+        Member("none", defence("none"), GOOD),
+        Member("robust", defence("fast(eps=.1)"), GOOD),
+        Member("gone", defence("none"), DIVERGES),
+    ]
+    found = compared(tmp_path, *members)
+    assert {m.keys["experiment"] for m in found.measured} == {"none", "robust"}
+    checks = {c.name: c for c in found.checks}
+    assert checks["trainings-end"].passed is False
+    assert (
+        "2 of 3 trainings came to their end; gone (seed 0): Expected finite losses" in checks["trainings-end"].evidence
+    )
+    # Each robust member is held to it; without held-out images there is nothing to say.
+    assert checks["no-catastrophic-overfitting"].passed is None
+
+
+def test_nothing_is_left_to_compare_if_all_diverge(tmp_path):
+    with pytest.raises(UserError, match=r"whose training does not diverge.*gone \(seed 0\)"):
+        compared(tmp_path, Member("gone", defence("none"), DIVERGES))

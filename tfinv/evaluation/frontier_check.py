@@ -1,0 +1,109 @@
+"""Whether a recipe is robust and private: those that are not of the sweep, held against the line through it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfinv.errors import UserError
+from tfinv.evaluation.check import Check
+from tfinv.evaluation.frontier import Line, Point, fit_line, leaves
+from tfinv.evaluation.inversion_checks import SAME_ACCURACY
+
+NAME = "some-recipe-is-robust-and-private"
+_ADVICE = (
+    "No robust recipe held against the sweep gives away far less than its robust accuracy lets expect, at the same accuracy. "
+    "Choose on the line what you need more, or look for another defence."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the sweep says.
+
+    Attributes:
+      check: with the figures as its evidence.
+      line: through the sweep; None where there is none.
+      level: of the prediction that a model must lie beyond.
+    """
+
+    check: Check
+    line: Line | None = None
+    level: float = 0.95
+
+
+def judge(
+    points: Sequence[Point],
+    *,
+    usual: str = "none",
+    lower: bool,
+    floor: float | None = None,
+    start: float | None = None,
+    alone: Sequence[Line] = (),
+) -> Verdict:
+    """The line through the swept points, and which of the others are robust, as accurate as their twins, and private.
+
+    Robust is a recipe whose accuracy under attack is beyond doubt above that of training as usual. Private is one that lies beyond
+    the line's prediction of 95 % for all robust ones together (Bonferroni), and at least half the way from the line to what the
+    inversion began with: where all is recognised, 94 % in place of 98 % is no privacy. One that is private and less accurate than
+    its twin in the sweep has paid with what it knows, and does not pass.
+
+    Args:
+      points: the models; one with a flaw counts for nothing, and is named.
+      usual: label of training as usual.
+      lower: whether a lower y is more private.
+      floor: the most private y there is; None where there is no end.
+      start: y of what the inversion began with; None where it is not known.
+      alone: the lines of single seeds, of which the range of correlations is told.
+    """
+    told = "".join(f"; not counted: {p.label}, {p.flaw}" for p in points if p.flaw)
+    told += "".join(f"; left out of {p.label}: {p.left_out}" for p in points if p.left_out)
+    try:
+        line = fit_line(points)
+    except UserError as error:
+        return Verdict(Check(NAME, None, str(error) + told, _ADVICE))
+    said = f"rank correlation {line.rho:.2f}, r = {line.r:.2f}, over {line.n} swept models"
+    if len(alone) > 1:
+        said += f"; r of each seed alone {', '.join(f'{one.r:.2f}' for one in alone)}"
+    # Intervals of 95 % that don't touch: as careful as several recipes need.
+    limit = max((_high(p) for p in points if p.label == usual and not p.flaw), default=None)
+    if limit is None:
+        return Verdict(
+            Check(NAME, None, f"{said}; no sound model trained as usual to be more robust than{told}", _ADVICE), line
+        )
+    robust = [p for p in points if not p.swept and not p.flaw and (p.x_interval or (p.x, p.x))[0] > limit]
+    level = 1 - 0.05 / max(1, len(robust))
+    twins = {p.label: p for p in points if p.swept}
+    off, passing = [], False
+    for point in robust:
+        if not leaves(line, point, lower=lower, level=level):
+            continue
+        expected, price = float(line.at(point.x)), _price(point, twins.get(point.twin))
+        far = start is None or abs(point.y - expected) >= 0.5 * abs(start - expected)
+        passing |= far and price <= SAME_ACCURACY
+        off.append(
+            f"{point.label} ({point.y:.3g} where the line has {expected:.3g}"
+            + ("" if start is None else f" and the inversion's start {start:.3g}")
+            + f"; accuracy {100 * price:.1f} points below its twin's)"
+        )
+    passed: bool | None = passing if robust else None
+    if robust:
+        said += f"; beyond the line on the private side: {', '.join(off) or 'none'} of {len(robust)} robust ones held against it"
+    if robust and not off and floor is not None and not any(_reachable(line, p, floor, lower, level) for p in robust):
+        passed, said = None, f"{said}, and none could be: its prediction reaches to the end of the scale"
+    return Verdict(Check(NAME, passed, said + told, _ADVICE), line, level)
+
+
+def _high(point):
+    return (point.x_interval or (point.x, point.x))[1]
+
+
+def _price(point, twin):
+    """By how much it is less accurate than its twin; 0 where that is not known."""
+    if twin is None or twin.accuracy is None or point.accuracy is None:
+        return 0.0
+    return twin.accuracy - point.accuracy
+
+
+def _reachable(line, point, floor, lower, level):
+    """Whether the line's prediction leaves room between itself and the most private y there is."""
+    low, high = (float(v) for v in line.prediction(point.x, level))
+    return low > floor if lower else high < floor
