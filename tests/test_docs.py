@@ -3,9 +3,12 @@
 import ast
 import importlib
 import itertools
+import json
+import os
 import pathlib
 import re
 import shlex
+import subprocess
 
 import keras
 import numpy as np
@@ -81,6 +84,31 @@ LINES = [
     for line in block.splitlines()
     if re.match(r"\s*(\.venv/bin/)?tfinv ", line)
 ]
+
+
+@pytest.mark.parametrize("script", blocks(TEXTS["docs/scale.md"], "sh"))
+def test_the_scripts_are_shell(script):
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_each_task_of_the_slurm_job_learns_who_takes_part(tmp_path):
+    (script,) = [code for code in blocks(TEXTS["docs/scale.md"], "sh") if "srun" in code]
+    for name, code in {
+        "scontrol": 'if [ "$1" = show ]; then printf "node1\\nnode2\\n"; fi',
+        "srun": 'shift; SLURM_PROCID=1 "$@"',
+        "tfinv": 'printf "%s\\n" "$TF_CONFIG" "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{code}\n")
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_JOB_ID": "7"}
+    done = subprocess.run(["bash", "-c", script], env=path, text=True, check=True, capture_output=True)
+    config, *flags = done.stdout.splitlines()
+    assert json.loads(config) == {
+        "cluster": {"worker": ["node1:2222", "node2:2222"]},
+        "task": {"type": "worker", "index": 1},
+    }
+    values, _ = command.parse(importlib.import_module(f"tfinv_cli.{flags[0]}").COMMAND, flags[1:])
+    assert values.distribution == "multi_worker"
 
 
 def test_there_are_command_lines_to_parse():

@@ -6,6 +6,7 @@ import pytest
 
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
+from tfinv.evaluation import evaluators
 from tfinv.evaluation.decoder_probe import probe_encoder
 from tfinv.evaluation.evaluators import train_evaluators
 from tfinv.training.schedule import Schedule
@@ -111,6 +112,34 @@ def test_evaluators_are_trained_once(tmp_path):
     assert times() == before
     for old, new in zip(first.values(), again.values(), strict=True):
         np.testing.assert_allclose(new.predict(images), old.predict(images), rtol=1e-6)
+
+
+def test_an_evaluator_whose_training_is_killed_goes_on(tmp_path, monkeypatch):
+    data, schedule = stripes(), Schedule(epochs=6, batch_size=8)
+    options = {"architectures": ("mlp(units=16)",), "schedule": schedule}
+    (whole,) = train_evaluators(data, **options, workdir=tmp_path / "whole").values()
+
+    class Killed(Exception):
+        pass
+
+    class Until(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            begun.append(epoch)
+            if epoch == stop:
+                raise Killed
+
+    def fit(*args, **more):
+        return ours(*args, **more, callbacks=[Until()])
+
+    ours, begun, stop = evaluators.fit, [], 4
+    monkeypatch.setattr(evaluators, "fit", fit)
+    with pytest.raises(Killed):
+        train_evaluators(data, **options, workdir=tmp_path / "cut")
+    stop = None
+    (resumed,) = train_evaluators(data, **options, workdir=tmp_path / "cut").values()
+    assert begun == [0, 1, 2, 3, 4, 4, 5]
+    np.testing.assert_allclose(resumed.predict(data.images), whole.predict(data.images), rtol=1e-5)
+    assert not [path for path in (tmp_path / "cut").rglob("backup")]
 
 
 def _without_faint(images):

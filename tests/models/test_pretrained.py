@@ -13,6 +13,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 NAMES = models.pretrained_names()
 
 
+def test_the_models_that_the_texts_promise_ship():
+    assert set(NAMES) >= {"mnist-natural", "mnist-robust"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_ships_is_whole_and_scores_as_it_did(name):
     check_whole(name)

@@ -19,11 +19,11 @@ def drawn(monkeypatch):
     return grids
 
 
-def collected(featured=None):
+def collected(featured=None, held_out=1):
     images = np.random.default_rng(0).integers(0, 255, (6, 4, 4, 1), np.uint8)
     train = Dataset("some", "train", images, np.arange(6) % 2, ("a", "b"))
-    # Class b has no held-out image.
-    test = Dataset("some", "test", images[:1], np.zeros(1, int), ("a", "b"))
+    # With one, class b has no held-out image.
+    test = Dataset("some", "test", images[:held_out], np.arange(held_out) % 2, ("a", "b"))
     return Gallery(np.array([0, 1]), train, test, TrainingSet.make(train.images, train.labels, {}), featured)
 
 
@@ -44,6 +44,16 @@ def test_the_start_stands_above_the_models_that_share_it(tmp_path, drawn):
     assert list(drawn["multiscale-equal-samples.png"]) == ["start", "usual", "robust"]
     np.testing.assert_array_equal(drawn["multiscale-equal-samples.png"]["usual"], found(0, 9)["images"][2:])
     assert all("what the attack began with" in f.caption for f in figures.values())
+
+
+def test_a_real_image_of_each_class_stands_beside_its_reconstruction(tmp_path, drawn):
+    pictures = collected(held_out=4)
+    pictures.add("usual", "multiscale", "equal", found(0, 9))
+    (figure,) = pictures.draw(tmp_path)
+    grid = drawn["multiscale-equal.png"]
+    assert list(grid) == ["class mean", "held-out image", "start", "usual"]
+    np.testing.assert_array_equal(grid["held-out image"], pictures._test.images[:2])
+    assert "an image of it that no model saw" in figure.caption
 
 
 @pytest.mark.parametrize("third", [False, True])

@@ -36,6 +36,23 @@ def test_a_step_updates_the_weights_and_the_perturbation_with_the_same_gradients
     np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.1, replays), atol=1e-5)
 
 
+def test_in_l2_the_perturbation_follows_the_gradient_and_stays_in_its_ball():
+    training = FreeTraining(linear_net(TWO), Free(eps=0.1, norm="l2", replays=2), seed=2)
+    training.compile(keras.optimizers.SGD(0.5))
+    moved = noise(tf.constant(IMAGES), 0.1, "l2", training.draw()).numpy().reshape(3, 4)
+    training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
+    flat, kernel, hot = IMAGES.reshape(3, 4), TWO, np.eye(2)[LABELS]
+    for _ in range(2):
+        seen = flat + moved
+        odds = np.exp(seen @ kernel)
+        error = odds / odds.sum(1, keepdims=True) - hot
+        ascent, kernel = error @ kernel.T, kernel - 0.5 * seen.T @ error / 3
+        # All pixels are further than .1 from black and white, so the ball alone holds the step.
+        moved = moved + 0.1 * ascent / np.linalg.norm(ascent, axis=1, keepdims=True)
+        moved *= np.minimum(1, 0.1 / np.linalg.norm(moved, axis=1, keepdims=True))
+    np.testing.assert_allclose(training.classifier.layers[-1].kernel, kernel, atol=1e-5)
+
+
 def test_progress_and_draws_follow_the_steps_of_many_updates():
     training = FreeTraining(linear_net(TWO), Free(replays=4, ramp=0.5), steps=10)
     training.compile(keras.optimizers.SGD(0.0))

@@ -53,6 +53,32 @@ def test_the_loss_of_mart():
     assert loss_of(MartTraining(linear_net(KERNEL), Mart(weight=2.5))) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda net: TradesTraining(net, Trades(beta=2.5)), lambda net: MartTraining(net, Mart(weight=2.5))],
+    ids=["trades", "mart"],
+)
+def test_the_gradient_is_that_of_the_whole_loss(make):
+    """Of both predictions, clean and perturbed, and of MART's weights too: nothing is held constant, as in the authors' code."""
+    training = make(linear_net(KERNEL))
+    training.compile()
+    (kernel,) = training.classifier.trainable_variables
+
+    def loss():
+        return training.objective(tf.constant(LABELS), tf.constant(CLEAN), tf.constant(MOVED))[0]
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    found = tape.gradient(value, kernel).numpy()
+    rng, start, step = np.random.default_rng(1), kernel.numpy(), 0.01
+    for _ in range(6):
+        along = rng.normal(size=start.shape).astype(np.float32)
+        kernel.assign(start + step * along)
+        ahead = float(loss())
+        kernel.assign(start - step * along)
+        assert (ahead - float(loss())) / (2 * step) == pytest.approx(np.sum(found * along), rel=0.01, abs=0.01)
+
+
 def test_label_smoothing_is_of_the_cross_entropy_alone():
     for make, probability in (
         (lambda: TradesTraining(linear_net(KERNEL), Trades(beta=2.5)), P),
@@ -88,6 +114,16 @@ def test_trades_goes_to_where_the_prediction_changes_most(norm):
     ways = np.sign(found @ AWAY)
     assert set(ways) == {-1.0, 1.0}
     np.testing.assert_allclose(found, 0.1 * ways[:, None] * along, atol=1e-4)
+
+
+def test_trades_ramps_up_its_ball_and_its_steps():
+    training = TradesTraining(linear_net(TWO), Trades(eps=0.2, ramp=0.5, steps=5), steps=100, seed=1)
+    training.compile()
+    images = tf.fill([16, 2, 2, 1], 0.5)
+    for iterations, eps in ((10, 0.04), (25, 0.1), (80, 0.2)):
+        training.optimizer.iterations.assign(iterations)
+        _, moved = training.prepare(images, tf.fill([16], -1))
+        np.testing.assert_allclose(np.abs(moved - images), eps, atol=1e-6)
 
 
 def test_the_start_of_trades_is_close_to_the_image():

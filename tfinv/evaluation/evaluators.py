@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 from collections.abc import Sequence
 
 import keras
@@ -66,7 +67,8 @@ def train_evaluators(
       architectures: specs as in `check_evaluators`; none should be the victim's alone.
       schedule: of each, at the rate of its own architecture; its `validation` counts for nothing, as all images are learnt from.
       seed: of the first; the others follow. It must not be a victim's.
-      workdir: keeps the trained evaluators, which are then not trained again; None keeps nothing.
+      workdir: keeps the trained evaluators, which are then not trained again, and the backup of one whose training is killed; None
+        keeps nothing.
 
     Returns:
       Classifiers by name, such as "mlp-1000" and "cnn+adversarial-1001".
@@ -84,10 +86,12 @@ def train_evaluators(
             keras.utils.set_random_seed(seed + i)
             own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
             trained = training_model(training, dataset, own, seed=seed + i)
-            fit(trained, dataset, epochs=own.epochs, batch_size=own.batch_size, seed=seed + i)
+            folder = None if path is None else path.parent / "training" / name
+            fit(trained, dataset, epochs=own.epochs, batch_size=own.batch_size, seed=seed + i, workdir=folder)
             model = exported(trained, own)
-            if path is not None:
+            if path is not None and folder is not None:
                 with files.atomic_path(path) as temporary:
                     model.save(temporary)
+                shutil.rmtree(folder / "backup", ignore_errors=True)
         found[name] = Classifier.from_keras(model)
     return found

@@ -8,7 +8,6 @@ from tfinv.evaluation.check import Check
 from tfinv.evaluation.frontier import Line, Point, fit_line, leaves
 from tfinv.evaluation.inversion_checks import SAME_ACCURACY
 
-NAME = "some-recipe-is-robust-and-private"
 _ADVICE = (
     "No robust recipe held against the sweep gives away far less than its robust accuracy lets expect, at the same accuracy. "
     "Choose on the line what you need more, or look for another defence."
@@ -59,16 +58,14 @@ def judge(
     try:
         line = fit_line(points)
     except UserError as error:
-        return Verdict(Check(NAME, None, str(error) + told, _ADVICE))
+        return Verdict(_check(None, str(error) + told))
     said = f"rank correlation {line.rho:.2f}, r = {line.r:.2f}, over {line.n} swept models"
     if len(alone) > 1:
         said += f"; r of each seed alone {', '.join(f'{one.r:.2f}' for one in alone)}"
     # Intervals of 95 % that don't touch: as careful as several recipes need.
     limit = max((_high(p) for p in points if p.label == usual and not p.flaw), default=None)
     if limit is None:
-        return Verdict(
-            Check(NAME, None, f"{said}; no sound model trained as usual to be more robust than{told}", _ADVICE), line
-        )
+        return Verdict(_check(None, f"{said}; no sound model trained as usual to be more robust than{told}"), line)
     robust = [p for p in points if not p.swept and not p.flaw and (p.x_interval or (p.x, p.x))[0] > limit]
     level = 1 - 0.05 / max(1, len(robust))
     twins = {p.label: p for p in points if p.swept}
@@ -89,7 +86,11 @@ def judge(
         said += f"; beyond the line on the private side: {', '.join(off) or 'none'} of {len(robust)} robust ones held against it"
     if robust and not off and floor is not None and not any(_reachable(line, p, floor, lower, level) for p in robust):
         passed, said = None, f"{said}, and none could be: its prediction reaches to the end of the scale"
-    return Verdict(Check(NAME, passed, said + told, _ADVICE), line, level)
+    return Verdict(_check(passed, said + told), line, level)
+
+
+def _check(passed, evidence):
+    return Check("some-recipe-is-robust-and-private", passed, evidence, _ADVICE)
 
 
 def _high(point):

@@ -12,7 +12,7 @@ from tfinv.reporting import Figure
 from tfinv.reporting.figures import Neighbours, image_grid, neighbour_grid
 
 SHOWN = 10  # classes in the pictures
-START = "start"
+MEAN, HELD_OUT, START = "class mean", "held-out image", "start"
 _SAID = " The row of the start is what the attack began with, on whichever model."
 
 
@@ -50,8 +50,8 @@ class Gallery:
         """
         images, labels = found["images"], found["labels"]
         first = [int(np.flatnonzero(labels == k)[0]) for k in self._labels]
-        means = {"class mean": [self._against.class_means[k] for k in self._labels]}
-        _add_row(self._grids.setdefault((method, budget), means), label, images[first], found["starts"][first])
+        grid = self._grids.setdefault((method, budget), self._real())
+        _add_row(grid, label, images[first], found["starts"][first])
         several = np.flatnonzero(labels == self._featured)[:SHOWN] if self._featured is not None else ()
         if len(several) > 1:
             samples = self._samples.setdefault((method, budget), {})
@@ -62,6 +62,13 @@ class Gallery:
                 Neighbours(images[i], [self._train.images[j]], [f"{j}: {d:.1f}"])
                 for i, j, d in zip(first, near.indices, near.distances, strict=True)
             ][: SHOWN // 2]
+
+    def _real(self) -> dict[str, list[np.ndarray]]:
+        """The rows above those of models: what each class looks like."""
+        real = {MEAN: [self._against.class_means[k] for k in self._labels]}
+        if len(self._shown) == len(self._labels):
+            real[HELD_OUT] = [self._test.images[i] for i in self._shown]
+        return real
 
     def add_decoded(self, label: str, images: np.ndarray) -> None:
         """Takes what a fresh decoder makes of the held-out images."""
@@ -81,6 +88,7 @@ class Gallery:
                 f"{method}-{budget}",
                 f"Reconstructions: {method}, {budget}",
                 "One column a class; the first row is the mean of the class's training images, which no attacker saw."
+                + (" The second is an image of it that no model saw." if HELD_OUT in grid else "")
                 + (_SAID if START in grid else ""),
                 image_grid,
                 grid,
@@ -118,7 +126,7 @@ class Gallery:
 
 def _add_row(grid: dict[str, list[np.ndarray]], label: str, images: np.ndarray, starts: np.ndarray) -> None:
     """A model's images; above those of all models their starts, where these differ among themselves and not between models."""
-    models = set(grid) - {"class mean", START}
+    models = set(grid) - {MEAN, HELD_OUT, START}
     if not models and not np.all(starts == starts[0]):
         grid[START] = list(starts)
     elif START in grid and not np.allclose(grid[START], starts, atol=1e-3):
