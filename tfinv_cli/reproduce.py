@@ -28,7 +28,8 @@ def _run(values: Any, rest: list[str]) -> None:
         raise command.UsageError(f"Expected one of {', '.join(WHAT)}. Received: {' '.join(rest) or 'nothing'}.")
     begin, what = time.perf_counter(), rest[0]
     config = settings.resolve(what, values)
-    workdir = Workdir(values.workdir, finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir"))
+    kept = finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir", "workers")
+    workdir = Workdir(values.workdir, kept)
     size = victim.image_size(config["image_size"])
     train, test = (
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
@@ -51,6 +52,7 @@ def _run(values: Any, rest: list[str]) -> None:
             train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
         )
     elif what in _COMPARISONS:
+        common["workers"] = config["workers"]
         rows, checks, figures = _COMPARISONS[what](config, train, test, workdir, values.data_dir, seeds, **common)
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]

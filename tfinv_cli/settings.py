@@ -51,6 +51,7 @@ DEFAULTS["inversion"] = _INVERSIONS | {
     "limit": 1000,
     "seed": 0,
     "seeds": 3,
+    "workers": 1,
     **_SCHEDULED,
 }
 
@@ -93,6 +94,7 @@ _ROBUST = {
     "decoder_epochs": 15,
     "seed": 0,
     "seeds": 1,
+    "workers": 1,
 }
 _BOTH_WAYS = (
     _ROBUST
@@ -209,6 +211,9 @@ FLAGS = (
     flags.whole("decoder_steps", None, "Steps of the decoder for one of the encoder.", 1),
     flags.whole("seed", None, "The first seed.", most=flags.MOST_SEED),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
+    flags.whole(
+        "workers", None, "Processes that share the models of a comparison, each with its part of the cores.", 1
+    ),
     flags.IMAGE_SIZE,
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
     flags.whole("limit", None, "Use the first so many test images only.", 1),

@@ -18,7 +18,7 @@ GOOD = Schedule("softmax", epochs=1, batch_size=32)
 DIVERGES = Schedule("softmax", epochs=2, batch_size=32, learning_rate=1e38, optimizer="sgd")
 
 
-def compared(tmp_path, *members):
+def compared(tmp_path, *members, **more):
     return compare(
         TRAIN,
         TEST,
@@ -29,16 +29,21 @@ def compared(tmp_path, *members):
         known=Knowledge(images=TEST.images, source="held-out images"),
         defended=("robust",),
         undefended=("none",),
+        **more,
     )
 
 
-def test_a_training_that_diverges_costs_only_its_own_figures(tmp_path):
+def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_path):
+    """The first model is this process's, the others are shared by two."""
+    told = []
     members = [
         Member("none", defence("none"), GOOD),
         Member("robust", defence("fast(eps=.1)"), GOOD),
         Member("gone", defence("none"), DIVERGES),
     ]
-    found = compared(tmp_path, *members)
+    found = compared(tmp_path, *members, workers=2, progress=told.append)
+    assert {"robust, seed 0: done", "gone, seed 0: done"} <= set(told)
+    assert "none, seed 0: done" not in told
     assert {m.keys["experiment"] for m in found.measured} == {"none", "robust"}
     checks = {c.name: c for c in found.checks}
     assert checks["trainings-end"].passed is False

@@ -28,6 +28,7 @@ from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import check_member, is_robust, train_defended
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
+from tfinv.recipes.processes import spread
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
@@ -102,6 +103,7 @@ def compare(
     pictured: Sequence[str] = (),
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
+    workers: int = 1,
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Compared:
@@ -124,6 +126,7 @@ def compare(
       pictured: names of attackers whose samples of every class, and the training images nearest to them, are drawn for each model.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
+      workers: processes that share the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
@@ -146,23 +149,18 @@ def compare(
     ]
     run = _Run(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
     gallery = Gallery(wanted, train, test, against, featured)
-    for seed in seeds:
-        for member in members:
-            try:
-                victim = run.train(member, seed)
-            except Diverged as error:
-                # The others are worth having: that is told, and fails a check.
-                run.diverged.append(f"{member.label} (seed {seed}): {error}")
-                continue
-            if robustness is not None:
-                run.attack(victim, robustness)
-            shown = gallery if seed == seeds[0] else None
-            for attacker in attackers:
-                if attacker.equal.ACCESS != "gradients" or victim.classifier.differentiable:
-                    run.invert(victim, attacker, shown)
-            # What the outputs hide, the encoder does not.
-            if victim.classifier.differentiable and judging.has_decoder(victim.model):
-                run.decode(victim, shown)
+    tasks = [(member, seed) for seed in seeds for member in members]
+    for i, (member, seed) in enumerate(tasks):
+        if i == 1 and workers > 1:
+            # The first has trained what attacks have in common; what the others leave is read below.
+            spread(
+                _apart,
+                (train, test, workdir, judging, known, wanted, tuple(attackers), robustness),
+                tasks[1:],
+                workers,
+                done=lambda task: progress(f"{task[0].label}, seed {task[1]}: done"),
+            )
+        run.meet(member, seed, attackers, robustness, gallery if seed == seeds[0] else None)
     measured, references = run.measured, [*references, *run.starts]
     rows = [r for m in references for r in m.rows()] + run.rows + [r for m in measured for r in m.rows()]
     means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
@@ -218,6 +216,29 @@ class _Run:
     accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
     diverged: list[str] = dataclasses.field(default_factory=list)
+
+    def meet(
+        self,
+        member: Member,
+        seed: int,
+        attackers: Sequence[Attacker],
+        robustness: Robustness | None,
+        gallery: Gallery | None,
+    ) -> None:
+        """All that one model meets; nothing but a note where its training diverges, as the others are worth having."""
+        try:
+            victim = self.train(member, seed)
+        except Diverged as error:
+            self.diverged.append(f"{member.label} (seed {seed}): {error}")
+            return
+        if robustness is not None:
+            self.attack(victim, robustness)
+        for attacker in attackers:
+            if attacker.equal.ACCESS != "gradients" or victim.classifier.differentiable:
+                self.invert(victim, attacker, gallery)
+        # What the outputs hide, the encoder does not.
+        if victim.classifier.differentiable and self.judging.has_decoder(victim.model):
+            self.decode(victim, gallery)
 
     def train(self, member: Member, seed: int) -> _Victim:
         self.progress(f"{member.label}, seed {seed}: training")
@@ -299,6 +320,17 @@ class _Run:
             return measure(found, against=self.against, keys=keys).to_json()
 
         self.measured.append(Measurement.from_json(self.workdir.json(stage, made)))
+
+
+def _apart(train, test, workdir, judging, known, wanted, attackers, robustness):
+    """What a process of its own does with each member and seed: it leaves the stages."""
+    against, _ = judging.judges(train, test, workdir)
+
+    def meet(member, seed):
+        run = _Run(train, test, workdir, judging, against, known, wanted, (), 0, lambda line: None)
+        run.meet(member, seed, attackers, robustness, None)
+
+    return meet
 
 
 def _invert(classifier, wanted, method, samples, known, seed):

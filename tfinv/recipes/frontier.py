@@ -96,6 +96,7 @@ def frontier(
     samples: int = 4,
     steps: int = 200,
     seeds: Sequence[int] = (0,),
+    workers: int = 1,
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Row], list[Check], list[Figure]]:
@@ -115,6 +116,7 @@ def frontier(
       samples: reconstructions a class.
       steps: of the inversion.
       seeds: a training, an evaluation and an inversion each.
+      workers: processes that share the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
@@ -132,6 +134,7 @@ def frontier(
         undefended=(),
         robustness=robustness,
         seeds=seeds,
+        workers=workers,
         verbose=verbose,
         progress=progress,
     )

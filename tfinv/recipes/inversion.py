@@ -34,6 +34,7 @@ def inversion(
     than: Sequence[str] = (UNDEFENDED,),
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
+    workers: int = 1,
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
@@ -55,6 +56,7 @@ def inversion(
       than: of the defences those with which each of the others is compared.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
+      workers: processes that share the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
@@ -78,6 +80,7 @@ def inversion(
         undefended=than,
         labels=labels,
         seeds=seeds,
+        workers=workers,
         verbose=verbose,
         progress=progress,
     ).shown

@@ -35,6 +35,7 @@ def robust_or_private(
     steps: int = 200,
     featured: int = 0,
     seeds: Sequence[int] = (0,),
+    workers: int = 1,
     verbose: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
@@ -58,6 +59,7 @@ def robust_or_private(
       steps: of the inversions with a budget of steps.
       featured: the class of the figure of different samples; the source has birds.
       seeds: a training and an inversion each.
+      workers: processes that share the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
@@ -76,6 +78,7 @@ def robust_or_private(
         featured=featured,
         pictured=(SEED_ATTACK,),
         seeds=seeds,
+        workers=workers,
         verbose=verbose,
         progress=progress,
     ).shown
