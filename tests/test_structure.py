@@ -35,6 +35,7 @@ COMMANDS = ("attack", "evaluate", "invert", "report", "reproduce", "train")
 SHARED = (
     "__init__",
     "adversarial",
+    "chunks",
     "command",
     "compared",
     "finish",

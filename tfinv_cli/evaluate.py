@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tfinv.evaluation.checks import THOROUGH, robustness_checks
@@ -11,7 +12,7 @@ from tfinv.evaluation.robustness import accuracy_curve, named_attacks
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
-from tfinv_cli import command, finish, flags, victim
+from tfinv_cli import chunks, command, finish, flags, victim
 from tfinv_cli.progress import robust_so_far
 
 
@@ -21,7 +22,8 @@ def _run(values: Any, _: list[str]) -> None:
     classifier, data = victim.load(values)
     finish.say(f"{classifier}\n{data}")
     given = {"command": "evaluate", **config, **victim.contents(values, data)}
-    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"))
+    kept = finish.without(given, "workdir", "data_dir", "workers")
+    workdir = Workdir(values.workdir, kept)
     images = BoundedImages(data, classifier)
     rows, checks = [], [victim.bounds_check(classifier, data)]
     for seed in range(values.seed, values.seed + values.seeds):
@@ -35,10 +37,8 @@ def _run(values: Any, _: list[str]) -> None:
                 values.eps,
                 experiment="model",
                 seed=seed,
-                batch_size=values.batch_size,
-                curve=values.curve,
-                keep=workdir.arrays,
-                checkpoints=workdir.path / "stages",
+                **chunks.how(values, workdir),
+                ahead=partial(chunks.share, values, kept, seed) if values.workers > 1 else None,
                 progress=progress,
             )
         rows += found
@@ -67,6 +67,12 @@ A killed run, started again with the same --workdir, goes on.
         flags.SEED,
         flags.SEEDS,
         flags.BATCH_SIZE,
+        flags.whole(
+            "workers",
+            1,
+            "Processes that share the chunks of 4 x --batch_size images, each with its part of the cores.",
+            1,
+        ),
         flags.WORKDIR,
     ),
     _run,

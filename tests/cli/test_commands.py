@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tfinv.classifier import Classifier
+from tfinv.evaluation import robustness
 from tfinv.reporting import Results
 from tfinv_cli import main
 
@@ -105,6 +106,21 @@ def test_what_was_kept_of_one_model_is_not_taken_for_another(digits, tmp_path, c
         capsys.readouterr()
         assert run(command, *args, "--workdir", tmp_path / command) == 1
         assert "model_contents=" in one_line(capsys.readouterr().err)
+
+
+def test_workers_share_the_images_and_find_the_same(digits, tmp_path, monkeypatch):
+    model, images = digits / "model.keras", digits / "digits.npz"
+    args = ("--model", model, "--dataset", images, "--limit=20", "--batch_size=2", "--eps=0.1", "--attacks=fgsm,noise")
+    more = ("evaluate", *args, "--check_images=10")
+    assert run(*more, "--workdir", tmp_path / "one") == 0
+    # What this process would attack itself, it doesn't: the others did.
+    monkeypatch.setattr(robustness, "attack_at_each", None)
+    assert run(*more, "--workers=2", "--workdir", tmp_path / "two") == 0
+
+    def rows(name):
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(tmp_path / name).rows]
+
+    assert rows("two") == rows("one")
 
 
 def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):

@@ -81,6 +81,7 @@ def accuracy_curve(
     curve: str = "independent",
     keep: Keep | None = None,
     checkpoints: pathlib.Path | None = None,
+    ahead: Callable[[list[range]], None] | None = None,
     progress: Progress | None = None,
     sink: Sink | None = None,
 ) -> list[dict[str, Any]]:
@@ -100,6 +101,7 @@ def accuracy_curve(
       curve: "independent" runs, one an eps, or "bisected", see `curves.attack_at_each`.
       keep: stores finished chunks, so that a killed run goes on.
       checkpoints: a folder for the state of the chunk at work.
+      ahead: is told the rows of each chunk before the first, so that others may `attack_chunk` them into what `keep` reads.
       progress: is told the images done, all of them, and the accuracies so far by (name, eps).
       sink: is given the name of the attack, with its eps if there is one run an eps, the rows, and their adversarial images.
 
@@ -116,47 +118,106 @@ def accuracy_curve(
         raise expected(
             "eps of at most 1 in linf, fractions of the bounds' width", max(eps), "Write --eps=8/255 for 8 grey levels."
         )
-    budgets = sorted({float(e) for e in eps if e != 0})
+    budgets = _budgets(eps)
     if len({name for name, _ in named}) < len(named):
         raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
     total, size = len(labels), _BATCHES * batch_size
+    chunks = [range(begin, min(begin + size, total)) for begin in range(0, total, size)]
+    if ahead:
+        ahead(chunks)
     correct = np.zeros(total, bool)
     parts: dict[str, list[Arrays]] = {name: [] for name, _ in named}
-    for begin in range(0, total, size):
-        rows = np.arange(begin, min(begin + size, total))
-        chunk, true = np.asarray(images[begin : begin + size]), labels[begin : begin + size]
-        correct[rows] = classifier.predict(chunk, batch_size).argmax(1) == true
+    for rows in chunks:
+        part = slice(rows.start, rows.stop)
+        correct[part] = classifier.predict(np.asarray(images[part]), batch_size).argmax(1) == labels[part]
         for name, attack in named if budgets else ():
-            label = f"{_slug(name)}-{seed}-{begin}"
-
-            def make(name=name, attack=attack, chunk=chunk, true=true, rows=rows, label=label):
-                outcome, adversarial = attack_at_each(
-                    classifier,
-                    chunk,
-                    true,
-                    scale_eps(attack, 0.0, classifier),
-                    [scale_eps(attack, e, classifier).eps for e in budgets],
-                    rows=rows,
-                    seed=seed,
-                    batch_size=batch_size,
-                    mode=curve,
-                    checkpoint=checkpoints and checkpoints / f"{label}.npz",
-                )
-                if sink:
-                    each = len(adversarial) == len(budgets) > 1
-                    for e, found in zip(budgets, adversarial, strict=False):
-                        sink(f"{name} eps={e:g}" if each else name, rows, found)
-                return vars(outcome)
-
-            parts[name].append(keep(label, make) if keep else make())
+            found = attack_chunk(
+                classifier,
+                images,
+                labels,
+                (name, attack),
+                eps,
+                rows,
+                seed=seed,
+                batch_size=batch_size,
+                curve=curve,
+                keep=keep,
+                checkpoints=checkpoints,
+                sink=sink,
+            )
+            parts[name].append(found)
             if progress:
-                progress(rows[-1] + 1, total, _so_far(parts, budgets))
-    found = [accuracy_row(experiment, "none", 0.0, correct, seed)]
+                progress(rows.stop, total, _so_far(parts, budgets))
+    curves = [accuracy_row(experiment, "none", 0.0, correct, seed)]
     for name, attack in named if budgets else ():
         whole = Outcome(**{k: _join([p[k] for p in parts[name]], k) for k in parts[name][0]})
         for k, fraction in enumerate(budgets):
-            found.append(_row(experiment, name, attack, fraction, whole, k, correct, seed, classifier, curve))
-    return found
+            curves.append(_row(experiment, name, attack, fraction, whole, k, correct, seed, classifier, curve))
+    return curves
+
+
+def attack_chunk(
+    classifier: Classifier,
+    images: Any,
+    labels: np.ndarray,
+    attack: tuple[str, Attack],
+    eps: Sequence[float],
+    rows: range,
+    *,
+    seed: int = 0,
+    batch_size: int = 256,
+    curve: str = "independent",
+    keep: Keep | None = None,
+    checkpoints: pathlib.Path | None = None,
+    sink: Sink | None = None,
+) -> Arrays:
+    """What one attack does to one chunk of the images at each eps; the arguments are those of `accuracy_curve`.
+
+    Args:
+      classifier: under test.
+      images: all of them.
+      labels: likewise.
+      attack: name and attack.
+      eps: fractions of the bounds' width.
+      rows: of the chunk.
+      seed: of the draws, which are those of the rows.
+      batch_size: examples in one compiled call.
+      curve: how the eps follow each other.
+      keep: stores the chunk, or has it.
+      checkpoints: a folder for the state of the chunk.
+      sink: is given the adversarial images.
+
+    Returns:
+      The arrays of a `curves.Outcome`.
+    """
+    name, made = attack
+    budgets, numbers = _budgets(eps), np.arange(rows.start, rows.stop)
+    label = f"{_slug(name)}-{seed}-{rows.start}"
+
+    def make() -> Arrays:
+        outcome, adversarial = attack_at_each(
+            classifier,
+            np.asarray(images[rows.start : rows.stop]),
+            labels[rows.start : rows.stop],
+            scale_eps(made, 0.0, classifier),
+            [scale_eps(made, e, classifier).eps for e in budgets],
+            rows=numbers,
+            seed=seed,
+            batch_size=batch_size,
+            mode=curve,
+            checkpoint=checkpoints and checkpoints / f"{label}.npz",
+        )
+        if sink:
+            each = len(adversarial) == len(budgets) > 1
+            for e, found in zip(budgets, adversarial, strict=False):
+                sink(f"{name} eps={e:g}" if each else name, numbers, found)
+        return vars(outcome)
+
+    return keep(label, make) if keep else make()
+
+
+def _budgets(eps: Sequence[float]) -> list[float]:
+    return sorted({float(e) for e in eps if e != 0})
 
 
 def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack:
