@@ -5,7 +5,7 @@ import pytest
 
 from tfinv.errors import UserError
 from tfinv.evaluation.frontier import Point, fit_line
-from tfinv.reporting.scatter import draw_frontier, frontier_plot
+from tfinv.reporting.scatter import draw_frontier, frontier_plot, short
 
 SWEPT = [
     Point(n, x, y, (x - 0.02, x + 0.03), (y - 0.1, y + 0.05))
@@ -62,3 +62,8 @@ def test_it_is_written(tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match="at least one point"):
         frontier_plot([], tmp_path / "g.png", x="x", y="y")
+
+
+def test_names_leave_out_what_all_of_a_recipe_share():
+    labels = ["atat(weight=0.8)", "none", "fast(eps=0.1,ramp=.5)", "fast(eps=0.2,ramp=.5)"]
+    assert short(labels) == ["atat(weight=0.8)", "none", "fast(eps=0.1)", "fast(eps=0.2)"]

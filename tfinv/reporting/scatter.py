@@ -74,14 +74,17 @@ def draw_frontier(
     _draw(axes, [p for p in sound if p.swept], canvas.COLOURS[0], "swept")
     _draw(axes, [p for p in sound if not p.swept], canvas.COLOURS[1], "held against the line", markerfacecolor="white")
     _draw(axes, [p for p in points if p.flaw], canvas.FAINT, "not counted", fmt="x")
-    for point in points:
-        if point.twin:
-            continue  # the line to its twin says which it is
+    # The line to its twin says which a held one is.
+    named = sorted((p for p in points if not p.twin), key=lambda p: p.x)
+    middle = (min(p.x for p in points) + max(p.x for p in points)) / 2
+    for i, (point, text) in enumerate(zip(named, short([p.label for p in named]), strict=True)):
+        right = point.x > middle
         axes.annotate(
-            canvas.wrap(point.label, 34, 2),
+            canvas.wrap(text, 34, 2),
             (point.x, point.y),
             textcoords="offset points",
-            xytext=(5, 4),
+            xytext=(-5 if right else 5, -9 if i % 2 else 4),
+            ha="right" if right else "left",
             fontsize=6,
             color=canvas.INK,
         )
@@ -93,6 +96,17 @@ def draw_frontier(
     axes.set_ylabel(y)
     figure.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=3, loc="upper center")
     return figure
+
+
+def short(labels: Sequence[str]) -> list[str]:
+    """Text forms without the arguments that are the same in all of their name: "fast(eps=.1)" for "fast(eps=.1,ramp=.5)"."""
+    parts = [(name, inside.rstrip(")").split(",")) for name, _, inside in (label.partition("(") for label in labels)]
+    kept = []
+    for name, inside in parts:
+        others = [set(given) for other, given in parts if other == name]
+        own = [a for a in inside if a and (len(others) == 1 or not all(a in given for given in others))]
+        kept.append(f"{name}({','.join(own)})" if own else name)
+    return kept
 
 
 def _draw(axes: Axes, points: Sequence[Point], colour: str, name: str, fmt: str = "o", **style: Any) -> None:
