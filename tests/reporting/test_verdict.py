@@ -45,3 +45,13 @@ def test_the_lowest_accuracy_is_that_of_a_sound_attack(accuracy_row):
     assert text == (
         "No check failed; 1 of 1 passed. Accuracy: m 90.0 % on clean images, 40.0 % at the lowest (pgd, eps 0.1)."
     )
+
+
+def test_of_many_models_the_paragraph_names_the_lowest_and_the_highest(accuracy_row, inversion_row):
+    rows = [accuracy_row(f"m{i}", "pgd", 0.1, i / 10) for i in range(8)]
+    rows += [inversion_row(f"m{i}", "acc@1", 1 - i / 10, evaluator="mlp") for i in range(8)]
+    text = verdict(Results("c", {}, rows, [_check("a", True)]))
+    assert "Accuracy: m0 0.0 % at the lowest (pgd, eps 0.1), to m7 70.0 % at the lowest (pgd, eps 0.1); 6 more" in text
+    assert "at most: m7 30.0 % (mi-face, equal, mlp), to m0 100.0 % (mi-face, equal, mlp); 6 more between" in text
+    few = verdict(Results("c", {}, rows[:6], [_check("a", True)]))
+    assert all(f"m{i} " in few for i in range(6))
