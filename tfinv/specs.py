@@ -121,13 +121,13 @@ def normal(registry: Mapping[str, Callable[..., Any]], text: str, hint: str = ""
     """
     name, given = read(registry, text, hint)
     known = _arguments(registry[name])
-    return _written(name, {k: given[k] for k in known if k in given and given[k] != known[k].default})
+    return written(name, {k: given[k] for k in known if k in given and given[k] != known[k].default})
 
 
 def show(name: str, value: Any) -> str:
     """The text form of a dataclass called `name`, with every field that differs from its default."""
     fields = [f for f in dataclasses.fields(value) if f.init]
-    return _written(name, {f.name: v for f in fields if (v := getattr(value, f.name)) != f.default})
+    return written(name, {f.name: v for f in fields if (v := getattr(value, f.name)) != f.default})
 
 
 class _Argument(typing.NamedTuple):
@@ -143,7 +143,8 @@ def _arguments(made: Callable[..., Any]) -> dict[str, _Argument]:
     return {p.name: _Argument(p.annotation, p.default) for p in parameters if p.default is not p.empty}
 
 
-def _written(name: str, arguments: Mapping[str, Any]) -> str:
+def written(name: str, arguments: Mapping[str, Any]) -> str:
+    """The text form of a name with these arguments, all of them."""
     return name + (f"({','.join(f'{k}={_shown(v)}' for k, v in arguments.items())})" if arguments else "")
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfinv.attacks import PGD, attack, worst_case
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
+from tfinv.evaluation import robustness
 from tfinv.evaluation.robustness import accuracy_curve, named_attacks
 
 
@@ -54,3 +55,13 @@ def test_an_eps_that_the_curve_would_replace_is_refused():
     assert [name for name, _ in named_attacks(["fgsm", "pgd(steps=3)"])] == ["fgsm", "pgd(steps=3)"]
     with pytest.raises(UserError, match=r"pgd without an eps of its own.*--eps"):
         named_attacks(["fgsm", "pgd(eps=.1)"])
+
+
+@pytest.mark.parametrize(("eps", "told"), [((0.1,), [[range(2), range(2, 3)]]), ((0.0,), [])])
+def test_what_is_ahead_is_told_where_there_is_something_to_attack(eps, told, monkeypatch):
+    monkeypatch.setattr(robustness, "_BATCHES", 1)
+    found = []
+    classifier, images = brightness((0, 1)), np.full((3, 2, 2, 1), 0.5, np.float32)
+    options = {"experiment": "a", "batch_size": 2, "ahead": found.append}
+    accuracy_curve(classifier, images, np.zeros(3, int), named_attacks(["fgsm"]), eps, **options)
+    assert found == told

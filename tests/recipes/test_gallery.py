@@ -53,7 +53,7 @@ def test_a_real_image_of_each_class_stands_beside_its_reconstruction(tmp_path, d
     grid = drawn["multiscale-equal.png"]
     assert list(grid) == ["class mean", "held-out image", "start", "usual"]
     np.testing.assert_array_equal(grid["held-out image"], pictures._test.images[:2])
-    assert "an image of it that no model saw" in figure.caption
+    assert "one of the held-out images" in figure.caption
 
 
 @pytest.mark.parametrize("third", [False, True])

@@ -67,3 +67,5 @@ def test_it_is_written(tmp_path):
 def test_names_leave_out_what_all_of_a_recipe_share():
     labels = ["atat(weight=0.8)", "none", "fast(eps=0.1,ramp=.5)", "fast(eps=0.2,ramp=.5)"]
     assert short(labels) == ["atat(weight=0.8)", "none", "fast(eps=0.1)", "fast(eps=0.2)"]
+    combined = ["fast(eps=.1)+mid(beta=2)", "fast(eps=.2)+mid(beta=2)"]
+    assert short(combined) == combined

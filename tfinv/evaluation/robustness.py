@@ -123,7 +123,7 @@ def accuracy_curve(
         raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
     total, size = len(labels), _BATCHES * batch_size
     chunks = [range(begin, min(begin + size, total)) for begin in range(0, total, size)]
-    if ahead:
+    if ahead and budgets:
         ahead(chunks)
     correct = np.zeros(total, bool)
     parts: dict[str, list[Arrays]] = {name: [] for name, _ in named}

@@ -19,6 +19,7 @@ from tfinv.evaluation.frontier import Line, Point, fit_line
 from tfinv.evaluation.frontier_check import judge
 from tfinv.evaluation.frontier_points import points_of
 from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
+from tfinv.evaluation.references import START
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
@@ -30,8 +31,6 @@ from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 
 Row = dict[str, Any]
-
-_START = "start of the inversion"
 
 # What is held against robust accuracy, how the axis is called, and the most private value there is.
 _AXES = {
@@ -157,7 +156,7 @@ def frontier(
         levels = _levels(found.references, attack, measure)
         alone = _lines(points_at(seeds=[seed]) for seed in seeds)
         lower = BETTER[measure] == "higher"  # what gives away more when it is higher is private when it is low
-        verdict = judge(points, lower=lower, floor=floor, start=levels.get(_START), alone=alone)
+        verdict = judge(points, lower=lower, floor=floor, start=levels.get(START), alone=alone)
         check = dataclasses.replace(verdict.check, name=f"{verdict.check.name} ({measure})")
         checks.append(check)
         rows += _frontier_rows(verdict.line, alone, measure, seeds)
@@ -182,7 +181,7 @@ def frontier(
 def _levels(references: Sequence[Measurement], method: str, measure: str) -> Mapping[str, float]:
     """What the inversion began with, and what real images of the classes give, by the same measure."""
     found = {}
-    for name, key, wanted in ((_START, "of", method), (HELD_OUT, "experiment", HELD_OUT)):
+    for name, key, wanted in ((START, "of", method), (HELD_OUT, "experiment", HELD_OUT)):
         of = [v for m in references if m.keys.get(key) == wanted for v in m.values if v.measure == measure]
         if of:
             found[name] = float(np.mean([v.values.mean() for v in of]))

@@ -8,11 +8,12 @@ import numpy as np
 from tfinv.datasets import Dataset
 from tfinv.evaluation.measurement import CONVERGENCE, FRESH_DECODER
 from tfinv.evaluation.reconstruction import TrainingSet, nearest_pixels
+from tfinv.evaluation.references import CLASS_MEAN, START
 from tfinv.reporting import Figure
 from tfinv.reporting.figures import Neighbours, image_grid, neighbour_grid
 
 SHOWN = 10  # classes in the pictures
-MEAN, HELD_OUT, START = "class mean", "held-out image", "start"
+HELD_OUT = "held-out image"
 _SAID = " The row of the start is what the attack began with, on whichever model."
 
 
@@ -65,7 +66,7 @@ class Gallery:
 
     def _real(self) -> dict[str, list[np.ndarray]]:
         """The rows above those of models: what each class looks like."""
-        real = {MEAN: [self._against.class_means[k] for k in self._labels]}
+        real = {CLASS_MEAN: [self._against.class_means[k] for k in self._labels]}
         if len(self._shown) == len(self._labels):
             real[HELD_OUT] = [self._test.images[i] for i in self._shown]
         return real
@@ -88,7 +89,7 @@ class Gallery:
                 f"{method}-{budget}",
                 f"Reconstructions: {method}, {budget}",
                 "One column a class; the first row is the mean of the class's training images, which no attacker saw."
-                + (" The second is an image of it that no model saw." if HELD_OUT in grid else "")
+                + (" The second is one of the held-out images." if HELD_OUT in grid else "")
                 + (_SAID if START in grid else ""),
                 image_grid,
                 grid,
@@ -126,7 +127,7 @@ class Gallery:
 
 def _add_row(grid: dict[str, list[np.ndarray]], label: str, images: np.ndarray, starts: np.ndarray) -> None:
     """A model's images; above those of all models their starts, where these differ among themselves and not between models."""
-    models = set(grid) - {MEAN, HELD_OUT, START}
+    models = set(grid) - {CLASS_MEAN, HELD_OUT, START}
     if not models and not np.all(starts == starts[0]):
         grid[START] = list(starts)
     elif START in grid and not np.allclose(grid[START], starts, atol=1e-3):

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfinv.errors import expected
+from tfinv import specs
+from tfinv.errors import UserError, expected
 from tfinv.evaluation.frontier import Line, Point
 from tfinv.reporting import canvas
 
@@ -99,13 +100,25 @@ def draw_frontier(
 
 
 def short(labels: Sequence[str]) -> list[str]:
-    """Text forms without the arguments that are the same in all of their name: "fast(eps=.1)" for "fast(eps=.1,ramp=.5)"."""
-    parts = [(name, inside.rstrip(")").split(",")) for name, _, inside in (label.partition("(") for label in labels)]
+    """Text forms without the arguments that are the same in all of their name: "fast(eps=.1)" for "fast(eps=.1,ramp=.5)".
+
+    Args:
+      labels: one that is no text form, such as a combination, stays as it is.
+    """
+    parsed: list[tuple[str, dict[str, Any]] | None] = []
+    for label in labels:
+        try:
+            parsed.append(specs.parse(label))
+        except UserError:
+            parsed.append(None)
     kept = []
-    for name, inside in parts:
-        others = [set(given) for other, given in parts if other == name]
-        own = [a for a in inside if a and (len(others) == 1 or not all(a in given for given in others))]
-        kept.append(f"{name}({','.join(own)})" if own else name)
+    for label, form in zip(labels, parsed, strict=True):
+        others = [other[1] for other in parsed if form and other and other[0] == form[0]]
+        if form is None or len(others) == 1:
+            kept.append(label)
+        else:
+            own = {k: v for k, v in form[1].items() if any(k not in given or given[k] != v for given in others)}
+            kept.append(specs.written(form[0], own))
     return kept
 
 
