@@ -70,6 +70,7 @@ BUDGETS: dict[str, dict[str, Any]] = {
         "epochs": 100,
         "robust_epochs": 100,
         "robust_training": "adversarial(eps=8/255,steps=10,step_size=2/255)",
+        "image_size": None,
         "limit": None,
         "attack_limit": 10000,
         "evaluator_epochs": 30,
@@ -115,8 +116,12 @@ _BOTH_WAYS = (
 DEFAULTS["cifar10"] = _BOTH_WAYS | {"dataset": "cifar10", "train_limit": 45000, "featured": "bird"}
 DEFAULTS["fer2013"] = _BOTH_WAYS | {
     "dataset": "fer2013",
+    # Of 48 x 48: at 32 x 32 a network costs less than half, and the ordinary ResNet still has its 60 %.
+    "image_size": [32, 32],
     "train_limit": 26000,
     "auxiliary_limit": 2709,
+    "attack_limit": 500,
+    "evaluator_epochs": 10,
     "featured": "surprise",
 }
 DEFAULTS["frontier"] = (
@@ -195,7 +200,8 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
 def cut(config: dict[str, Any]) -> str:
     """In what a configuration differs from the full budget; "" where it does not."""
     full = BUDGETS["full"] if "budget" in config else {}
-    shown = [f"{k} {config[k]} in place of {full[k] or 'all'}" for k in full if config[k] != full[k]]
+    whole = {"image_size": "the images' own"}
+    shown = [f"{k} {config[k]} in place of {full[k] or whole.get(k, 'all')}" for k in full if config[k] != full[k]]
     return f"--budget={config['budget']}: {', '.join(shown)}" if shown else ""
 
 

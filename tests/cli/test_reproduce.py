@@ -55,6 +55,10 @@ def test_a_full_budget_is_as_published_only_if_nothing_else_is_changed():
     assert settings.cut(own) == ""
     assert settings.cut(own | {"epochs": 1}) == "--budget=full: epochs 1 in place of 100"
     assert settings.cut(settings.DEFAULTS["table1"]) == ""
+    small = settings.cut(settings.DEFAULTS["fer2013"])
+    assert "image_size [32, 32] in place of the images' own, attack_limit 500 in place of 10000" in small
+    faces = settings.DEFAULTS["fer2013"] | settings.BUDGETS["full"] | {"budget": "full"}
+    assert (settings.cut(faces), faces["image_size"]) == ("", None)
 
 
 @pytest.mark.parametrize("own", ["cnn(units=64)", "mlp", "softmax", "resnet(depth=14)"])

@@ -24,8 +24,8 @@ def inversion(spec, seed, *hits, confidence=0.9, budget="equal"):
     return Measurement({"experiment": spec, "method": "gradient", "budget": budget, "seed": seed}, tuple(values))
 
 
-def points(rows, measured, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1"):
-    at = {"attack": "pgd", "eps": 0.1, "method": "gradient", "measure": measure, "chance": 0.25}
+def points(rows, measured, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1", unsound=None):
+    at = {"attack": "pgd", "eps": 0.1, "method": "gradient", "measure": measure, "chance": 0.25, "unsound": unsound}
     return points_of(rows, measured, swept, twins or {}, seeds=seeds, **at)
 
 
@@ -75,6 +75,16 @@ def test_a_run_that_shows_nothing_is_left_out_or_flaws_the_point(more, reason):
     assert reason in point.left_out
     (alone,) = points(b, [second])
     assert reason in alone.flaw
+
+
+def test_a_robust_accuracy_that_fails_a_check_is_no_point_on_the_line():
+    (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("none", 1, 0.9, 0.0)
+    failed = {("none", 1): ["more-steps", "noise"], ("other", 0): ["noise"]}
+    (point,) = points([*a, *b], [first, second], unsound=failed)
+    assert (point.x, point.flaw) == (pytest.approx(0.2), "")
+    assert point.left_out == "seed 1, whose robust accuracy fails more-steps, noise"
+    (alone,) = points(b, [second], unsound=failed)
+    assert alone.flaw == "whose robust accuracy fails more-steps, noise"
 
 
 def test_twins_are_kept_and_what_was_not_measured_has_no_point():

@@ -58,6 +58,9 @@ def test_the_road_from_sweep_to_line(tmp_path):
     assert all((tmp_path / f.path).exists() for f in figures)
     check = next(c for c in checks if c.name == "some-recipe-is-robust-and-private (feature_distance)")
     assert "over 3 swept models" in check.evidence
+    against_twins = {(r["experiment"], r["than"]) for r in rows if r["kind"] == "inversion difference"}
+    assert ("fast(eps=0.05)+reversal(strength=1)", "fast(eps=0.05)") in against_twins
+    assert len(against_twins) == 3
     correlations = [r for r in rows if r["kind"] == "frontier"]
     assert {(r["measure"], tuple(r["seed"])) for r in correlations} <= {("acc@1", (0,)), ("feature_distance", (0,))}
     assert all(-1 <= r["r"] <= 1 and r["n"] == 3 for r in correlations)

@@ -26,13 +26,15 @@ def points_of(
     measure: str,
     chance: float,
     seeds: Sequence[int],
+    unsound: Mapping[tuple[str, int], Sequence[str]] | None = None,
 ) -> list[Point]:
     """One point a recipe: the mean over its seeds, and over evaluators.
 
     The interval of robust accuracy holds the seeds' (Student's) and the images' (Wilson's, of one seed's images: all attack the
     same); that of the inversion has classes and seeds as its units, see `pooling`, and is the mean of the evaluators' ends, which
-    is no narrower than theirs together. A seed that shows nothing is left out: one whose model has not learnt to classify, or does
-    not itself believe its reconstructions; where no other is left, the point has a flaw.
+    is no narrower than theirs together. A seed that shows nothing is left out: one whose model has not learnt to classify, whose
+    robust accuracy fails a check, or who does not itself believe its reconstructions; where no other is left, the point has a
+    flaw.
 
     Args:
       rows: of which those of kind "accuracy" are read.
@@ -45,6 +47,7 @@ def points_of(
       measure: of the inversion.
       chance: accuracy of a model that always names the commonest class.
       seeds: those to take.
+      unsound: by recipe and seed, the checks that its robust accuracy fails; None is none.
     """
     points, kept = [], list(rows)
     for spec in (*swept, *twins):
@@ -54,7 +57,7 @@ def points_of(
         own = {"experiment": spec, "method": method, "budget": EQUAL}
         inverted = {m.keys["seed"]: m for m in measured if own.items() <= m.keys.items()}
         runs = [s for s in seeds if s in clean and s in robust and s in inverted]
-        flaws = {s: _flaw(clean[s], inverted[s], chance) for s in runs}
+        flaws = {s: _flaw(clean[s], inverted[s], chance, (unsound or {}).get((spec, s), ())) for s in runs}
         used = [s for s in runs if not flaws[s]] or runs
         given = _given_away([inverted[s] for s in used], measure) if used else None
         if given is None:
@@ -77,9 +80,11 @@ def points_of(
     return points
 
 
-def _flaw(clean: Row, inverted: Measurement, chance: float) -> str:
+def _flaw(clean: Row, inverted: Measurement, chance: float, failed: Sequence[str]) -> str:
     if clean["ci95"][0] <= chance:
         return f"which has not learnt to classify ({100 * clean['accuracy']:.1f} %)"
+    if failed:
+        return f"whose robust accuracy fails {', '.join(failed)}"
     confidence = float(inverted.find("confidence").values.mean())
     if confidence < CONVINCED:
         return f"whose inversion does not reach its class (confidence {confidence:.2f})"

@@ -73,6 +73,7 @@ class Compared:
       figures: in the workdir.
       measured: every inversion and fresh decoder, value by value.
       references: of the method "reference": held-out images, class means, and what the attacks began with.
+      unsound: by experiment and seed, the checks of its robustness that failed.
     """
 
     rows: list[dict[str, Any]]
@@ -80,6 +81,7 @@ class Compared:
     figures: list[Figure]
     measured: list[Measurement]
     references: list[Measurement]
+    unsound: dict[tuple[str, int], list[str]]
 
     @property
     def shown(self) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
@@ -182,9 +184,8 @@ def compare(
             checks.append(dataclasses.replace(check, name=f"{check.name} ({name})"))
     pairs = [(a, b) for a in defended for b in undefended if a in present and b in present]
     rows += pool(measured) + [d.row() for a, b in pairs for d in differences(measured, a, b)]
-    return Compared(
-        with_scale(rows), merge(run.sound) + checks, gallery.draw(workdir.path) + run.figures, measured, references
-    )
+    figures = gallery.draw(workdir.path) + run.figures
+    return Compared(with_scale(rows), merge(run.sound) + checks, figures, measured, references, run.unsound)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +216,7 @@ class _Run:
     figures: list[Figure] = dataclasses.field(default_factory=list)
     accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
+    unsound: dict[tuple[str, int], list[str]] = dataclasses.field(default_factory=dict)
     diverged: list[str] = dataclasses.field(default_factory=list)
 
     def meet(
@@ -266,6 +268,8 @@ class _Run:
         )
         self.rows += rows
         self.sound += [(f"{victim.label} (seed {victim.seed})", check) for check in checks]
+        if failed := [check.name for check in checks if check.passed is False]:
+            self.unsound[victim.label, victim.seed] = failed
 
     def invert(self, victim: _Victim, attacker: Attacker, gallery: Gallery | None) -> None:
         for budget, method in attacker.budgets:

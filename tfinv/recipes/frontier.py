@@ -19,6 +19,7 @@ from tfinv.evaluation.frontier import Line, Point, fit_line
 from tfinv.evaluation.frontier_check import judge
 from tfinv.evaluation.frontier_points import points_of
 from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
+from tfinv.evaluation.pooling import differences
 from tfinv.evaluation.references import START
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import Member, compare
@@ -139,6 +140,8 @@ def frontier(
     )
     rows, checks, figures = found.shown
     name, eps = robustness.attacks[-1], max(robustness.eps)
+    pairs = (differences(found.measured, held, twin) for held, twin in sweep.twins.items())
+    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES]
     for measure, (title, floor) in _AXES.items():
         points_at = partial(
             points_of,
@@ -151,6 +154,7 @@ def frontier(
             method=attack,
             measure=measure,
             chance=float(np.bincount(test.labels).max() / len(test)),
+            unsound=found.unsound,
         )
         points = points_at(seeds=seeds)
         levels = _levels(found.references, attack, measure)
