@@ -4,10 +4,12 @@ import pytest
 
 from stripes import stripes
 from tfinv.errors import UserError
+from tfinv.evaluation.checks import Effort
 from tfinv.inversion import Gradient, Knowledge
 from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.comparison import Member, compare
 from tfinv.recipes.judging import Judging
+from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
@@ -57,3 +59,38 @@ def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_
 def test_nothing_is_left_to_compare_if_all_diverge(tmp_path):
     with pytest.raises(UserError, match=r"whose training does not diverge.*gone \(seed 0\)"):
         compared(tmp_path, Member("gone", defence("none"), DIVERGES))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return attacked_too(tmp_path_factory.mktemp("unbroken"), lambda line: None)
+
+
+def attacked_too(folder, progress):
+    return compared(
+        folder,
+        Member("none", defence("none"), GOOD),
+        Member("robust", defence("fast(eps=.1)"), GOOD),
+        robustness=Robustness(("pgd(steps=2)", "noise(draws=2)"), (0.1,), 16, effort=Effort(4, 2, 2, 1)),
+        progress=progress,
+    )
+
+
+@pytest.mark.parametrize("stage", ["none, seed 0: attacking", "robust, seed 0: training", "robust, seed 0: gradient"])
+def test_what_is_interrupted_goes_on_and_comes_to_the_same(unbroken, tmp_path, stage):
+    def interrupt(line):
+        if line.startswith(stage):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attacked_too(tmp_path, interrupt)
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".keras", ".json", ".npz")}
+    assert sum(path.suffix == ".keras" for path in done) == (3 if stage.endswith("gradient") else 2)
+    again = attacked_too(tmp_path, lambda line: None)
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+    assert [without_time(r) for r in again.rows] == [without_time(r) for r in unbroken.rows]
+    assert again.checks == unbroken.checks
+
+
+def without_time(row):
+    return {k: v for k, v in row.items() if k != "seconds"}
