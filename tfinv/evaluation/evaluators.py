@@ -3,16 +3,17 @@
 import dataclasses
 import os
 import pathlib
-import shutil
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 
-from tfinv import files, models
+from tfinv import models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected
 from tfinv.training.assembly import exported, training_model
+from tfinv.training.backup import trained_once
 from tfinv.training.defence import Defence, Undefended
 from tfinv.training.defences import defence, show
 from tfinv.training.fit import fit
@@ -79,19 +80,21 @@ def train_evaluators(
     found = {}
     for i, (architecture, training) in enumerate(check_evaluators(architectures)):
         name = f"{architecture}{'' if training == Undefended() else '+' + show(training)}-{seed + i}"
-        path = None if workdir is None else pathlib.Path(workdir) / f"{name}.keras"
-        if path is not None and path.exists():
-            model = keras.models.load_model(path)
+        own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
+        make = partial(_train, training, dataset, own, seed + i)
+        if workdir is None:
+            model = make(None)
         else:
-            keras.utils.set_random_seed(seed + i)
-            own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
-            trained = training_model(training, dataset, own, seed=seed + i)
-            folder = None if path is None else path.parent / "training" / name
-            fit(trained, dataset, epochs=own.epochs, batch_size=own.batch_size, seed=seed + i, workdir=folder)
-            model = exported(trained, own)
-            if path is not None and folder is not None:
-                with files.atomic_path(path) as temporary:
-                    model.save(temporary)
-                shutil.rmtree(folder / "backup", ignore_errors=True)
+            folder = pathlib.Path(workdir)
+            model = trained_once(folder / f"{name}.keras", folder / "training" / name, make)
         found[name] = Classifier.from_keras(model)
     return found
+
+
+def _train(
+    training: Defence, dataset: Dataset, schedule: Schedule, seed: int, folder: pathlib.Path | None
+) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    model = training_model(training, dataset, schedule, seed=seed)
+    fit(model, dataset, epochs=schedule.epochs, batch_size=schedule.batch_size, seed=seed, workdir=folder)
+    return exported(model, schedule)

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from tfinv import files
 from tfinv.errors import expected
+from tfinv.training.backup import trained_once
 
 
 class Workdir:
@@ -67,16 +67,6 @@ class Workdir:
             return {k: stored[k] for k in stored.files}
 
     def model(self, name: str, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
-        """The model that `make` trains, given a folder; trained once, then read from `models/name.keras`.
-
-        The folder's `backup/` is removed when the model is stored, and no sooner.
-        """
-        path = self.path / "models" / f"{name}.keras"
-        if not path.exists():
-            model = make(self.path / "training" / name)
-            if not self.writes:
-                return model
-            with files.atomic_path(path) as temporary:
-                model.save(temporary)
-            shutil.rmtree(self.path / "training" / name / "backup", ignore_errors=True)
-        return keras.models.load_model(path)
+        """The model that `make` trains, given a folder; see `trained_once`. Its file is `models/name.keras`."""
+        path, folder = self.path / "models" / f"{name}.keras", self.path / "training" / name
+        return trained_once(path, folder, make) if self.writes or path.exists() else make(folder)

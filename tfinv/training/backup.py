@@ -1,10 +1,13 @@
-"""Keras's BackupAndRestore, whose backups are whole or absent."""
+"""Trainings that go on where they were killed: Keras's BackupAndRestore with backups that are whole or absent, and their end."""
 
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 
 import keras
+
+from tfinv import files
 
 
 class WholeBackup(keras.callbacks.BackupAndRestore):
@@ -13,7 +16,7 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
     Keras overwrites its two files one after the other: killed in the first it can't restore, and between the two it restores the
     weights of one epoch with the number of another, and trains that epoch twice.
 
-    The last backup stays when the training ends, for a kill before the model is saved; who saves it removes the folder.
+    The last backup stays when the training ends, for a kill before the model is saved; `trained_once` removes it then.
 
     Args:
       folder: of the backups.
@@ -49,3 +52,21 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
 
     def _whole(self) -> list[pathlib.Path]:
         return sorted(self._folder.glob("epoch-*"))
+
+
+def trained_once(path: pathlib.Path, folder: pathlib.Path, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
+    """The model that `make` trains, given its training's folder; trained once, then read from the file.
+
+    The folder's `backup/` is removed when the model is stored, and no sooner.
+
+    Args:
+      path: the .keras file.
+      folder: of the training.
+      make: trains and returns the model.
+    """
+    if not path.exists():
+        model = make(folder)
+        with files.atomic_path(path) as temporary:
+            model.save(temporary)
+        shutil.rmtree(folder / "backup", ignore_errors=True)
+    return keras.models.load_model(path)
