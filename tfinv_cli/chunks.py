@@ -8,7 +8,7 @@ from tfinv.evaluation.robustness import attack_chunk, named_attacks
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.processes import spread
 from tfinv.recipes.workdir import Workdir
-from tfinv_cli import victim
+from tfinv_cli import finish, victim
 
 
 def how(values: Any, workdir: Workdir) -> dict[str, Any]:
@@ -27,7 +27,12 @@ def share(values: Any, kept: dict[str, Any], seed: int, chunks: list[range]) -> 
       chunks: the rows of each.
     """
     tasks = [(seed, rows, name) for name, _ in named_attacks(values.attacks) for rows in chunks]
-    spread(_apart, (values.flag_values_dict(), kept), tasks, values.workers)
+
+    def done(task: tuple[int, range, str]) -> None:
+        _, rows, name = task
+        finish.say(f"{name}: images {rows.start} to {rows.stop - 1} done")
+
+    spread(_apart, (values.flag_values_dict(), kept), tasks, values.workers, done)
 
 
 def _apart(given: dict[str, Any], kept: dict[str, Any]) -> Callable[[int, range, str], None]:

@@ -1,6 +1,7 @@
 """`tfinv COMMAND --flags`: finds the command and runs it."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    # By default the first process takes all of a GPU's memory, and --workers would find none.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     # Imported late: --help of the whole should not wait for TensorFlow.
     module = importlib.import_module(f"tfinv_cli.{argv[0]}")
     return module.main(argv[1:])

@@ -29,12 +29,13 @@ def _run(values: Any, rest: list[str]) -> None:
     begin, what = time.perf_counter(), rest[0]
     config = settings.resolve(what, values)
     kept = finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir", "workers")
-    workdir = Workdir(values.workdir, kept)
     size = victim.image_size(config["image_size"])
     train, test = (
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
+    contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    workdir = Workdir(values.workdir, kept | contents)
     common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
     if what in settings.POSTER:
         common["training"] = settings.poster_training(config)

@@ -67,6 +67,8 @@ def swept(
     **more: Any,
 ) -> Found:
     """`reproduce frontier`."""
+    if len(config["methods"]) != 1:
+        raise expected("one inversion for a frontier", ", ".join(config["methods"]), "Change --methods.")
     return frontier(
         train,
         test,

@@ -244,7 +244,7 @@ FLAGS = (
     ),
     flags.whole("auxiliary_limit", None, "How many images the attackers have.", 1),
     flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
-    flags.spec_list("methods", None, "Names of the inversions; otherwise all."),
+    flags.spec_list("methods", None, "Names of the inversions, one alone for a frontier; otherwise all."),
     flags.spec_list("than", None, "Of the defenses those with which each of the others is compared; otherwise none."),
     flags.spec_list(
         "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
@@ -253,7 +253,9 @@ FLAGS = (
     flags.whole("decoder_images", None, "Training images of the fresh decoders; 0 leaves them out."),
     flags.whole("decoder_epochs", None, "Epochs of the fresh decoders, at most.", 1),
     flags.whole("evaluator_epochs", None, "training of the evaluators.", 1),
-    flags.whole("steps", None, "inversion steps of the equal budget.", 1),
+    flags.whole(
+        "steps", None, "steps of the equal budget of miface, gradient and gmi; the others keep their published ones.", 1
+    ),
     flags.whole("most_steps", None, "inversion steps at most, until convergence.", 1),
 )
 

@@ -90,6 +90,7 @@ def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
         ("cifar10 --seed=1001", "Expected seeds that are not the evaluators', 1000 to 1002"),
         ("frontier --robust_training=fast", "Expected an adversarial training with {eps} in it"),
         ("frontier --methods=plague --validation=0", "Expected methods among miface, "),
+        ("frontier --methods=gradient,gmi", "Expected one inversion for a frontier. Received: gradient, gmi"),
         ("inversion --labels=99", "Expected labels of classes with training images. Received: labels [99]"),
         ("inversion --defenses=none,none", "Expected each model once. Received: none"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfinv.attacks import FGSM, FMN, PGD, Attack, HopSkipJump
+from tfinv.attacks import BIM, FGSM, FMN, PGD, Attack, HopSkipJump, WorstCase
 from tfinv.attacks.problem import Found
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
@@ -155,6 +155,36 @@ def test_chunks_change_nothing_and_finished_ones_are_not_run_again(tmp_path):
     for name, eps in [("fgsm eps=0.05", 0.05), ("pgd(steps=3) eps=0.1", 0.1)]:
         row = next(r for r in whole if f"{r['attack']} eps={eps:g}" == name and r["eps"] == eps)
         assert np.mean(classifier.predict(kept[name]).argmax(1) == y) == row["accuracy"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_bisected_run_goes_on_where_images_would_now_be_rounded_otherwise(tmp_path, monkeypatch):
+    """As with another number of threads: later runs start from what earlier ones found, which must not be found again."""
+    classifier, (x, y) = grey(), levels()
+    attack = WorstCase(members="pgd(steps=3),bim(steps=2)")
+    where = {"rows": np.arange(len(x)), "mode": "bisected"}
+    whole, images = attack_at_each(classifier, x, y, attack, EPS[:3], **where)
+    honest, calls = PGD.perturb, []
+
+    def killed(self, problem):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return honest(self, problem)
+
+    def rounded(self, problem):
+        found = honest(self, problem)
+        return dataclasses.replace(found, images=found.images * np.float32(1 - 1e-6))
+
+    monkeypatch.setattr(BIM, "perturb", killed)
+    with pytest.raises(KeyboardInterrupt):
+        attack_at_each(classifier, x, y, attack, EPS[:3], checkpoint=tmp_path / "state.npz", **where)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state-0.npz", "state-1.npz"]
+    monkeypatch.setattr(BIM, "perturb", honest)
+    monkeypatch.setattr(PGD, "perturb", rounded)
+    again, found = attack_at_each(classifier, x, y, attack, EPS[:3], checkpoint=tmp_path / "state.npz", **where)
+    np.testing.assert_array_equal(again.success, whole.success)
+    np.testing.assert_allclose(found, images, atol=1e-5)
     assert not list(tmp_path.iterdir())
 
 

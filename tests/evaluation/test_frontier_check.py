@@ -9,7 +9,7 @@ from tfinv.evaluation.frontier_check import judge
 
 
 def at(label, x, y, **more):
-    return Point(label, x, y, (x, x), (y, y), **({"accuracy": 0.98} | more))
+    return Point(label, x, y, (x, x), (y, y), **({"accuracies": {0: 0.98}} | more))
 
 
 # y = x, but for a hundredth; at x = .8 the prediction of 95 % is .8 +- .08.
@@ -28,14 +28,37 @@ def test_a_robust_model_far_below_the_line_at_equal_accuracy_passes():
     assert "of 1 robust ones" in check.evidence
 
 
-@pytest.mark.parametrize("changed", [{"y": 0.8}, {"y": 0.5, "twin": "b"}, {"accuracy": 0.95}, {"y": 0.78}])
+@pytest.mark.parametrize("changed", [{"y": 0.8}, {"y": 0.5, "twin": "b"}, {"accuracies": {0: 0.95}}, {"y": 0.78}])
 def test_on_the_line_or_near_it_or_less_accurate_does_not_pass(changed):
     assert verdict(dataclasses.replace(PRIVATE, **changed)).passed is False
 
 
 def test_what_lies_beyond_the_line_and_does_not_pass_is_named_with_its_price():
-    assert "accuracy 3.0 points below" in verdict(dataclasses.replace(PRIVATE, accuracy=0.95)).evidence
+    assert "accuracy 3.0 points below" in verdict(dataclasses.replace(PRIVATE, accuracies={0: 0.95})).evidence
     assert "b+reversal (0.5" in verdict(dataclasses.replace(PRIVATE, y=0.5)).evidence
+
+
+@pytest.mark.parametrize("twin", [{"accuracies": {1: 0.98}}, {"flaw": "which has not learnt to classify"}])
+def test_without_a_sound_twin_nobody_knows_what_privacy_cost(twin):
+    swept = [*SWEPT[:3], dataclasses.replace(SWEPT[3], **twin), at("c", 0.9, 0.9)]
+    check = judge([*swept, PRIVATE], lower=True, start=0.0).check
+    assert check.passed is False
+    assert "inversion's start 0; no sound twin) of 1 robust ones" in check.evidence
+
+
+def test_the_price_is_that_of_the_seeds_that_both_have():
+    twin = dataclasses.replace(SWEPT[3], accuracies={0: 0.98, 1: 0.97, 2: 0.2})
+    held = dataclasses.replace(PRIVATE, accuracies={0: 0.97, 1: 0.97})
+    check = judge([*SWEPT[:3], twin, held], lower=True, start=0.0).check
+    assert check.passed is True
+    assert "accuracy 0.5 points below its twin's" in check.evidence
+
+
+@pytest.mark.parametrize(("lower", "y", "start"), [(True, 0.2, 0.9), (False, 1.6, 0.5)])
+def test_where_the_line_gives_away_no_more_than_the_start_there_is_nothing_to_hide(lower, y, start):
+    check = judge([*SWEPT, dataclasses.replace(PRIVATE, y=y)], lower=lower, start=start).check
+    assert check.passed is None
+    assert f"no more than the inversion's start {start:g}: b+reversal" in check.evidence
 
 
 def test_a_model_that_is_not_robust_is_not_judged():

@@ -41,7 +41,7 @@ def test_a_point_is_the_mean_over_seeds_and_evaluators():
     assert (point.label, point.swept, point.flaw, point.left_out) == ("none", True, "", "")
     assert point.x == pytest.approx(0.3)
     assert point.y == pytest.approx((0.5 + 0.75 + 1 + 1) / 4)
-    assert point.accuracy == pytest.approx(0.85)
+    assert point.accuracies == {0: 0.8, 1: 0.9}
     # Student's quantile of one degree of freedom reaches below 0 and above 1, where there is nothing.
     assert point.x_interval == (0.0, 1.0)
     ends = [estimate([m.find("acc@1", e) for m in (first, second)]).interval() for e in "01"]

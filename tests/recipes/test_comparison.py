@@ -52,6 +52,11 @@ def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_
     assert (
         "2 of 3 trainings came to their end; gone (seed 0): Expected finite losses" in checks["trainings-end"].evidence
     )
+    # What diverged is not trained again by who reads what others left, nor by the next run.
+    assert "gone, seed 0: training" not in told
+    again = []
+    assert compared(tmp_path, *members, progress=again.append).checks == found.checks
+    assert not any("training" in line and "evaluators" not in line for line in again)
     # Each robust member is held to it; without held-out images there is nothing to say.
     assert checks["no-catastrophic-overfitting"].passed is None
 

@@ -148,6 +148,19 @@ def test_a_loss_that_is_not_finite_is_an_error_and_nothing_to_go_on_from(tmp_pat
     assert not (tmp_path / "backup").exists()
 
 
+class KilledAtItsEnd(keras.callbacks.Callback):
+    def on_train_end(self, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_killed_before_it_could_say_so_it_does_not_go_on_from_what_is_not_finite(tmp_path):
+    data, options = stripes(), {"epochs": 2, "batch_size": 16, "workdir": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        fit(make("positive", data, weight=float("nan")), data, callbacks=[KilledAtItsEnd()], **options)
+    with pytest.raises(UserError, match="finite"):
+        fit(make("positive", data, weight=float("nan")), data, **options)
+
+
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     script = pathlib.Path(__file__).with_name("resumable.py")
 

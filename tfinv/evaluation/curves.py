@@ -76,7 +76,8 @@ def attack_at_each(
       seed: of the attack's draws.
       batch_size: examples in one compiled call.
       mode: "independent" or "bisected".
-      checkpoint: where an unfinished run keeps its state; removed when it is done.
+      checkpoint: where each run keeps its state; removed when all are done, since a later one starts from what an earlier one found
+        to the last bit.
 
     Returns:
       The outcome, and (k, n, H, W, C) adversarial images: one set for each eps (k = m) if independent, else the ones found at
@@ -86,6 +87,7 @@ def attack_at_each(
     found = Outcome.empty(m, n)
     options: dict[str, Any] = {"seed": seed, "batch_size": batch_size}
     numbers = itertools.count()  # of the runs, which a killed evaluation repeats in the same order
+    states = list[pathlib.Path]()
 
     def run(k: int, chosen: np.ndarray, start: np.ndarray | None = None, limit: float | None = None) -> np.ndarray:
         begin = time.perf_counter()
@@ -96,7 +98,7 @@ def attack_at_each(
             classifier, images[chosen], labels[chosen], rows=rows[chosen], start=start, checkpoint=kept, **options
         )
         if kept:
-            kept.unlink(missing_ok=True)
+            states.append(kept)
         found.seconds[k] += time.perf_counter() - begin
         for name in ("success", "distances", "gradient_calls", "queries", "zero_gradients"):
             getattr(found, name)[k, chosen] = getattr(result, name)
@@ -104,19 +106,29 @@ def attack_at_each(
 
     everyone = np.arange(n)
     if attack.MINIMAL:
-        top = int(np.argmax(eps))
-        # A limit would end the search at the first success within it, which tells nothing of smaller budgets.
-        best = run(top, everyone, limit=math.inf if m > 1 else None)
-        success, distances = found.success[top].copy(), found.distances[top].copy()
-        for k in range(m):
-            near = distances <= eps[k]
-            found.success[k], found.distances[k] = success & near, np.where(near, distances, 0.0)
-            found.zero_gradients[k] = found.zero_gradients[top]
-        best[~found.success[top]] = images[~found.success[top]]
-        return found, best[None]
-    if mode == "independent":
-        return found, np.stack([run(k, everyone) for k in range(m)])
-    return found, _bisect(found, images, eps, attack.norm, run)[None]
+        adversarial = _search(found, images, eps, run)[None]
+    elif mode == "independent":
+        adversarial = np.stack([run(k, everyone) for k in range(m)])
+    else:
+        adversarial = _bisect(found, images, eps, attack.norm, run)[None]
+    for path in states:
+        path.unlink(missing_ok=True)
+    return found, adversarial
+
+
+def _search(found: Outcome, images, eps, run) -> np.ndarray:
+    """Fills the outcome from one run of a minimal attack, and returns each image's adversarial or the image."""
+    m, n = found.success.shape
+    top = int(np.argmax(eps))
+    # A limit would end the search at the first success within it, which tells nothing of smaller budgets.
+    best = run(top, np.arange(n), limit=math.inf if m > 1 else None)
+    success, distances = found.success[top].copy(), found.distances[top].copy()
+    for k in range(m):
+        near = distances <= eps[k]
+        found.success[k], found.distances[k] = success & near, np.where(near, distances, 0.0)
+        found.zero_gradients[k] = found.zero_gradients[top]
+    best[~found.success[top]] = images[~found.success[top]]
+    return best
 
 
 def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:

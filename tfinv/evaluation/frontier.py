@@ -1,7 +1,7 @@
 """Robust or private: how two measures of a sweep of models go together, and which models leave the line (Mejia et al. 2019)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -22,7 +22,7 @@ class Point:
       x_interval: 95 %, or None.
       y_interval: likewise.
       swept: whether it is of the sweep through which the line goes; others are held against that line.
-      accuracy: on clean images; None where it is not known.
+      accuracies: on clean images, by seed; empty where they are not known.
       twin: label of the swept model of which one held against the line is the variant.
       flaw: why it says nothing, such as a training that failed; "" for none.
       left_out: what of it was left out, and why; "" for nothing.
@@ -34,7 +34,7 @@ class Point:
     x_interval: Interval | None = None
     y_interval: Interval | None = None
     swept: bool = True
-    accuracy: float | None = None
+    accuracies: Mapping[int, float] = dataclasses.field(default_factory=dict)
     twin: str = ""
     flaw: str = ""
     left_out: str = ""

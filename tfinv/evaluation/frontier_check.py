@@ -43,7 +43,9 @@ def judge(
     Robust is a recipe whose accuracy under attack is beyond doubt above that of training as usual. Private is one that lies beyond
     the line's prediction of 95 % for all robust ones together (Bonferroni), and at least half the way from the line to what the
     inversion began with: where all is recognised, 94 % in place of 98 % is no privacy. One that is private and less accurate than
-    its twin in the sweep has paid with what it knows, and does not pass.
+    its twin in the sweep, over the seeds that both have, has paid with what it knows, and does not pass; nor does one without a
+    sound twin. Where the line itself gives away no more than the inversion began with, there is nothing left to hide, and a
+    recipe there is not judged.
 
     Args:
       points: the models; one with a flaw counts for nothing, and is named.
@@ -67,19 +69,25 @@ def judge(
     if limit is None:
         return Verdict(_check(None, f"{said}; no sound model trained as usual to be more robust than{told}"), line)
     robust = [p for p in points if not p.swept and not p.flaw and (p.x_interval or (p.x, p.x))[0] > limit]
+    more_private = (lambda y, than: than - y) if lower else (lambda y, than: y - than)
+    idle = [p for p in robust if start is not None and more_private(start, float(line.at(p.x))) <= 0]
+    if idle:
+        told += f"; nothing to hide where the line gives away no more than the inversion's start {start:.3g}: "
+        told += ", ".join(p.label for p in idle)
+    robust = [p for p in robust if p not in idle]
     level = 1 - 0.05 / max(1, len(robust))
-    twins = {p.label: p for p in points if p.swept}
+    twins = {p.label: p for p in points if p.swept and not p.flaw}
     off, passing = [], False
     for point in robust:
         if not leaves(line, point, lower=lower, level=level):
             continue
         expected, price = float(line.at(point.x)), _price(point, twins.get(point.twin))
-        far = start is None or abs(point.y - expected) >= 0.5 * abs(start - expected)
-        passing |= far and price <= SAME_ACCURACY
+        far = start is None or more_private(point.y, expected) >= 0.5 * more_private(start, expected)
+        passing |= far and price is not None and price <= SAME_ACCURACY
         off.append(
             f"{point.label} ({point.y:.3g} where the line has {expected:.3g}"
             + ("" if start is None else f" and the inversion's start {start:.3g}")
-            + f"; accuracy {100 * price:.1f} points below its twin's)"
+            + ("; no sound twin)" if price is None else f"; accuracy {100 * price:.1f} points below its twin's)")
         )
     passed: bool | None = passing if robust else None
     if robust:
@@ -98,10 +106,11 @@ def _high(point):
 
 
 def _price(point, twin):
-    """By how much it is less accurate than its twin; 0 where that is not known."""
-    if twin is None or twin.accuracy is None or point.accuracy is None:
-        return 0.0
-    return twin.accuracy - point.accuracy
+    """By how much it is less accurate than its twin, over the seeds that both have; None where that is not known."""
+    common = [] if twin is None else sorted(twin.accuracies.keys() & point.accuracies.keys())
+    if not common:
+        return None
+    return sum(twin.accuracies[s] - point.accuracies[s] for s in common) / len(common)
 
 
 def _reachable(line, point, floor, lower, level):

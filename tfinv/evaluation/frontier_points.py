@@ -71,7 +71,7 @@ def points_of(
                 x_interval,
                 given[1],
                 swept=spec in swept,
-                accuracy=float(np.mean([clean[s]["accuracy"] for s in used])),
+                accuracies={s: clean[s]["accuracy"] for s in used},
                 twin=twins.get(spec, ""),
                 flaw=flaws[used[0]],
                 left_out=", ".join(f"seed {s}, {flaws[s]}" for s in runs if s not in used),

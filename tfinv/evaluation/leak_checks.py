@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfinv.evaluation.check import Check
+from tfinv.evaluation.inversion_checks import CONVINCED
 from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.pooling import estimate
 
-# Mean confidence of the attacked model from which its reconstructions are judged: below, the attack failed.
-_CONFIDENT = 0.5
 # Of a difference that is called beyond doubt.
 _LEVEL = 0.05
 _NOBODY = "no reconstruction convinces its own model"
@@ -114,7 +113,7 @@ def _confident(measured):
     for key, by_measure in found.items():
         seeds = by_measure.get("confidence", {}).get(None, [])
         confidence = float(np.mean([values.values.mean() for values in seeds])) if seeds else 0.0
-        if confidence >= _CONFIDENT and "acc@1" in by_measure:
+        if confidence >= CONVINCED and "acc@1" in by_measure:
             runs.append(_Run(", ".join(key), confidence, by_measure["acc@1"], by_measure.get("start_acc@1", {})))
     return runs
 

@@ -59,7 +59,7 @@ def all_attackers(steps: int, most: int, samples: int, folder: str) -> list[Atta
     """One of each kind of knowledge: white box without and with a generator, confidences, labels only.
 
     Args:
-      steps: of the equal budget.
+      steps: of the equal budget of MIFace, gradient inversion and GMI; the others have the numbers of their papers.
       most: of the budget until convergence.
       samples: reconstructions a label, where the start is drawn.
       folder: keeps what an attacker trains once for all victims.

@@ -154,7 +154,8 @@ def compare(
     tasks = [(member, seed) for seed in seeds for member in members]
     for i, (member, seed) in enumerate(tasks):
         if i == 1 and workers > 1:
-            # The first has trained what attacks have in common; what the others leave is read below.
+            # The first has trained what attacks have in common; what the others leave is read below, and not told again.
+            run.progress = lambda line: None
             spread(
                 _apart,
                 (train, test, workdir, judging, known, wanted, tuple(attackers), robustness),
@@ -168,7 +169,10 @@ def compare(
     means = {k: float(np.mean(v)) for k, v in run.accuracies.items()}
     single = [r for r in rows if r["kind"] == "inversion"]
     if not measured:
-        raise expected("a model whose training does not diverge", "; ".join(run.diverged), "Change the trainings.")
+        wanted_by = (
+            "a model whose training does not diverge, and an inversion that it does not refuse for want of gradients"
+        )
+        raise expected(wanted_by, "; ".join(run.diverged) or "no inversion", "Change the trainings or --methods.")
     checks = [
         all_converged(run.diverged, len(members) * len(seeds)),
         inversion_checks.evaluators_are_accurate(judged, judging.least),
@@ -228,11 +232,11 @@ class _Run:
         gallery: Gallery | None,
     ) -> None:
         """All that one model meets; nothing but a note where its training diverges, as the others are worth having."""
-        try:
-            victim = self.train(member, seed)
-        except Diverged as error:
-            self.diverged.append(f"{member.label} (seed {seed}): {error}")
+        # A stage of its own, or whoever reads what others left would train again what diverged there.
+        if broken := self.workdir.json(f"diverged-{member.label}-{seed}", partial(self.diverges, member, seed)):
+            self.diverged.append(f"{member.label} (seed {seed}): {broken}")
             return
+        victim = self.train(member, seed)
         if robustness is not None:
             self.attack(victim, robustness)
         for attacker in attackers:
@@ -242,9 +246,17 @@ class _Run:
         if victim.classifier.differentiable and self.judging.has_decoder(victim.model):
             self.decode(victim, gallery)
 
-    def train(self, member: Member, seed: int) -> _Victim:
+    def diverges(self, member: Member, seed: int) -> str:
+        """Trains, and returns why that came to nothing; "" if it did not."""
         self.progress(f"{member.label}, seed {seed}: training")
-        model, rows = train_defended(
+        try:
+            self.trained(member, seed)
+        except Diverged as error:
+            return str(error)
+        return ""
+
+    def trained(self, member: Member, seed: int) -> tuple[keras.Model, list[dict[str, Any]]]:
+        return train_defended(
             member.defence,
             self.train_data,
             self.test,
@@ -254,6 +266,9 @@ class _Run:
             seed=seed,
             verbose=self.verbose,
         )
+
+    def train(self, member: Member, seed: int) -> _Victim:
+        model, rows = self.trained(member, seed)
         self.rows += rows
         if is_robust(member.defence):
             self.sound.append((f"{member.label} (seed {seed})", no_collapse(rows)))

@@ -114,7 +114,7 @@ def frontier(
       same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
       attack: one of `all_attackers`, whose reconstructions are y.
       samples: reconstructions a class.
-      steps: of the inversion.
+      steps: of the inversion; see `all_attackers` for those that have their own.
       seeds: a training, an evaluation and an inversion each.
       workers: processes that share the models after the first.
       verbose: Keras's, for the trainings.

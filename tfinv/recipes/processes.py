@@ -16,6 +16,8 @@ from tfinv.errors import expected
 
 Work = Callable[..., None]
 
+_BROKEN = "If memory ran out, lower --workers; in Python, the script's own work must stand below `if __name__ == '__main__':`."
+
 
 def spread(
     make: Callable[..., Work],
@@ -32,11 +34,12 @@ def spread(
       make: called once in each process; a function at the top of its module, since processes find it by name.
       arguments: which can be pickled, as the tasks can.
       tasks: the arguments of each call.
-      workers: how many processes; each has its part of this process's cores.
+      workers: how many processes; each has its part of this process's cores. Python starts them by importing the script that runs,
+        whose own work must stand below `if __name__ == "__main__":`.
       done: is told each task that has ended.
 
     Raises:
-      UserError: a process was killed, as the system does where memory runs out.
+      UserError: a process was killed, as the system does where memory runs out, or could not begin.
       Exception: the first error of a task.
     """
     if not tasks:
@@ -53,7 +56,7 @@ def spread(
                 future.result()
                 done(began[future])
         except BrokenProcessPool as error:
-            raise expected("processes that live until their work is done", error, "Lower --workers.") from error
+            raise expected("processes that live until their work is done", error, _BROKEN) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

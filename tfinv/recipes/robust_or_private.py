@@ -56,7 +56,7 @@ def robust_or_private(
       same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
       attacks: names of `all_attackers`.
       samples: reconstructions a class.
-      steps: of the inversions with a budget of steps.
+      steps: of the inversions that have no number of their own; see `all_attackers`.
       featured: the class of the figure of different samples; the source has birds.
       seeds: a training and an inversion each.
       workers: processes that share the models after the first.

@@ -1,5 +1,6 @@
 """Trainings that go on where they were killed: Keras's BackupAndRestore with backups that are whole or absent, and their end."""
 
+import math
 import os
 import pathlib
 import shutil
@@ -26,6 +27,11 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
     def __init__(self, folder: str | os.PathLike, writes: bool = True):
         super().__init__(str(folder), delete_checkpoint=False)
         self._folder, self._writes = pathlib.Path(folder), writes
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Backs up, unless the epoch broke down: a training that goes on from such weights would end without a loss to tell it."""
+        if all(math.isfinite(float(v)) for v in (logs or {}).values()):
+            super().on_epoch_end(epoch, logs)
 
     def _point_at(self, place: pathlib.Path) -> None:
         self._weights_path = str(place / "latest.weights.h5")
