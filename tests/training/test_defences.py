@@ -1,5 +1,6 @@
 """What every defence keeps: it learns, is repeatable, goes on after a kill, and leaves a plain model."""
 
+import functools
 import subprocess
 import sys
 
@@ -51,10 +52,10 @@ def train(name, **kwargs):
     return model, logs
 
 
-@pytest.fixture(scope="module")
-def trained():
-    """The training model and the last logs of each defence."""
-    return {name: train(name) for name in SPECS}
+@functools.cache
+def trained(name):
+    """The training model and the last logs of a defence, trained for the first test that wants them."""
+    return train(name)
 
 
 def weights(model):
@@ -62,8 +63,8 @@ def weights(model):
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_it_learns(name, trained):
-    model, logs = trained[name]
+def test_it_learns(name):
+    model, logs = trained(name)
     assert np.isfinite(list(logs.values())).all()
     assert {"loss", "accuracy"} <= logs.keys()
     output = model.export_classifier().predict(DATA.images, verbose=0)
@@ -73,16 +74,17 @@ def test_it_learns(name, trained):
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained, tmp_path):
+def test_killed_and_resumed_it_ends_with_the_same_weights(name, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(name, workdir=tmp_path, callbacks=[Kill()])
     resumed, _ = train(name, workdir=tmp_path)
-    np.testing.assert_array_equal(weights(resumed), weights(trained[name][0]))
+    np.testing.assert_array_equal(weights(resumed), weights(trained(name)[0]))
 
 
-def test_the_exported_models_load_without_tfinv(trained, tmp_path):
+def test_the_exported_models_load_without_tfinv(tmp_path):
     np.save(tmp_path / "images.npy", DATA.images[:8])
-    for name, (model, _) in trained.items():
+    models_of = {name: trained(name)[0] for name in SPECS}
+    for name, model in models_of.items():
         model.export_classifier().save(tmp_path / f"{name}.keras")
     code = (
         "import sys, pathlib; sys.modules['tfinv'] = None\n"
@@ -93,7 +95,7 @@ def test_the_exported_models_load_without_tfinv(trained, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name, (model, _) in trained.items():
+    for name, model in models_of.items():
         np.testing.assert_allclose(
             np.load(tmp_path / f"{name}.npy"), model.export_classifier()(DATA.images[:8]), atol=1e-5
         )

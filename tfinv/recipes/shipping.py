@@ -25,8 +25,8 @@ from tfinv.recipes.packing import packed_weights, stored_type
 from tfinv.reporting import Results
 from tfinv.training.defences import defence, show
 
-# Where figures of files are no part of what a command does.
-_PLACES = ("data_dir", "workdir")
+# Flags that change no figure.
+_PLACES = ("data_dir", "workdir", "workers")
 # The share of test images whose predicted label may change with the rounding to float16.
 _CHANGED = 1e-3
 _DIGITS = ("mnist", "mnist5k")
