@@ -141,7 +141,7 @@ def frontier(
     rows, checks, figures = found.shown
     name, eps = robustness.attacks[-1], max(robustness.eps)
     pairs = (differences(found.measured, held, twin) for held, twin in sweep.twins.items())
-    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES]
+    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES and d.method == attack]
     for measure, (title, floor) in _AXES.items():
         points_at = partial(
             points_of,
