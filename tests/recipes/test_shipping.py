@@ -16,7 +16,7 @@ from tfinv import datasets, models
 from tfinv.errors import UserError
 from tfinv.evaluation.robustness import accuracy_row
 from tfinv.recipes.packing import pack, stored_type
-from tfinv.recipes.shipping import ship
+from tfinv.recipes.shipping import ship, ship_compared
 from tfinv.reporting import Results
 from tfinv_cli import main
 
@@ -181,6 +181,61 @@ def test_ship_refuses_what_does_not_fit(trained, package, tmp_path):
     with pytest.raises(UserError, match=r"one model in .*Received: 0"):
         ship("digits", tmp_path / "two", evaluation(tmp_path / "b", trained / "packed.keras"), folder=package)
     assert models.pretrained_names() == []
+
+
+def comparison(folder, trained, attack="autoattack"):
+    """As `tfinv reproduce cifar10` leaves it, with the trained model as one of two."""
+    name = "softmax (usual)"
+    told = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
+    hits = np.arange(1000) < 600
+    rows = [
+        told | {"experiment": "other", "epochs": 9},
+        told | {"experiment": name},
+        accuracy_row("other", attack, 0.1, ~hits, 3, norm="linf"),
+        accuracy_row(name, "none", 0.0, hits, 3),
+        accuracy_row(name, attack, 0.1, hits, 3, norm="linf"),
+        accuracy_row(name, attack, 0.1, ~hits, 4, norm="linf"),
+    ]
+    config = {"dataset": "mnist5k", "image_size": None, "seed": 3, "budget": "small", "workers": 2}
+    Results("reproduce cifar10", config, rows).write(folder)
+    (folder / "models").mkdir()
+    shutil.copy(next((trained / "models").iterdir()), folder / "models" / f"softmax-{name}-3.keras")
+    return folder
+
+
+def test_ship_compared(trained, package, tmp_path):
+    folder = comparison(tmp_path / "compared", trained)
+    made = ship_compared("digits", folder, "softmax (usual)", architecture="softmax()", recipe="none", folder=package)
+    check_whole("digits")
+    check_scores("digits", datasets.load("mnist5k", "test"))
+    assert [(s.attack, s.eps, s.accuracy) for s in made.robust] == [("autoattack", 0.1, 0.6)]
+    assert (made.architecture, made.epochs) == ("softmax", 1)
+    assert made.command == made.evaluation
+    assert made.command == "tfinv reproduce cifar10 --budget=small --dataset=mnist5k --seed=3"
+
+
+def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path, monkeypatch):
+    how = {"architecture": "softmax", "recipe": "none", "folder": package}
+    with pytest.raises(UserError, match="workdir of tfinv reproduce cifar10 or reproduce fer2013"):
+        ship_compared("digits", trained, "softmax (usual)", **how)
+    folder = comparison(tmp_path / "compared", trained)
+    with pytest.raises(UserError, match=r"a model among other, softmax \(usual\)\. Received: 'softmax'"):
+        ship_compared("digits", folder, "softmax", **how)
+    with pytest.raises(UserError, match=r"with autoattack\. Received: pgd"):
+        ship_compared("digits", comparison(tmp_path / "pgd", trained, "pgd"), "softmax (usual)", **how)
+    monkeypatch.setattr(importlib.import_module("tfinv.recipes.shipping"), "pack", lambda *_: "float16")
+    with pytest.raises(UserError, match=r"small enough for float32\. Received: float16"):
+        ship_compared("digits", folder, "softmax (usual)", **how)
+    assert models.pretrained_names() == []
+
+
+def test_ship_refuses_a_packed_model_that_predicts_otherwise(trained, package, tmp_path, monkeypatch):
+    module = importlib.import_module("tfinv.recipes.shipping")
+    monkeypatch.setattr(module, "stored_type", lambda path: "float16")
+    monkeypatch.setattr(module, "packed_weights", lambda weight, half: weight)
+    monkeypatch.setattr(module, "_CHANGED", -1)
+    with pytest.raises(UserError, match=r"other labels in float16\. Received: 0\.00%"):
+        ship("digits", trained, evaluation(tmp_path / "scored", trained / "packed.keras"), folder=package)
 
 
 def test_a_tampered_model_is_noticed(trained, package, tmp_path):

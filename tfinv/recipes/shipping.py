@@ -1,27 +1,29 @@
 """Makes a pretrained model's two files, NAME.keras and NAME.json, from a training and an evaluation of what it left.
 
 `packing.pack` writes the file that will ship, `tfinv evaluate` is then run on that file, and `ship` puts it into the package with a
-card whose figures are all of that file.
+card whose figures are all of that file. A model of a comparison was attacked there: `ship_compared`.
 """
 
+import dataclasses
 import hashlib
 import os
 import pathlib
 import shlex
 import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfinv import datasets, files
+from tfinv import datasets, files, models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.models.pretrained import DATA, Card, Score, golden_images
-from tfinv.recipes.packing import packed_weights, stored_type
+from tfinv.recipes.packing import pack, packed_weights, stored_type
 from tfinv.reporting import Results
 from tfinv.training.defences import defence, show
 
@@ -55,13 +57,96 @@ def ship(
     Raises:
       UserError: the folders are not such, do not fit each other, or packing has changed what the model predicts.
     """
-    training, scored = (_results(path, command) for path, command in ((trained, "train"), (evaluated, "evaluate")))
+    training, scored = _results(trained, "train"), _results(evaluated, "evaluate")
     _check_alike(training.config, scored.config)
+    if scored.config["split"] != "test":
+        raise expected("an evaluation on the test split", scored.config["split"], "Run it with --split=test.")
+    made = _Made(
+        training,
+        next(r for r in training.rows_of("training") if r["metric"] == "test_accuracy"),
+        _robust(scored, scored.config["seed"]),
+        training.config["architecture"],
+        show(defence(training.config["defense"])),
+        _command(scored, model=f"pretrained:{name}"),
+    )
     original, packed = _only_model(pathlib.Path(trained)), pathlib.Path(scored.config["model"])
-    row = next(r for r in training.rows_of("training") if r["metric"] == "test_accuracy")
-    robust = _robust(scored)
+    return _put(name, made, original, packed, folder, data_dir)
+
+
+def ship_compared(
+    name: str,
+    compared: str | os.PathLike,
+    experiment: str,
+    *,
+    architecture: str,
+    recipe: str,
+    folder: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> Card:
+    """Puts a model of a comparison, which has trained and attacked it, and its card into the package.
+
+    Its figures are those of the comparison, so packing must leave every weight as it was.
+
+    Args:
+      name: of the model, such as "cifar10-robust".
+      compared: workdir of `tfinv reproduce cifar10` or `fer2013`, whose --attacks have autoattack.
+      experiment: the model's name there, such as "resnet (robust)"; of the first seed.
+      architecture: how `models.build` takes it.
+      recipe: how it was trained, as `defence` takes it.
+      folder: where the two files go; None is the package's own.
+      data_dir: of `datasets.load`, for the test split.
+
+    Returns:
+      The card.
+
+    Raises:
+      UserError: the folder is not such, there is no such model in it, or it is too large for full precision.
+    """
+    results = _results(compared, "reproduce cifar10", "reproduce fer2013")
+    seed = results.config["seed"]
+    rows = [r for r in results.rows_of("training") if (r["experiment"], r["seed"]) == (experiment, seed)]
+    if not rows:
+        known = ", ".join(sorted({r["experiment"] for r in results.rows_of("training")}))
+        raise expected(f"a model among {known}", repr(experiment), "Change the argument `experiment`.")
+    made = _Made(
+        results,
+        next(r for r in rows if r["metric"] == "test_accuracy"),
+        _robust(results, seed, experiment),
+        models.normal(architecture),
+        show(defence(recipe)),
+        _command(results),
+    )
+    original = pathlib.Path(compared) / "models" / f"{made.architecture}-{experiment}-{seed}.keras"
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = pathlib.Path(scratch) / "packed.keras"
+        if (stored := pack(original, packed)) != "float32":
+            raise expected("a model small enough for float32", stored, "Pack and evaluate it, and use `ship`.")
+        return _put(name, made, original, packed, folder, data_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """What a card says of how a model was made and judged."""
+
+    training: Results
+    row: Mapping[str, Any]
+    robust: tuple[Score, ...]
+    architecture: str
+    recipe: str
+    evaluation: str
+
+
+def _put(
+    name: str,
+    made: _Made,
+    original: pathlib.Path,
+    packed: pathlib.Path,
+    folder: str | os.PathLike | None,
+    data_dir: str | os.PathLike | None,
+) -> Card:
+    """Judges the packed file on clean images, and writes it and its card."""
     model = keras.models.load_model(packed, compile=False)
-    config = training.config
+    config = made.training.config
     size = config["image_size"]
     test = datasets.load(config["dataset"], "test", data_dir=data_dir, image_size=tuple(size) if size else None)
     weights = stored_type(packed)
@@ -71,18 +156,18 @@ def ship(
     logits = np.asarray(model(golden_images(test.image_shape), training=False), np.float64)
     card = Card(
         name=name,
-        architecture=config["architecture"],
-        recipe=show(defence(config["defense"])),
+        architecture=made.architecture,
+        recipe=made.recipe,
         dataset=test.name,
         classes=test.class_names,
-        command=_command(training),
-        evaluation=_command(scored, model=f"pretrained:{name}"),
-        seed=row["seed"],
-        epochs=row["epochs"],
-        seconds=row["seconds"],
-        machine=_machine(training.environment),
+        command=_command(made.training),
+        evaluation=made.evaluation,
+        seed=made.row["seed"],
+        epochs=made.row["epochs"],
+        seconds=made.row["seconds"],
+        machine=_machine(made.training.environment),
         clean=Score("none", None, 0.0, right / n, n, rate_interval(right, n)),
-        robust=robust,
+        robust=made.robust,
         parameters=model.count_params(),
         weights=weights,
         sha256=hashlib.sha256(packed.read_bytes()).hexdigest(),
@@ -106,10 +191,10 @@ def _check_alike(training: Mapping[str, Any], scored: Mapping[str, Any]) -> None
             )
 
 
-def _results(path: str | os.PathLike, command: str) -> Results:
+def _results(path: str | os.PathLike, *commands: str) -> Results:
     results = Results.read(path)
-    if results.command != command:
-        raise expected(f"the workdir of tfinv {command}", f"{path}, of tfinv {results.command}")
+    if results.command not in commands:
+        raise expected(f"the workdir of tfinv {' or '.join(commands)}", f"{path}, of tfinv {results.command}")
     return results
 
 
@@ -120,11 +205,10 @@ def _only_model(workdir: pathlib.Path) -> pathlib.Path:
     return found[0]
 
 
-def _robust(scored: Results) -> tuple[Score, ...]:
-    """The accuracies under attack of the first seed."""
-    if scored.config["split"] != "test":
-        raise expected("an evaluation on the test split", scored.config["split"], "Run it with --split=test.")
-    rows = [r for r in scored.rows_of("accuracy") if r["attack"] != "none" and r["seed"] == scored.config["seed"]]
+def _robust(scored: Results, seed: int, experiment: str | None = None) -> tuple[Score, ...]:
+    """The accuracies under attack of a seed, and of an experiment if there are several."""
+    rows = [r for r in scored.rows_of("accuracy") if r["attack"] != "none" and r["seed"] == seed]
+    rows = [r for r in rows if experiment in (None, r["experiment"])]
     if not any(r["attack"].partition("(")[0] == "autoattack" for r in rows):
         attacks = ", ".join(sorted({r["attack"] for r in rows})) or "none"
         raise expected("an evaluation with autoattack", attacks, "Run it with --attacks=autoattack.")
@@ -157,7 +241,7 @@ def _command(results: Results, **instead: Any) -> str:
     return shlex.join(
         [
             "tfinv",
-            results.command,
+            *results.command.split(),
             *(f"--{k}={_flag(v)}" for k, v in flags.items() if v is not None and k not in _PLACES),
         ]
     )
