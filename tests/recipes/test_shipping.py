@@ -211,7 +211,7 @@ def test_ship_compared(trained, package, tmp_path):
     assert [(s.attack, s.eps, s.accuracy) for s in made.robust] == [("autoattack", 0.1, 0.6)]
     assert (made.architecture, made.epochs) == ("softmax", 1)
     assert made.command == made.evaluation
-    assert made.command == "tfinv reproduce cifar10 --budget=small --dataset=mnist5k --seed=3"
+    assert made.command == "tfinv reproduce cifar10 --dataset=mnist5k --seed=3 --budget=small"
 
 
 def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path, monkeypatch):
