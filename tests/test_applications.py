@@ -34,3 +34,18 @@ def test_is_a_classifier(name, tmp_path):
     features = np.asarray(classifier.features(images))
     assert features.shape == (2, channels)
     assert np.ptp(features) > 0
+
+
+def test_behind_its_own_preprocessing_it_takes_images_from_0_to_1(tmp_path):
+    """The wrapper of docs/start-here.md: standardised channels in BGR, which are no range of pixels, and a model in a model."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.ResNet50(weights=None, input_shape=SHAPE, classes=10)
+    inputs = keras.Input(SHAPE)
+    whole = keras.Model(inputs, model(keras.applications.resnet50.preprocess_input(255.0 * inputs)))
+    whole.save(tmp_path / "model.keras")
+    classifier = load_classifier(tmp_path / "model.keras")
+    images = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype(np.float32)
+    assert classifier.logits_source.startswith(CUT)
+    seen = images[..., ::-1] * 255 - np.float32([103.939, 116.779, 123.68])
+    assert_same_logits(classifier.predict(images), model(seen, training=False))
+    assert np.asarray(classifier.features(images)).shape == (2, 2048)

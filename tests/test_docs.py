@@ -13,6 +13,7 @@ import subprocess
 import keras
 import numpy as np
 import pytest
+import yaml
 
 from tfinv import attacks, inversion
 from tfinv.training import defences
@@ -107,8 +108,51 @@ def test_each_task_of_the_slurm_job_learns_who_takes_part(tmp_path):
         "cluster": {"worker": ["node1:2222", "node2:2222"]},
         "task": {"type": "worker", "index": 1},
     }
-    values, _ = command.parse(importlib.import_module(f"tfinv_cli.{flags[0]}").COMMAND, flags[1:])
-    assert values.distribution == "multi_worker"
+    assert train_flags(flags).distribution == "multi_worker"
+
+
+def train_flags(flags):
+    """What `tfinv train` makes of its flags."""
+    assert flags[0] == "train"
+    values, _ = command.parse(importlib.import_module("tfinv_cli.train").COMMAND, flags[1:])
+    return values
+
+
+def test_each_pod_of_the_kubernetes_job_learns_who_takes_part(tmp_path):
+    code = "\n---\n".join(blocks(TEXTS["docs/scale.md"], "yaml"))
+    found = {document["kind"]: document for document in yaml.safe_load_all(code)}
+    assert found.keys() == {"TFJob", "Service", "Job"}
+    (container,) = found["TFJob"]["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
+    assert (container["name"], container["command"][0]) == ("tensorflow", "tfinv")
+    assert train_flags(container["command"][1:]).distribution == "multi_worker"
+    job, service = found["Job"], found["Service"]
+    pod = job["spec"]["template"]["spec"]
+    name, count = job["metadata"]["name"], job["spec"]["completions"]
+    assert service["spec"]["selector"] == {"job-name": name}
+    assert service["metadata"]["name"] == pod["subdomain"]
+    (tmp_path / "tfinv").write_text('#!/bin/bash\nprintf "%s\\0" "$TF_CONFIG" "$@"\n')
+    (tmp_path / "tfinv").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": "1"}
+    done = subprocess.run(pod["containers"][0]["command"], env=path, text=True, check=True, capture_output=True)
+    config, *flags = done.stdout.split("\0")[:-1]
+    # The pod of an Indexed Job is called JOB-INDEX, and found within its subdomain.
+    addresses = [f"{name}-{i}.{pod['subdomain']}:2222" for i in range(count)]
+    assert json.loads(config) == {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": 1}}
+    assert train_flags(flags).distribution == "multi_worker"
+
+
+def test_the_shared_training_in_python_trains(tmp_path):
+    (code,) = blocks(TEXTS["docs/scale.md"], "py")
+    for written, here in [
+        ('"multi_worker"', '"mirrored"'),
+        ('"train")', '"train", limit=64)'),
+        ("/shared/run", tmp_path),
+    ]:
+        assert written in code
+        code = code.replace(written, str(here))
+    names = {}
+    exec(compile(code, "example", "exec"), names)
+    assert int(names["model"].optimizer.iterations.numpy()) == 2 * (64 // 32)
 
 
 def test_there_are_command_lines_to_parse():

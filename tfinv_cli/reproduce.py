@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tfinv import datasets
@@ -15,10 +16,10 @@ from tfinv.reporting import Figure, Results
 from tfinv_cli import command, compared, finish, robust, settings, victim
 
 WHAT = tuple(settings.DEFAULTS)
-_COMPARISONS = {
+_COMPARISONS: dict[str, Callable[..., robust.Found]] = {
     "inversion": compared.compared,
-    "cifar10": robust.trained_both_ways,
-    "fer2013": robust.trained_both_ways,
+    "cifar10": partial(robust.trained_both_ways, "cifar10"),
+    "fer2013": partial(robust.trained_both_ways, "fer2013"),
     "frontier": robust.swept,
 }
 

@@ -21,6 +21,7 @@ Found = tuple[list[dict[str, Any]], list[Check], list[Figure]]
 
 
 def trained_both_ways(
+    what: str,
     config: dict[str, Any],
     train: Dataset,
     test: Dataset,
@@ -52,9 +53,9 @@ def trained_both_ways(
         **inverting(config, train, data_dir),
         **more,
     )
-    cut = settings.cut(config)
+    cut = settings.cut(what, config)
     advice = "The figures are of this scale and not of the source's; --budget=full is, and needs a GPU."
-    return rows, [*checks, Check("published-scale", None if cut else True, cut or "as published", advice)], figures
+    return rows, [*checks, Check("published-scale", None if cut else True, cut or "the full budget", advice)], figures
 
 
 def swept(

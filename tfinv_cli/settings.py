@@ -196,12 +196,26 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
     ("faces", "mnist"): {"train_limit": 20000, "epochs": 5, "evaluator_epochs": 8, "steps": 200, "most_steps": 1000},
 }
 
+# What changes no figure's scale.
+_SCALELESS = ("budget", "seed", "seeds", "workers", "featured")
+# Data sets whose eps are known; those of digits mean nothing for others.
+_FRONTIERS = ("mnist", "mnist5k", "cifar10")
 
-def cut(config: dict[str, Any]) -> str:
-    """In what a configuration differs from the full budget; "" where it does not."""
-    full = BUDGETS["full"] if "budget" in config else {}
+
+def _own(what: str, dataset: str) -> dict[str, Any]:
+    """An experiment's values on a data set."""
+    return DEFAULTS[what] | _BY_DATASET.get((what, dataset), {})
+
+
+def cut(what: str, config: dict[str, Any]) -> str:
+    """In what a configuration of an experiment with budgets differs from its full budget; "" where it does not."""
+    full = _own(what, config["dataset"]) | BUDGETS["full"]
     whole = {"image_size": "the images' own"}
-    shown = [f"{k} {config[k]} in place of {full[k] or whole.get(k, 'all')}" for k in full if config[k] != full[k]]
+    shown = [
+        f"{k} {config[k]} in place of {whole.get(k, 'all') if full[k] is None else full[k]}"
+        for k in full
+        if k not in _SCALELESS and config[k] != full[k]
+    ]
     return f"--budget={config['budget']}: {', '.join(shown)}" if shown else ""
 
 
@@ -283,5 +297,9 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
         known = ", ".join(f"--{k}" for k in sorted(DEFAULTS[what]))
         raise UsageError(f"Expected flags of {what}: {known}. Received: --{', --'.join(foreign)}.")
     name = given.get("dataset", DEFAULTS[what]["dataset"])
-    own = DEFAULTS[what] | _BY_DATASET.get((what, name), {})
+    if what == "frontier" and name not in _FRONTIERS and (lacking := {"eps", "robust_eps"} - given.keys()):
+        raise UsageError(
+            f"Expected --{' and --'.join(sorted(lacking))}, as --dataset is none of {', '.join(_FRONTIERS)}. Received: none."
+        )
+    own = _own(what, name)
     return own | BUDGETS.get(str(given.get("budget", own.get("budget"))), {}) | given

@@ -41,6 +41,30 @@ def test_models_trained_both_ways_are_attacked_inverted_and_drawn(both_ways):
     assert all((folder / f.path).exists() for f in results.figures)
 
 
+def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
+    sweep = (
+        "--architecture=mlp(units=16) --anti_weights=.5 --robust_eps=.2 --robust_training=fast(eps={eps}) --reversal="
+    )
+    how = f"{SMALL} {JUDGED} --validation=0 --seeds=1 --decoder_images=0 --methods=gradient"
+    assert main.main(["reproduce", "frontier", *f"{sweep} {how}".split(), f"--workdir={tmp_path}"]) == 0
+    results = Results.read(tmp_path)
+    trained = {r["experiment"] for r in results.rows_of("training")}
+    assert trained == {"atat(weight=0.5)", "none", "fast(eps=0.2)"}
+    assert {r["attack"] for r in results.rows_of("accuracy")} == {"none", "pgd(steps=2)"}
+    assert {r["method"] for r in results.rows_of("inversion")} == {"gradient", "reference"}
+    assert {c.name for c in results.checks} > {
+        "some-recipe-is-robust-and-private (acc@1)",
+        "some-recipe-is-robust-and-private (feature_distance)",
+    }
+
+
+def test_the_published_experiments_are_autoattack_and_three_inversions():
+    for what in ("cifar10", "fer2013"):
+        assert settings.DEFAULTS[what]["attacks"][-1] == "autoattack"
+        assert settings.DEFAULTS[what]["methods"] == ["projected", "multiscale", "gmi"]
+    assert settings.DEFAULTS["frontier"]["attacks"] == ["autoattack"]
+
+
 def test_it_says_what_a_budget_cut(both_ways):
     folder, _ = both_ways
     check = next(c for c in Results.read(folder).checks if c.name == "published-scale")
@@ -48,17 +72,23 @@ def test_it_says_what_a_budget_cut(both_ways):
     assert "plain_architecture softmax in place of vgg16" in check.evidence
     assert "epochs 1 in place of 100" in check.evidence
     assert "limit 60 in place of all" in check.evidence
+    assert "train_limit 400 in place of 45000" in check.evidence
 
 
 def test_a_full_budget_is_as_published_only_if_nothing_else_is_changed():
     own = settings.DEFAULTS["cifar10"] | settings.BUDGETS["full"] | {"budget": "full"}
-    assert settings.cut(own) == ""
-    assert settings.cut(own | {"epochs": 1}) == "--budget=full: epochs 1 in place of 100"
-    assert settings.cut(settings.DEFAULTS["table1"]) == ""
-    small = settings.cut(settings.DEFAULTS["fer2013"])
-    assert "image_size [32, 32] in place of the images' own, attack_limit 500 in place of 10000" in small
+    assert settings.cut("cifar10", own | {"seed": 3, "workers": 2}) == ""
+    for changed, said in [
+        ({"epochs": 1}, "epochs 1 in place of 100"),
+        ({"train_limit": 100, "limit": 50}, "limit 50 in place of all, train_limit 100 in place of 45000"),
+        ({"attacks": ["fgsm"]}, "attacks ['fgsm'] in place of ['pgd(steps=40)', 'autoattack']"),
+    ]:
+        assert settings.cut("cifar10", own | changed) == f"--budget=full: {said}"
+    small = settings.cut("fer2013", settings.DEFAULTS["fer2013"])
+    assert "image_size [32, 32] in place of the images' own" in small
+    assert "attack_limit 500 in place of 10000" in small
     faces = settings.DEFAULTS["fer2013"] | settings.BUDGETS["full"] | {"budget": "full"}
-    assert (settings.cut(faces), faces["image_size"]) == ("", None)
+    assert (settings.cut("fer2013", faces), faces["image_size"]) == ("", None)
 
 
 @pytest.mark.parametrize("own", ["cnn(units=64)", "mlp", "softmax", "resnet(depth=14)"])
@@ -102,6 +132,11 @@ def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path
     assert main.main(["reproduce", what, *sizes, *more, f"--workdir={tmp_path}"]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_a_frontier_of_other_images_needs_their_eps(tmp_path, capsys):
+    assert main.main(["reproduce", "frontier", "--dataset=fer2013", "--robust_eps=.1", f"--workdir={tmp_path}"]) == 2
+    assert "Expected --eps, as --dataset is none of mnist, mnist5k, cifar10. Received: none." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--evaluators=", "--methods=", "--attacks=", "--seed=4294967296"])

@@ -132,6 +132,15 @@ def test_all_together_go_on(broken_off, tmp_path):
         np.testing.assert_allclose(np.load(tmp_path / f"{worker}-adversarial.npy"), alone("adversarial"), atol=1e-5)
 
 
+def test_one_process_goes_on_where_two_were(broken_off, tmp_path):
+    shutil.copytree(broken_off[0], tmp_path, dirs_exist_ok=True)
+    epochs = []
+    seen = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    model, _ = shared_batches.train("adversarial", strategy("none"), workdir=tmp_path / "adversarial", callbacks=[seen])
+    assert epochs == [1, 2]
+    np.testing.assert_allclose(shared_batches.weights(model), alone("adversarial"), atol=1e-5)
+
+
 def test_workers_that_do_not_share_their_folder_are_told(broken_off, tmp_path):
     shutil.copytree(broken_off[0], tmp_path / "one")
     for code, _, said in workers(*[[*SCRIPT, tmp_path / folder, "adversarial"] for folder in ("one", "other")]):

@@ -6,8 +6,11 @@ import pytest
 import tensorflow as tf
 
 from linear_net import TWO, linear_net
+from stripes import stripes
+from tfinv.training.assembly import training_model
 from tfinv.training.free import Free, FreeTraining
 from tfinv.training.perturbing import noise
+from tfinv.training.schedule import Schedule
 
 IMAGES = np.float32([[0.4, 0.6, 0.5, 0.3], [0.6, 0.4, 0.5, 0.7], [0.5, 0.5, 0.2, 0.6]]).reshape(3, 2, 2, 1)
 LABELS = np.array([0, 1, 0])
@@ -51,6 +54,29 @@ def test_in_l2_the_perturbation_follows_the_gradient_and_stays_in_its_ball():
         moved = moved + 0.1 * ascent / np.linalg.norm(ascent, axis=1, keepdims=True)
         moved *= np.minimum(1, 0.1 / np.linalg.norm(moved, axis=1, keepdims=True))
     np.testing.assert_allclose(training.classifier.layers[-1].kernel, kernel, atol=1e-5)
+
+
+def test_the_ramp_holds_for_the_start_and_for_every_step():
+    training = FreeTraining(linear_net(TWO), Free(eps=0.1, ramp=0.5, replays=1), steps=4, seed=2)
+    training.compile(keras.optimizers.SGD(0.5))
+    training.optimizer.build(training.trained_variables)
+    training.optimizer.iterations.assign(1)  # a quarter of the training is half of the ramp
+    start = noise(tf.constant(IMAGES), 0.05, "linf", training.draw()).numpy().reshape(3, 4)
+    training.defence = Free(eps=0.1, ramp=0.5, replays=2)
+    training.steps = 2
+    training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
+    found = training.classifier.layers[-1].kernel.numpy()
+    np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.05, 2), atol=1e-5)
+
+
+def test_a_schedule_of_the_rate_counts_updates():
+    schedule = Schedule("softmax", epochs=2, batch_size=32, rate_schedule="cosine", learning_rate=0.1)
+    model = training_model(Free(replays=3), stripes(64), schedule)
+    rates = []
+    for updates in (0, 4, 12):  # 2 epochs x 2 batches x 3
+        model.optimizer.iterations.assign(updates)
+        rates.append(float(model.optimizer.learning_rate))
+    assert rates == pytest.approx([0.1, 0.075, 0.0], abs=1e-6)
 
 
 def test_progress_and_draws_follow_the_steps_of_many_updates():

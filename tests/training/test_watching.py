@@ -56,6 +56,20 @@ def test_the_best_epoch_has_the_highest_robust_accuracy():
     assert training.classifier.get_weights()[1][1] == np.float32(-0.6)
 
 
+def test_of_an_averaging_optimizer_the_averaged_network_is_measured_and_kept():
+    training, watch = make()
+    training.compile(keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5))
+    threshold(training, 0.26)
+    still = [np.zeros(v.shape, np.float32) for v in training.trained_variables]
+    training.optimizer.apply_gradients(zip(still, training.trained_variables, strict=True))
+    threshold(training, 0.6)
+    training.optimizer.apply_gradients(zip(still, training.trained_variables, strict=True))
+    # Of the average, .43, all is right; of the weights as they are, .6, the grey .45 is not.
+    assert after(watch, 0) == {"val_accuracy": 1.0}
+    assert watch.record.weights[1][1] == pytest.approx(-0.43)
+    assert training.classifier.get_weights()[1][1] == np.float32(-0.6)
+
+
 def test_without_an_attack_it_is_the_accuracy_and_the_first_of_equals():
     training, watch = make()
     for epoch, at in enumerate((0.6, 0.42, 0.43)):

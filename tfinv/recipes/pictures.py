@@ -71,7 +71,7 @@ def draw(
         nearest = most_similar(classifier, images[order], labels[order], train, k=_NEAREST)
         ranked = [Ranked(similar.indices, similar.similarities) for similar in nearest]
         caption = (
-            "The whole training set, searched by cosine similarity of the attacked model's last convolutional output."
+            "All its training images, searched by cosine similarity of the attacked model's last convolutional output."
         )
         add(
             "nearest",
