@@ -74,6 +74,21 @@ def test_it_learns(name):
 
 
 @pytest.mark.parametrize("name", SPECS)
+def test_all_its_epochs_are_one_compiled_step(name):
+    model = defence(SPECS[name]).training(Plan(small_net(DATA), DATA, 2, BATCH, seed=1))
+    model.compile(keras.optimizers.Adam(1e-2))
+    honest, traced = model.train_step, []
+
+    def step(data):
+        traced.append(1)
+        return honest(data)
+
+    model.train_step = step
+    fit(model, DATA, epochs=2, batch_size=BATCH, seed=1)
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize("name", SPECS)
 def test_killed_and_resumed_it_ends_with_the_same_weights(name, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(name, workdir=tmp_path, callbacks=[Kill()])
