@@ -14,7 +14,7 @@ NAMES = models.pretrained_names()
 
 
 def test_the_models_that_the_texts_promise_ship():
-    assert set(NAMES) >= {"mnist-natural", "mnist-robust", "cifar10-natural", "fer2013-natural"}
+    assert set(NAMES) >= {"mnist-natural", "mnist-shuffled", "mnist-robust", "cifar10-natural", "fer2013-natural"}
 
 
 @pytest.mark.parametrize("name", NAMES)
