@@ -39,7 +39,7 @@ def _run(values: Any, _: list[str]) -> None:
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
     drawn = {k: getattr(values, k) for k in ("dataset", "image_size", "epochs", "batch_size")}
-    drawn |= {"images_contents": train.digest(), "held_out_contents": data.digest()}
+    drawn["images_contents"] = train.digest()
     against, accuracies = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]

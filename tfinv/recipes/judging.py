@@ -61,7 +61,7 @@ class Judging:
         identifiers = None
         if self.identifiers:
             # Of these images, whatever a run before this one held out.
-            apart = folder / f"identifiers-{test.split}-{len(test)}"
+            apart = folder / f"identifiers-{test.digest()[:16]}"
             identifiers = train_evaluators(
                 test, architectures=self.identifiers, schedule=self.schedule, seed=2000, workdir=apart
             )
