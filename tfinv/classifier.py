@@ -133,7 +133,8 @@ class Classifier(Predictor):
         """Wraps a black box: a function from NumPy images to NumPy scores or labels, without gradients.
 
         It is asked once, about a few noise images, to see that it fits the arguments, which are those of
-        `from_callable`.
+        `from_callable`. If it calls TensorFlow itself, TensorFlow must not be limited to one thread between operations
+        (TF_NUM_INTEROP_THREADS=1), or it waits for itself.
 
         Args:
           outputs: also "labels", if `fn` gives (n,) class numbers only; the logits are then 1 for that class and 0 for the rest.

@@ -8,7 +8,8 @@ import time
 
 def leaves(folder):
     def work(name, what):
-        (pathlib.Path(folder) / name).write_text(f"{os.getpid()} {os.environ['TF_NUM_INTRAOP_THREADS']}")
+        threads = [os.environ[f"TF_NUM_{kind}OP_THREADS"] for kind in ("INTRA", "INTER")]
+        (pathlib.Path(folder) / name).write_text(" ".join([str(os.getpid()), *threads]))
         if what == "fails":
             raise RuntimeError(f"{name} failed")
         if what == "dies":

@@ -34,8 +34,10 @@ def test_each_task_is_done_once_in_another_process_with_its_part_of_the_cores(tm
     found = {path.name: path.read_text().split() for path in tmp_path.iterdir()}
     assert sorted(found) == ["0", "1", "2", "3"]
     assert sorted(task[0] for task in told) == ["0", "1", "2", "3"]
-    assert str(os.getpid()) not in {pid for pid, _ in found.values()}
-    assert {int(threads) for _, threads in found.values()} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+    assert str(os.getpid()) not in {pid for pid, *_ in found.values()}
+    assert {int(threads) for _, threads, _ in found.values()} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+    # A prediction in NumPy that calls another model needs a second one.
+    assert min(int(between) for *_, between in found.values()) >= 2
     assert not multiprocessing.active_children()
     assert os.environ.get("TF_NUM_INTRAOP_THREADS") == before
 

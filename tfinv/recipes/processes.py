@@ -86,9 +86,10 @@ _HERE: dict[str, Any] = {}
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
     """How many threads TensorFlow has in the processes that start in it: importing Keras settles that, before any of our code."""
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(count)))
+    # With one thread between operations, a prediction in NumPy that calls another model waits for itself.
+    threads = {"TF_NUM_INTRAOP_THREADS": str(count), "TF_NUM_INTEROP_THREADS": str(max(2, count))}
+    before = {name: os.environ.get(name) for name in threads}
+    os.environ.update(threads)
     try:
         yield
     finally:
