@@ -38,8 +38,7 @@ def _run(values: Any, _: list[str]) -> None:
     against_classes(labels, train.labels)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
-    drawn = {k: getattr(values, k) for k in ("dataset", "image_size", "epochs", "batch_size")}
-    drawn["images_contents"] = train.digest()
+    drawn = {k: getattr(values, k) for k in ("image_size", "epochs", "batch_size")} | {"images": train.digest()}
     against, accuracies = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]

@@ -84,10 +84,10 @@ def test_a_full_budget_is_as_published_only_if_nothing_else_is_changed():
         ({"attacks": ["fgsm"]}, "attacks ['fgsm'] in place of ['pgd(steps=40)', 'autoattack']"),
     ]:
         assert settings.cut("cifar10", own | changed) == f"--budget=full: {said}"
-    small = settings.cut("fer2013", settings.DEFAULTS["fer2013"])
+    small = settings.cut("fer2013", settings.DEFAULTS["fer2013"] | settings.budget("fer2013", "small"))
     assert "image_size [32, 32] in place of the images' own" in small
-    assert "attack_limit 500 in place of 10000" in small
-    faces = settings.DEFAULTS["fer2013"] | settings.BUDGETS["full"] | {"budget": "full"}
+    assert "attack_limit 300 in place of 10000" in small
+    faces = settings.DEFAULTS["fer2013"] | settings.budget("fer2013", "full") | {"budget": "full"}
     assert (settings.cut("fer2013", faces), faces["image_size"]) == ("", None)
 
 
@@ -149,8 +149,7 @@ def test_the_settings_of_every_experiment_can_be_read():
     """Of a default that nothing else runs in a test."""
     for what, name in [(w, None) for w in settings.DEFAULTS] + list(settings._BY_DATASET):
         config = settings.DEFAULTS[what] | settings._BY_DATASET.get((what, name), {})
-        for budget in settings.BUDGETS.values() if "budget" in config else ({},):
-            own = config | budget
+        for own in [config | settings.budget(what, b) for b in settings.BUDGETS] if "budget" in config else [config]:
             if "evaluators" in own:
                 check_evaluators(own["evaluators"])
             for spec in own.get("defenses", ()):
