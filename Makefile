@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/tfinv reproduce demo --workdir=runs/demo
 
 test: lint docs
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
