@@ -14,7 +14,14 @@ NAMES = models.pretrained_names()
 
 
 def test_the_models_that_the_texts_promise_ship():
-    assert set(NAMES) >= {"mnist-natural", "mnist-shuffled", "mnist-robust", "cifar10-natural", "fer2013-natural"}
+    assert set(NAMES) >= {
+        "mnist-natural",
+        "mnist-shuffled",
+        "mnist-robust",
+        "cifar10-natural",
+        "fer2013-natural",
+        "fer2013-robust",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
