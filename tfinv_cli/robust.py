@@ -9,7 +9,7 @@ from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.recipes.comparison import Member
 from tfinv.recipes.frontier import Sweep, frontier
-from tfinv.recipes.robust_or_private import robust_or_private
+from tfinv.recipes.robust_or_private import named, robust_or_private
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
@@ -34,11 +34,11 @@ def trained_both_ways(
     usual = settings.schedule(config)
     # Different networks, and one that pays for robustness with accuracy: none is held to the others' accuracy.
     members = [
-        Member(f"{name} (usual)", defence("none"), dataclasses.replace(usual, architecture=name), compared=False)
+        Member(named(name, False), defence("none"), dataclasses.replace(usual, architecture=name), compared=False)
         for name in (config["plain_architecture"], config["architecture"])
     ]
     hard = defence(config["robust_training"])
-    label = f"{config['architecture']} (robust)"
+    label = named(config["architecture"], True)
     members.append(Member(label, hard, dataclasses.replace(usual, epochs=config["robust_epochs"]), compared=False))
     rows, checks, figures = robust_or_private(
         train,

@@ -189,14 +189,15 @@ def comparison(folder, trained, attack="autoattack"):
     told = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
     hits = np.arange(1000) < 600
     rows = [
-        told | {"experiment": "other", "epochs": 9},
+        told | {"experiment": "mlp (usual)", "epochs": 9},
         told | {"experiment": name},
-        accuracy_row("other", attack, 0.1, ~hits, 3, norm="linf"),
+        accuracy_row("mlp (usual)", attack, 0.1, ~hits, 3, norm="linf"),
         accuracy_row(name, "none", 0.0, hits, 3),
         accuracy_row(name, attack, 0.1, hits, 3, norm="linf"),
         accuracy_row(name, attack, 0.1, ~hits, 4, norm="linf"),
     ]
-    config = {"dataset": "mnist5k", "image_size": None, "seed": 3, "budget": "small", "workers": 2}
+    config = {"dataset": "mnist5k", "image_size": None, "seed": 3, "workers": 2}
+    config |= {"plain_architecture": "mlp", "architecture": "softmax", "robust_training": "fast(eps=.1)"}
     Results("reproduce cifar10", config, rows).write(folder)
     (folder / "models").mkdir()
     shutil.copy(next((trained / "models").iterdir()), folder / "models" / f"softmax-{name}-3.keras")
@@ -205,27 +206,31 @@ def comparison(folder, trained, attack="autoattack"):
 
 def test_ship_compared(trained, package, tmp_path):
     folder = comparison(tmp_path / "compared", trained)
-    made = ship_compared("digits", folder, "softmax (usual)", architecture="softmax()", recipe="none", folder=package)
+    made = ship_compared("digits", folder, "softmax (usual)", folder=package)
     check_whole("digits")
     check_scores("digits", datasets.load("mnist5k", "test"))
     assert [(s.attack, s.eps, s.accuracy) for s in made.robust] == [("autoattack", 0.1, 0.6)]
-    assert (made.architecture, made.epochs) == ("softmax", 1)
+    assert (made.architecture, made.recipe, made.epochs) == ("softmax", "none", 1)
     assert made.command == made.evaluation
-    assert made.command == "tfinv reproduce cifar10 --dataset=mnist5k --seed=3 --budget=small"
+    assert made.command == (
+        "tfinv reproduce cifar10 --dataset=mnist5k --seed=3 --plain_architecture=mlp --architecture=softmax "
+        "'--robust_training=fast(eps=.1)'"
+    )
 
 
 def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path, monkeypatch):
-    how = {"architecture": "softmax", "recipe": "none", "folder": package}
     with pytest.raises(UserError, match="workdir of tfinv reproduce cifar10 or reproduce fer2013"):
-        ship_compared("digits", trained, "softmax (usual)", **how)
+        ship_compared("digits", trained, "softmax (usual)", folder=package)
     folder = comparison(tmp_path / "compared", trained)
-    with pytest.raises(UserError, match=r"a model among other, softmax \(usual\)\. Received: 'softmax'"):
-        ship_compared("digits", folder, "softmax", **how)
+    with pytest.raises(
+        UserError, match=r"a model among mlp \(usual\), softmax \(usual\), softmax \(robust\)\. Received: 'softmax'"
+    ):
+        ship_compared("digits", folder, "softmax", folder=package)
     with pytest.raises(UserError, match=r"with autoattack\. Received: pgd"):
-        ship_compared("digits", comparison(tmp_path / "pgd", trained, "pgd"), "softmax (usual)", **how)
+        ship_compared("digits", comparison(tmp_path / "pgd", trained, "pgd"), "softmax (usual)", folder=package)
     monkeypatch.setattr(importlib.import_module("tfinv.recipes.shipping"), "pack", lambda *_: "float16")
     with pytest.raises(UserError, match=r"small enough for float32\. Received: float16"):
-        ship_compared("digits", folder, "softmax (usual)", **how)
+        ship_compared("digits", folder, "softmax (usual)", folder=package)
     assert models.pretrained_names() == []
 
 

@@ -69,8 +69,8 @@ def judge(
     if limit is None:
         return Verdict(_check(None, f"{said}; no sound model trained as usual to be more robust than{told}"), line)
     robust = [p for p in points if not p.swept and not p.flaw and (p.x_interval or (p.x, p.x))[0] > limit]
-    more_private = (lambda y, than: than - y) if lower else (lambda y, than: y - than)
-    idle = [p for p in robust if start is not None and more_private(start, float(line.at(p.x))) <= 0]
+    sign = 1.0 if lower else -1.0  # of what is more private than something
+    idle = [p for p in robust if start is not None and sign * (float(line.at(p.x)) - start) <= 0]
     if idle:
         told += f"; nothing to hide where the line gives away no more than the inversion's start {start:.3g}: "
         told += ", ".join(p.label for p in idle)
@@ -82,7 +82,7 @@ def judge(
         if not leaves(line, point, lower=lower, level=level):
             continue
         expected, price = float(line.at(point.x)), _price(point, twins.get(point.twin))
-        far = start is None or more_private(point.y, expected) >= 0.5 * more_private(start, expected)
+        far = start is None or sign * (expected - point.y) >= 0.5 * sign * (expected - start)
         passing |= far and price is not None and price <= SAME_ACCURACY
         off.append(
             f"{point.label} ({point.y:.3g} where the line has {expected:.3g}"

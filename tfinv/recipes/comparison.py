@@ -233,8 +233,9 @@ class _Run:
     ) -> None:
         """All that one model meets; nothing but a note where its training diverges, as the others are worth having."""
         # A stage of its own, or whoever reads what others left would train again what diverged there.
-        if broken := self.workdir.json(f"diverged-{member.label}-{seed}", partial(self.diverges, member, seed)):
-            self.diverged.append(f"{member.label} (seed {seed}): {broken}")
+        ended = self.workdir.json(f"ended-{member.label}-{seed}", partial(self.end, member, seed))
+        if ended["diverged"] is not None:
+            self.diverged.append(f"{member.label} (seed {seed}): {ended['diverged']}")
             return
         victim = self.train(member, seed)
         if robustness is not None:
@@ -246,14 +247,14 @@ class _Run:
         if victim.classifier.differentiable and self.judging.has_decoder(victim.model):
             self.decode(victim, gallery)
 
-    def diverges(self, member: Member, seed: int) -> str:
-        """Trains, and returns why that came to nothing; "" if it did not."""
+    def end(self, member: Member, seed: int) -> dict[str, str | None]:
+        """Trains, and says whether that diverged."""
         self.progress(f"{member.label}, seed {seed}: training")
         try:
             self.trained(member, seed)
         except Diverged as error:
-            return str(error)
-        return ""
+            return {"diverged": str(error)}
+        return {"diverged": None}
 
     def trained(self, member: Member, seed: int) -> tuple[keras.Model, list[dict[str, Any]]]:
         return train_defended(

@@ -19,6 +19,11 @@ SEED_ATTACK = "projected"
 ATTACKS = (SEED_ATTACK, "multiscale", "gmi")
 
 
+def named(architecture: str, robust: bool) -> str:
+    """The name of a model in rows and files."""
+    return f"{architecture} ({'robust' if robust else 'usual'})"
+
+
 def robust_or_private(
     train: Dataset,
     test: Dataset,

@@ -24,6 +24,7 @@ from tfinv.errors import expected
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.models.pretrained import DATA, Card, Score, golden_images
 from tfinv.recipes.packing import pack, packed_weights, stored_type
+from tfinv.recipes.robust_or_private import named
 from tfinv.reporting import Results
 from tfinv.training.defences import defence, show
 
@@ -78,8 +79,6 @@ def ship_compared(
     compared: str | os.PathLike,
     experiment: str,
     *,
-    architecture: str,
-    recipe: str,
     folder: str | os.PathLike | None = None,
     data_dir: str | os.PathLike | None = None,
 ) -> Card:
@@ -91,8 +90,6 @@ def ship_compared(
       name: of the model, such as "cifar10-robust".
       compared: workdir of `tfinv reproduce cifar10` or `fer2013`, whose --attacks have autoattack.
       experiment: the model's name there, such as "resnet (robust)"; of the first seed.
-      architecture: how `models.build` takes it.
-      recipe: how it was trained, as `defence` takes it.
       folder: where the two files go; None is the package's own.
       data_dir: of `datasets.load`, for the test split.
 
@@ -103,11 +100,17 @@ def ship_compared(
       UserError: the folder is not such, there is no such model in it, or it is too large for full precision.
     """
     results = _results(compared, "reproduce cifar10", "reproduce fer2013")
-    seed = results.config["seed"]
+    config, seed = results.config, results.config["seed"]
+    plain, network = config["plain_architecture"], config["architecture"]
+    recipes = {
+        named(plain, False): (plain, "none"),
+        named(network, False): (network, "none"),
+        named(network, True): (network, config["robust_training"]),
+    }
+    if experiment not in recipes:
+        raise expected(f"a model among {', '.join(recipes)}", repr(experiment), "Change the argument `experiment`.")
+    architecture, recipe = recipes[experiment]
     rows = [r for r in results.rows_of("training") if (r["experiment"], r["seed"]) == (experiment, seed)]
-    if not rows:
-        known = ", ".join(sorted({r["experiment"] for r in results.rows_of("training")}))
-        raise expected(f"a model among {known}", repr(experiment), "Change the argument `experiment`.")
     made = _Made(
         results,
         next(r for r in rows if r["metric"] == "test_accuracy"),
