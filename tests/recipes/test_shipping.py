@@ -1,5 +1,6 @@
 """From a training and an evaluation to a model in the package: small, whole, and honest about which file was measured."""
 
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -16,7 +17,7 @@ from tfinv import datasets, models
 from tfinv.errors import UserError
 from tfinv.evaluation.robustness import accuracy_row
 from tfinv.recipes.packing import pack, stored_type
-from tfinv.recipes.shipping import ship, ship_compared
+from tfinv.recipes.shipping import rejudge, ship, ship_compared
 from tfinv.reporting import Results
 from tfinv_cli import main
 
@@ -232,6 +233,33 @@ def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path,
     with pytest.raises(UserError, match=r"small enough for float32\. Received: float16"):
         ship_compared("digits", folder, "softmax (usual)", folder=package)
     assert models.pretrained_names() == []
+
+
+def test_rejudge(trained, package, tmp_path, capsys):
+    first = ship("digits", trained, evaluation(tmp_path / "scored", trained / "packed.keras"), folder=package)
+    line = "evaluate --dataset=mnist5k --limit=20 --eps=.05 --check_images=5 --attacks"
+    attack = "autoattack(n_targets=2,queries=20,steps=3)"
+
+    def judge(model, name):
+        assert main.main([*line.split(), attack, f"--model={model}", f"--workdir={tmp_path / name}"]) == 0
+        return tmp_path / name
+
+    again = judge("pretrained:digits", "again")
+    made = rejudge("digits", again, folder=package)
+    row = next(r for r in Results.read(again).rows_of("accuracy") if r["attack"] != "none")
+    assert [(s.eps, s.n, s.accuracy) for s in made.robust] == [(0.05, 20, row["accuracy"])]
+    assert "--limit=20" in made.evaluation
+    assert made == dataclasses.replace(first, robust=made.robust, evaluation=made.evaluation) == models.card("digits")
+    check_whole("digits")
+
+    with pytest.raises(UserError, match=r"an evaluation of pretrained:digits\. Received: .*packed\.keras"):
+        rejudge("digits", judge(trained / "packed.keras", "file"), folder=package)
+    model = models.pretrained("digits")
+    model.layers[-1].kernel.assign(model.layers[-1].kernel * 0.9)
+    model.save(package / "digits.keras")
+    with pytest.raises(UserError, match=r"the model that ships\. Received: one of another file"):
+        rejudge("digits", again, folder=package)
+    assert models.card("digits") == made
 
 
 def test_ship_refuses_a_packed_model_that_predicts_otherwise(trained, package, tmp_path, monkeypatch):

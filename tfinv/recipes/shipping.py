@@ -1,7 +1,8 @@
 """Makes a pretrained model's two files, NAME.keras and NAME.json, from a training and an evaluation of what it left.
 
 `packing.pack` writes the file that will ship, `tfinv evaluate` is then run on that file, and `ship` puts it into the package with a
-card whose figures are all of that file. A model of a comparison was attacked there: `ship_compared`.
+card whose figures are all of that file. A model of a comparison was attacked there: `ship_compared`. With `rejudge` a card takes
+the figures of a later evaluation.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ from tfinv.evaluation.intervals import rate_interval
 from tfinv.models.pretrained import DATA, Card, Score, golden_images
 from tfinv.recipes.packing import pack, packed_weights, stored_type
 from tfinv.recipes.robust_or_private import named
+from tfinv.recipes.workdir import read_config
 from tfinv.reporting import Results
 from tfinv.training.defences import defence, show
 
@@ -59,9 +61,7 @@ def ship(
       UserError: the folders are not such, do not fit each other, or packing has changed what the model predicts.
     """
     training, scored = _results(trained, "train"), _results(evaluated, "evaluate")
-    _check_alike(training.config, scored.config)
-    if scored.config["split"] != "test":
-        raise expected("an evaluation on the test split", scored.config["split"], "Run it with --split=test.")
+    _check_judged(scored.config, **{k: training.config[k] for k in ("dataset", "image_size")})
     made = _Made(
         training,
         next(r for r in training.rows_of("training") if r["metric"] == "test_accuracy"),
@@ -127,6 +127,32 @@ def ship_compared(
         return _put(name, made, original, packed, folder, data_dir)
 
 
+def rejudge(name: str, evaluated: str | os.PathLike, *, folder: str | os.PathLike | None = None) -> Card:
+    """Gives a shipped model's card the accuracies under attack of another evaluation, such as one of more images.
+
+    Args:
+      name: of the model.
+      evaluated: workdir of `tfinv evaluate --model=pretrained:NAME`, whose --attacks have autoattack.
+      folder: where the card goes; None is the package's own.
+
+    Returns:
+      The card.
+
+    Raises:
+      UserError: the folder is not such, or the model has changed since.
+    """
+    scored, card = _results(evaluated, "evaluate"), models.card(name)
+    if scored.config["model"] != (wanted := f"pretrained:{name}"):
+        raise expected(f"an evaluation of {wanted}", scored.config["model"], f"Run it with --model={wanted}.")
+    _check_judged(scored.config, dataset=card.dataset)
+    with models.pretrained_file(name) as path:
+        if read_config(evaluated)["model_contents"] != files.digest(path):
+            raise expected("an evaluation of the model that ships", "one of another file", "Run it again.")
+    card = dataclasses.replace(card, robust=_robust(scored, scored.config["seed"]), evaluation=_command(scored))
+    files.write_json(pathlib.Path(str(DATA) if folder is None else folder) / f"{name}.json", card.to_json())
+    return card
+
+
 @dataclasses.dataclass(frozen=True)
 class _Made:
     """What a card says of how a model was made and judged."""
@@ -184,13 +210,14 @@ def _put(
     return card
 
 
-def _check_alike(training: Mapping[str, Any], scored: Mapping[str, Any]) -> None:
-    for key in ("dataset", "image_size"):
-        if scored[key] != training[key]:
+def _check_judged(scored: Mapping[str, Any], **trained: Any) -> None:
+    """Whether the evaluation is of test images, and of the same as the training."""
+    if scored["split"] != "test":
+        raise expected("an evaluation on the test split", scored["split"], "Run it with --split=test.")
+    for key, value in trained.items():
+        if scored[key] != value:
             raise expected(
-                f"an evaluation on the {key} of the training, {training[key]}",
-                scored[key],
-                f"Run it with that --{key}.",
+                f"an evaluation on the {key} of the training, {value}", scored[key], f"Run it with that --{key}."
             )
 
 

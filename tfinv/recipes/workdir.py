@@ -12,6 +12,8 @@ from tfinv import files
 from tfinv.errors import expected
 from tfinv.training.backup import trained_once
 
+_CONFIG = "config.json"
+
 
 class Workdir:
     """The folder of one command and configuration.
@@ -27,7 +29,7 @@ class Workdir:
 
     def __init__(self, path: str | os.PathLike, config: dict[str, Any], *, writes: bool = True):
         self.path, self.writes = pathlib.Path(path), writes
-        kept = self.path / "config.json"
+        kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
         if kept.exists():
@@ -70,3 +72,12 @@ class Workdir:
         """The model that `make` trains, given a folder; see `trained_once`. Its file is `models/name.keras`."""
         path, folder = self.path / "models" / f"{name}.keras", self.path / "training" / name
         return trained_once(path, folder, make) if self.writes or path.exists() else make(folder)
+
+
+def read_config(path: str | os.PathLike) -> dict[str, Any]:
+    """The configuration that a working folder belongs to.
+
+    Raises:
+      UserError: there is none.
+    """
+    return files.read_json(pathlib.Path(path) / _CONFIG)
