@@ -77,6 +77,7 @@ def swept(
         sweep=Sweep(
             tuple(config["anti_weights"]),
             tuple(config["robust_eps"]),
+            config["anti_training"],
             config["robust_training"],
             config["reversal"],
         ),

@@ -156,6 +156,8 @@ def test_the_settings_of_every_experiment_can_be_read():
                 defences.defence(spec)
             for spec in own.get("attacks", ()):
                 attacks.attack(spec)
+            if "anti_training" in own:
+                defences.defence(own["anti_training"].replace("{weight}", ".1"))
             if "robust_training" in own:
                 defences.defence(own["robust_training"].replace("{eps}", ".1"))
             for key in ("architecture", "plain_architecture"):

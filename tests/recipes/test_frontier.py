@@ -15,10 +15,10 @@ from tfinv.training.schedule import Schedule
 
 
 def test_the_sweep_goes_from_the_least_robust_to_the_most():
-    sweep = Sweep(weights=(0.8, 0.08), eps=(0.1, 0.3), robust="adversarial(eps={eps},steps=2)")
+    sweep = Sweep((0.8, 0.08), (0.1, 0.3), "atat(weight={weight},steps=1)", "adversarial(eps={eps},steps=2)")
     assert sweep.swept == [
-        "atat(weight=0.8)",
-        "atat(weight=0.08)",
+        "atat(weight=0.8,steps=1)",
+        "atat(weight=0.08,steps=1)",
         "none",
         "adversarial(eps=0.1,steps=2)",
         "adversarial(eps=0.3,steps=2)",
@@ -37,6 +37,11 @@ def test_a_sweep_needs_a_place_for_eps(robust):
         Sweep(robust=robust)
 
 
+def test_a_sweep_needs_a_place_for_the_weight():
+    with pytest.raises(UserError, match=r"with \{weight\} in it. Received: atat.*Change --anti_training"):
+        Sweep(anti="atat")
+
+
 def test_the_road_from_sweep_to_line(tmp_path):
     whole = datasets.load("mnist5k", "train")
     rows, checks, figures = frontier(
@@ -44,7 +49,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
         datasets.load("mnist5k", "test").take(60),
         whole.subset(range(3000, 3200)),
         Workdir(tmp_path, {}),
-        sweep=Sweep((), (0.05, 0.1), "fast(eps={eps})", "reversal(strength=1)"),
+        sweep=Sweep((), (0.05, 0.1), robust="fast(eps={eps})", reversal="reversal(strength=1)"),
         schedule=Schedule(architecture="mlp(units=32)", epochs=15, batch_size=32),
         judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),

@@ -47,16 +47,20 @@ class Sweep:
     Attributes:
       weights: of anti-adversarial training, the strongest first.
       eps: of adversarial training, the weakest first.
+      anti: text form of the anti-adversarial training, with `{weight}` where the weight goes.
       robust: text form of the adversarial training, with `{eps}` where eps goes.
       reversal: text form of the destruction defence that is held against the line, combined with each; "" for none.
     """
 
     weights: tuple[float, ...] = (0.8, 0.08)
     eps: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3)
+    anti: str = "atat(weight={weight})"
     robust: str = "adversarial(eps={eps},steps=7,ramp=.5)"
     reversal: str = "reversal"
 
     def __post_init__(self):
+        if "{weight}" not in self.anti:
+            raise expected("an anti-adversarial training with {weight} in it", self.anti, "Change --anti_training.")
         if "{eps}" not in self.robust:
             raise expected("an adversarial training with {eps} in it", self.robust, "Change --robust_training.")
         for spec in (*self.swept, *self.held):
@@ -65,7 +69,7 @@ class Sweep:
     @property
     def swept(self) -> list[str]:
         """Text forms from the least robust to the most."""
-        against = [f"atat(weight={w:g})" for w in self.weights]
+        against = [self.anti.replace("{weight}", f"{w:g}") for w in self.weights]
         return [*against, "none", *(self.robust.replace("{eps}", f"{e:g}") for e in self.eps)]
 
     @property
