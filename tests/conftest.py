@@ -24,3 +24,4 @@ def collected():
     """Compiled functions refer to themselves: left to Python's own rhythm, those of thousands of tests take ten gigabytes."""
     yield
     gc.collect()
+    gc.freeze()  # what is left, millions of objects of TensorFlow's by the end, need not be looked through again

@@ -50,7 +50,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
         whole.subset(range(3000, 3200)),
         Workdir(tmp_path, {}),
         sweep=Sweep((), (0.05, 0.1), robust="fast(eps={eps})", reversal="reversal(strength=1)"),
-        schedule=Schedule(architecture="mlp(units=32)", epochs=15, batch_size=32),
+        schedule=Schedule(architecture="mlp(units=32)", epochs=5, batch_size=32, learning_rate=0.01),
         judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),
         samples=1,
