@@ -9,6 +9,7 @@ from tfinv import datasets, models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
+from tfinv.evaluation.provenance import without_copies
 from tfinv.recipes.inversion import inversion
 from tfinv.recipes.judging import Judging, evaluators_schedule
 from tfinv.recipes.workdir import Workdir
@@ -88,14 +89,14 @@ def other_architectures(own: str) -> tuple[str, ...]:
 
 
 def auxiliary(config: dict[str, Any], train: Dataset, data_dir: str | None) -> Dataset:
-    """The attackers' images: the first of another data set, or the last of the training split, which no victim saw.
+    """The attackers' images: the first of another data set, or the last of the training split, less what a victim saw all the same.
 
     Raises:
       UserError: see `compared`.
     """
     name, count = config["auxiliary"] or config["dataset"], config["auxiliary_limit"]
     if name != config["dataset"]:
-        return victim.auxiliary(name, train, data_dir, count)
+        return without_copies(victim.auxiliary(name, train, data_dir, count), train)
     whole = datasets.load(name, "train", data_dir=data_dir, image_size=train.image_shape[:2])
     if len(whole) < len(train) + count:
         raise expected(
@@ -103,4 +104,4 @@ def auxiliary(config: dict[str, Any], train: Dataset, data_dir: str | None) -> D
             f"{len(whole)} in all",
             "Lower --train_limit or --auxiliary_limit, or name another data set with --auxiliary.",
         )
-    return whole.subset(np.arange(len(whole) - count, len(whole)))
+    return without_copies(whole.subset(np.arange(len(whole) - count, len(whole))), train)

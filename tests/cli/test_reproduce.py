@@ -1,8 +1,9 @@
 """`tfinv reproduce` of the experiments on robust models, on digits and at a size for tests."""
 
+import numpy as np
 import pytest
 
-from tfinv import attacks, models
+from tfinv import attacks, datasets, models
 from tfinv.evaluation.evaluators import check_evaluators
 from tfinv.reporting import Results
 from tfinv.training import defences
@@ -132,6 +133,18 @@ def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path
     assert main.main(["reproduce", what, *sizes, *more, f"--workdir={tmp_path}"]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_the_attackers_are_given_no_image_that_a_victim_learns_from(tmp_path):
+    """Even if the data set has it twice."""
+    whole = datasets.load("mnist5k", "train").take(300)
+    pixels = whole.pixels.copy()
+    pixels[250] = pixels[3]
+    path = str(tmp_path / "twice.npz")
+    np.savez(path, x_train=pixels, y_train=whole.labels, x_test=pixels[:10], y_test=whole.labels[:10])
+    train = datasets.load(path, "train").take(150)
+    given = compared.auxiliary({"auxiliary": None, "dataset": path, "auxiliary_limit": 100}, train, None)
+    np.testing.assert_array_equal(given.pixels, np.delete(pixels[200:], 50, axis=0))
 
 
 def test_a_frontier_of_other_images_needs_their_eps(tmp_path, capsys):

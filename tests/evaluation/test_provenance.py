@@ -1,10 +1,12 @@
 """Whether one training image among many is noticed, and nothing that only looks like one."""
 
 import numpy as np
+import pytest
 
 from tfinv.datasets import Dataset
+from tfinv.errors import UserError
 from tfinv.evaluation import provenance
-from tfinv.evaluation.provenance import no_training_data_used
+from tfinv.evaluation.provenance import no_training_data_used, without_copies
 
 RNG = np.random.default_rng(0)
 TRAINING = Dataset(
@@ -30,6 +32,18 @@ def test_one_planted_image_is_found(monkeypatch):
         assert "starts: 0 of 3" in check.evidence
     images[63, 0, 0, 0] = 1 - images[63, 0, 0, 0]
     assert no_training_data_used({"auxiliary images": images}, TRAINING).passed is True
+
+
+def test_copies_are_left_out_and_nothing_else():
+    images = OTHERS.copy()
+    images[[3, 63]] = TRAINING.images[[17, 0]]
+    given = Dataset("other", "train", images, np.arange(100) % 5, tuple("abcde"))
+    kept = without_copies(given, TRAINING)
+    np.testing.assert_array_equal(kept.images, np.delete(images, [3, 63], axis=0))
+    np.testing.assert_array_equal(kept.labels, np.delete(given.labels, [3, 63]))
+    assert no_training_data_used({"auxiliary images": kept.images}, TRAINING).passed is True
+    with pytest.raises(UserError, match=r"images of other besides those of the training\. Received: 2 of these"):
+        without_copies(given.subset([3, 63]), TRAINING)
 
 
 def test_means_of_the_training_set_are_found():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfinv.datasets import Dataset
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 
 _BLOCK = 4096
@@ -22,6 +23,25 @@ def image_hashes(images: np.ndarray) -> list[bytes]:
     levels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
     shape = str(levels.shape[1:]).encode()
     return [hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest() for image in levels]
+
+
+def without_copies(given: Dataset, training: Dataset) -> Dataset:
+    """The images that are no training images too, which data sets have twice.
+
+    Args:
+      given: what an attacker is to be given.
+      training: the victim's training set.
+
+    Raises:
+      UserError: all of them are.
+    """
+    known = set(_hashes_of(training))
+    kept = np.array([h not in known for h in _hashes_of(given)])
+    if not kept.any():
+        raise expected(
+            f"images of {given.name} besides those of the training", f"{len(given)} of these", "Change --auxiliary."
+        )
+    return given.subset(kept)
 
 
 def no_training_data_used(given: Mapping[str, np.ndarray | None], training: Dataset) -> Check:
@@ -41,9 +61,7 @@ def no_training_data_used(given: Mapping[str, np.ndarray | None], training: Data
     offered = {k: v for k, v in offered.items() if len(v)}
     if not offered:
         return Check("no-training-data-used", None, "the attacker was given no images", advice)
-    known: set[bytes] = set()
-    for start in range(0, len(training), _BLOCK):
-        known.update(image_hashes(training.images_at(slice(start, start + _BLOCK))))
+    known = set(_hashes_of(training))
     means = set(image_hashes(_means(training)))
     found, guilty = [], False
     for what, images in offered.items():
@@ -58,6 +76,12 @@ def no_training_data_used(given: Mapping[str, np.ndarray | None], training: Data
         f"{'; '.join(found)} (compared with {len(training):,} at 8 bits)",
         advice,
     )
+
+
+def _hashes_of(data: Dataset) -> list[bytes]:
+    """`image_hashes` of all of its images, in order."""
+    blocks = (data.images_at(slice(start, start + _BLOCK)) for start in range(0, len(data), _BLOCK))
+    return [h for block in blocks for h in image_hashes(block)]
 
 
 def _means(training):
