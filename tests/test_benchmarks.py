@@ -1,0 +1,54 @@
+"""The benchmark of training steps: it runs, counts the passes of each recipe, and says where the limit is broken."""
+
+import re
+
+import pytest
+
+from benchmarks import training_step
+from tfinv import models
+from tfinv.training.defences import defence
+
+
+@pytest.mark.parametrize(
+    ("spec", "consists_of"),
+    [
+        ("adversarial(steps=7)", "7 to images, 1 to weights"),
+        ("fast", "1 to images, 1 to weights"),
+        ("free(replays=4)", "4 to weights and images"),
+        ("trades(steps=3)", "1 forward, 3 to images, 2 to weights"),
+        ("mart(steps=3)", "3 to images, 2 to weights"),
+    ],
+)
+def test_the_passes_of_a_step(spec, consists_of):
+    assert str(training_step.passes(defence(spec))) == consists_of
+
+
+def test_steps_and_their_passes_are_measured(monkeypatch, capsys):
+    monkeypatch.setattr(
+        training_step, "_NETS", {"small": (lambda shape, n: models.cnn(shape, n, (4,), 8), (12, 12, 1))}
+    )
+    rows = training_step.measure(
+        ("fast", "trades(steps=2)", "free(replays=2)"), batch=4, steps=2, repetitions=3, seed=0
+    )
+    assert [(r["network"], r["recipe"]) for r in rows] == [
+        ("small", s) for s in ("fast", "trades(steps=2)", "free(replays=2)")
+    ]
+    for row in rows:
+        assert len(row["step"]) == len(row["passes"]) == 3
+        assert min(row["step"] + row["passes"]) > 0
+    assert "small, fast: passes: " in capsys.readouterr().out
+
+
+def test_the_page_says_where_the_limit_is_broken():
+    row = {"network": "n", "consists_of": "1 to weights", "passes": [0.1, 0.2, 0.1]}
+    within, beyond = (
+        row | {"recipe": "a", "step": [0.11, 0.21, 0.5]},
+        row | {"recipe": "b", "step": [0.112, 0.224, 0.1]},
+    )
+    page = training_step.page([within, beyond], {"machine": "m", "moment": "t"}, 128)
+    assert "on 128 images" in page
+    cells = [re.split(r" *\| *", line.strip("| ")) for line in page.splitlines() if line.startswith("| n |")]
+    assert [(c[1], c[5], c[6]) for c in cells] == [
+        ("`a`", "1.10 (1.05-5.00)", "yes"),
+        ("`b`", "1.12 (1.00-1.12)", "**no**"),
+    ]
