@@ -27,6 +27,7 @@ from tfinv.recipes.judging import Judging
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
+from tfinv.reporting.rows import show_eps
 from tfinv.reporting.scatter import frontier_plot
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
@@ -69,8 +70,8 @@ class Sweep:
     @property
     def swept(self) -> list[str]:
         """Text forms from the least robust to the most."""
-        against = [self.anti.replace("{weight}", f"{w:g}") for w in self.weights]
-        return [*against, "none", *(self.robust.replace("{eps}", f"{e:g}") for e in self.eps)]
+        against = [self.anti.replace("{weight}", str(w)) for w in self.weights]
+        return [*against, "none", *(self.robust.replace("{eps}", str(e)) for e in self.eps)]
 
     @property
     def twins(self) -> dict[str, str]:
@@ -174,7 +175,7 @@ def frontier(
         frontier_plot(
             points,
             workdir.path / path,
-            x=f"robust accuracy under {name} at eps {eps:.3g}",
+            x=f"robust accuracy under {name} at eps {show_eps(eps)}",
             y=title,
             line=verdict.line,
             level=verdict.level,

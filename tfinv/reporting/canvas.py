@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from tfinv import files
 from tfinv.errors import expected
+from tfinv.reporting.rows import readable
 
 INK = "#222222"
 FAINT = "#767676"
@@ -33,6 +34,7 @@ def to_png(figure: Figure) -> bytes:
     """Draws the figure as a PNG."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
+        text.set_text(readable(text.get_text()))
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes, which is no reason to have no figure.
@@ -58,7 +60,7 @@ def write(figure: Figure, path: str | os.PathLike) -> pathlib.Path:
 
 def wrap(text: str, width: int, lines: int = 3) -> str:
     """Breaks a label, also within a long word, and cuts it after some lines."""
-    return textwrap.fill(str(text), width, max_lines=lines, placeholder="…", break_long_words=True)
+    return textwrap.fill(readable(str(text)), width, max_lines=lines, placeholder="…", break_long_words=True)
 
 
 def check_image(image: np.ndarray, what: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from rich.text import Text
 from tfinv.reporting import inversion_tables, tables
 from tfinv.reporting.cells import Table
 from tfinv.reporting.results import Check, Results
-from tfinv.reporting.rows import rows_of
+from tfinv.reporting.rows import readable, rows_of
 from tfinv.reporting.verdict import verdict
 
 _PIPED = 100  # columns where nothing tells the width
@@ -109,10 +109,10 @@ def _print_check(console: Console, check: Check) -> None:
         details += [check.advice, f"docs: reading a report, heading {check.name}"]
     for text in details:
         # Not rich's padding, which would fill each line with blanks to its end.
-        for part in textwrap.wrap(printable(text), max(20, console.width - 12)):
+        for part in textwrap.wrap(printable(readable(text)), max(20, console.width - 12)):
             console.print(Text(" " * 12 + part))
 
 
 def _text(text: str, style: str = "", *, lines: bool = False) -> Text:
-    parts = text.split("\n") if lines else [text]
+    parts = readable(text).split("\n") if lines else [readable(text)]
     return Text("\n".join(map(printable, parts)), style=style)

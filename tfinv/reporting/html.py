@@ -14,7 +14,7 @@ from tfinv.reporting.cells import Table
 from tfinv.reporting.course import draw_course
 from tfinv.reporting.figures import draw_accuracy_curves
 from tfinv.reporting.results import Figure, Results
-from tfinv.reporting.rows import rows_of
+from tfinv.reporting.rows import readable, rows_of
 from tfinv.reporting.verdict import verdict
 
 FILENAME = "report.html"
@@ -51,6 +51,7 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
         loader=jinja2.PackageLoader("tfinv.reporting", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda shown: readable(shown) if type(shown) is str else shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

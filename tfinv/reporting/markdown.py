@@ -8,7 +8,7 @@ from tfinv import files
 from tfinv.reporting import inversion_tables, tables
 from tfinv.reporting.cells import Table
 from tfinv.reporting.results import Check, Results
-from tfinv.reporting.rows import rows_of
+from tfinv.reporting.rows import readable, rows_of
 from tfinv.reporting.verdict import verdict
 
 # What Markdown or HTML in it would read as their own.
@@ -64,4 +64,4 @@ def _check(check: Check) -> str:
 
 def _text(text: str) -> str:
     """On one line, with nothing in it that Markdown would take for its own: names come from files that others wrote."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(readable(str(text)).split()))

@@ -1,6 +1,7 @@
 """Reading rows of results: which attack is which, and how an eps is written."""
 
 import math
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from tfinv.reporting.schema import check_row
 from tfinv.reporting.summary import Row
 
 T = TypeVar("T", bound=Hashable)
+
+_BUDGET = re.compile(r"\b(eps|step_size)=(0?\.\d{5,})\b")
 
 
 def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
@@ -63,6 +66,11 @@ def show_eps(eps: float) -> str:
     if eps and abs(levels - round(levels)) < 1e-6 and abs(eps * 1000 - round(eps * 1000)) > 1e-6:
         return f"{round(levels)}/255"
     return f"{eps:.4g}" if math.isfinite(eps) else str(eps)
+
+
+def readable(text: str) -> str:
+    """A text with the budgets of text forms in it as one would type them: `fast(eps=8/255)` for `fast(eps=0.03137254901960784)`."""
+    return _BUDGET.sub(lambda found: f"{found[1]}={show_eps(float(found[2]))}", text)
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -1,0 +1,40 @@
+"""Budgets within text forms, which are written as one would type them wherever a reader meets them."""
+
+import io
+
+import pytest
+
+from tfinv.reporting import Check, Results, canvas, print_results
+from tfinv.reporting.html import render
+from tfinv.reporting.markdown import markdown
+from tfinv.reporting.rows import readable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"fast(eps={8 / 255},ramp=0.2)+reversal", "fast(eps=8/255,ramp=0.2)+reversal"),
+        (f"pgd(eps={1 / 7},step_size={2 / 255})", "pgd(eps=0.1429,step_size=2/255)"),
+        ("fast(eps=0.2)", "fast(eps=0.2)"),
+        (f"weight={1 / 255}, {8 / 255}", f"weight={1 / 255}, {8 / 255}"),
+        (f"steps={8 / 255}", f"steps={8 / 255}"),
+    ],
+)
+def test_budgets_in_text_forms_are_too(text, shown):
+    assert readable(text) == shown
+
+
+def test_every_view_writes_them_so(tmp_path):
+    name = f"fast(eps={8 / 255},ramp=0.2)"
+    row = {"kind": "training", "experiment": name, "seed": 0, "metric": "test_accuracy", "value": 0.5, "n": 10}
+    results = Results(
+        "test", {}, [row | {"ci95": [0.2, 0.8], "epochs": 1, "seconds": 1.0}], [Check(f"c ({name})", True, name, "")]
+    )
+    screen = io.StringIO()
+    print_results(results, screen)
+    figure = canvas.new_figure(1, 1)
+    label = figure.text(0, 0, name)
+    canvas.to_png(figure)
+    shown = [markdown(results), render(results, tmp_path), screen.getvalue(), label.get_text(), canvas.wrap(name, 80)]
+    assert all("fast(eps=8/255,ramp=0.2)" in text for text in shown)
+    assert not any("0.0313" in text for text in shown)
