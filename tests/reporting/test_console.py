@@ -57,3 +57,9 @@ def test_names_can_neither_steer_the_terminal_nor_style_the_text(accuracy_row):
 def test_standard_output_is_the_default(capsys):
     print_results(Results("audit", {}))
     assert "No check was made" in capsys.readouterr().out
+
+
+def test_a_failed_check_names_the_heading_of_its_section():
+    """Without what stands in parentheses, which no heading has."""
+    printed = _printed(Results("test", {}, [], [Check("gives-away-less (reversal)", False, "e", "a")]))
+    assert "heading gives-away-less\n" in printed
