@@ -10,6 +10,7 @@ from tfinv.errors import UserError
 from tfinv.training.base import ClassifierTraining, Plan
 from tfinv.training.defences import DEFENCES, Combined, defence, show
 from tfinv.training.destruction import DestructionTraining, Reversal
+from tfinv.training.free import Free, FreeTraining
 from tfinv.training.trades import Trades, TradesTraining
 
 DATA = stripes(16)
@@ -69,7 +70,42 @@ def test_every_recipe_that_combines_trains(name):
     assert np.isfinite([float(v) for v in logs.values()]).all()
     after = training.export_classifier().get_weights()
     assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True) if a.ndim > 1)
-    assert int(training.inner.optimizer.iterations) == 1
+    assert int(training.inner.optimizer.iterations) == found.updates
+    assert int(training.decoder_optimizer.iterations) == 2 * found.updates
+
+
+def test_each_replay_of_free_follows_both_gradients_and_moves_the_perturbation_by_its_own():
+    network, twin = small_net(DATA), small_net(DATA)
+    twin.set_weights(network.get_weights())
+    inner, alone = (FreeTraining(net, Free(eps=0.1, replays=2), seed=4) for net in (network, twin))
+    training, other = destruction(network, inner), destruction(twin, alone)
+    training.decoder_steps = 1
+    inputs = alone.prepare(*BATCH)
+    for _ in range(2):
+        variables, decoding = twin.trainable_variables, other.decoder.trainable_variables
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(inputs[0])
+            loss, _ = alone.objective(BATCH[1], *inputs)
+            seen = other.decoder(other.encoder(BATCH[0], training=True), training=True)
+            errors = other.relative_errors(seen, BATCH[0])
+            reconstruction = tf.reduce_mean(errors)
+        ascent = tape.gradient(loss, inputs[0])
+        classifying, pressing = tape.gradient(loss, variables), tape.gradient(reconstruction, variables)
+        for weights, own, against in zip(variables, classifying, pressing, strict=True):
+            weights.assign_sub(0.5 * (own if against is None else own - against))
+        for weights, gradient in zip(decoding, tape.gradient(reconstruction, decoding), strict=True):
+            weights.assign_sub(0.5 * gradient)
+        inputs = alone.follow(inputs, ascent)
+    training.train_step(BATCH)
+    for one, two in zip(training.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_a_ramp_beside_free_counts_its_updates():
+    found = defence("free(replays=4)+reversal(ramp=.5)")
+    training = found.training(Plan(small_net(DATA), DATA, 4, 8))
+    assert training.reversal.schedule.steps == 0.5 * 4 * 2 * 4
+    assert training.updates == found.updates == 4
 
 
 def test_the_inner_training_smooths_labels_as_the_outer_does():
@@ -96,7 +132,6 @@ def test_its_text_form_names_both():
     [
         ("dp_sgd+reversal", "before .reversal a recipe .* Received: dp_sgd"),
         ("rounding+shuffled", "Received: rounding"),
-        ("free+reversal", "Received: free"),
         ("nls+reversal", "Received: nls"),
         ("none+reversal", "Received: none"),
         ("positive+reversal", "Received: positive"),

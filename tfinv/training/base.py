@@ -44,8 +44,9 @@ class Plan:
 class ClassifierTraining(keras.Model):
     """Trains a classifier as usual, with cross-entropy; compile and fit as any Keras model.
 
-    A defence overrides `objective`, and `prepare` for what must stay outside the gradient. Draws take their seed from `draw`,
-    which depends on the step alone, so that a resumed training goes on with the draws of the unbroken one.
+    A defence overrides `objective`, and `prepare` for what must stay outside the gradient; one that moves the weights several times
+    a step, `updates` and `follow`. Draws take their seed from `draw`, which depends on the step alone, so that a resumed training
+    goes on with the draws of the unbroken one.
 
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits.
@@ -81,6 +82,11 @@ class ClassifierTraining(keras.Model):
         """What the optimizer moves."""
         return self.classifier.trainable_variables
 
+    @property
+    def updates(self) -> int:
+        """How often a step moves the weights."""
+        return 1
+
     def compile(self, optimizer="adam", **kwargs):
         """As `keras.Model.compile`; the loss is the training model's own."""
         super().compile(optimizer=optimizer, **kwargs)
@@ -109,16 +115,29 @@ class ClassifierTraining(keras.Model):
         """The images (batch, H, W, C) to learn from in this step; an override of `train_step` begins with it, once."""
         return images if self.augmentation is None else self.augmentation(images, self.draw(_AUGMENTATION))
 
+    def follow(self, inputs: tuple[tf.Tensor, ...], ascent: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What `objective` takes in the next of several updates, given the gradient of this one's to the first of its inputs."""
+        raise NotImplementedError
+
+    def watched(self, inputs: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
+        """To what an update's gradient goes beside the weights: the first of the inputs where `follow` needs it, else nothing."""
+        return list(inputs[:1]) if self.updates > 1 else []
+
     def train_step(self, data):
-        """One step down the objective."""
+        """`updates` steps down the objective."""
         images, labels = data
         images = self.augmented(images)
         inputs = self.prepare(images, labels)
-        with tf.GradientTape() as tape:
-            loss, logits = self.objective(labels, *inputs)
-        variables = self.trained_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return self.logs(loss, labels, logits)
+        for _ in range(self.updates):
+            watched, variables = self.watched(inputs), self.trained_variables
+            with tf.GradientTape() as tape:
+                tape.watch(watched)
+                loss, logits = self.objective(labels, *inputs)
+            gradients, ascent = tape.gradient(loss, (variables, watched))
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            inputs = self.follow(inputs, *ascent) if watched else inputs
+            logs = self.logs(loss, labels, logits)
+        return logs
 
     def test_step(self, data):
         """Cross-entropy and accuracy of the classifier that will be exported."""

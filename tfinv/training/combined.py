@@ -31,11 +31,16 @@ class Combined(Defence):
             raise expected("positive, reversal or shuffled after the +", self.destruction.NAME, hint)
         if not self.recipe.COMBINES:
             raise expected(
-                f"before +{self.destruction.NAME} a recipe whose loss may stand beside a reconstruction (not none, nls, free, "
+                f"before +{self.destruction.NAME} a recipe whose loss may stand beside a reconstruction (not none, nls, "
                 "dp_sgd, rounding or one with a decoder)",
                 self.recipe.NAME,
                 hint,
             )
+
+    @property
+    def updates(self) -> int:
+        """Those of the recipe."""
+        return self.recipe.updates
 
     def training(self, plan: Plan) -> DestructionTraining:
         """See `DestructionTraining`."""

@@ -66,7 +66,7 @@ class Positive(Defence):
     def training(self, plan: Plan, inner: ClassifierTraining | None = None) -> "DestructionTraining":
         """See `DestructionTraining`."""
         fields = dataclasses.asdict(self)
-        ramp = round(fields.pop("ramp", 0.0) * plan.steps)
+        ramp = round(fields.pop("ramp", 0.0) * plan.steps * (inner.updates if inner else 1))
         dataset = plan.dataset
         return DestructionTraining(
             plan.classifier,
@@ -136,8 +136,8 @@ class DestructionTraining(ClassifierTraining):
       strength: lambda, the factor of the reversed gradient.
       weight: w, the reconstruction's share of the loss.
       bound: one of `BOUNDS`.
-      ramp_steps: steps over which lambda rises as in DANN; 0 for none.
-      decoder_steps: how often the decoder learns for each step of the encoder.
+      ramp_steps: updates of the encoder over which lambda rises as in DANN; 0 for none.
+      decoder_steps: how often the decoder learns for each update of the encoder.
       layer: the encoder's last layer.
       seed: of the shuffled targets.
       inner: another training of the same classifier, whose `prepare` and `objective` give what is descended beside the
@@ -186,6 +186,11 @@ class DestructionTraining(ClassifierTraining):
         """Those of the classifier, or what the inner training moves."""
         return self.inner.trained_variables if self.inner else super().trained_variables
 
+    @property
+    def updates(self):
+        """Those of the inner training."""
+        return self.inner.updates if self.inner else super().updates
+
     def compile(self, optimizer="adam", decoder_optimizer="adam", **kwargs):
         """As `keras.Model.compile`; the decoder has an optimizer of its own, since it is the adversary."""
         super().compile(optimizer=optimizer, **kwargs)
@@ -206,28 +211,34 @@ class DestructionTraining(ClassifierTraining):
         return tf.reduce_mean(squared, axis=axes) / self.mean_error
 
     def train_step(self, data):
-        """One step of the classifier and `decoder_steps` of the decoder."""
+        """`updates` of the classifier, and for each of them `decoder_steps` of the decoder."""
         images, labels = data
         images = self.augmented(images)
         targets, own = self._targets(images)
-        for _ in range(self.decoder_steps - 1):
-            self._decoder_step(images, targets)
         inputs = self.inner.prepare(images, labels) if self.inner else ()
-        with tf.GradientTape(persistent=True) as tape:
-            encoding = self.encoder(images, training=True)
-            classification, logits = self._classify(labels, encoding, inputs)
-            with tape.stop_recording():
-                scales = self._scales(encoding, targets, labels, own)
-            reconstruction = self.decoder(self.reversal(encoding, scale=scales, training=True), training=True)
-            errors = self.relative_errors(reconstruction, targets)
-            loss = classification + self.weight * tf.reduce_mean(errors)
-        variables = self.trained_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        variables = self.decoder.trainable_variables
-        self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        del tape
-        self.measured["reconstruction_loss"].update_state(errors)
-        return self.logs(classification, labels, logits)
+        for _ in range(self.updates):
+            for _ in range(self.decoder_steps - 1):
+                self._decoder_step(images, targets)
+            watched = self.watched(inputs)
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(watched)
+                encoding = self.encoder(images, training=True)
+                classification, logits = self._classify(labels, encoding, inputs)
+                with tape.stop_recording():
+                    scales = self._scales(encoding, targets, labels, own)
+                reconstruction = self.decoder(self.reversal(encoding, scale=scales, training=True), training=True)
+                errors = self.relative_errors(reconstruction, targets)
+                loss = classification + self.weight * tf.reduce_mean(errors)
+            variables = self.trained_variables
+            gradients, ascent = tape.gradient(loss, (variables, watched))
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            variables = self.decoder.trainable_variables
+            self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            del tape
+            inputs = self.inner.follow(inputs, *ascent) if self.inner and watched else inputs
+            self.measured["reconstruction_loss"].update_state(errors)
+            logs = self.logs(classification, labels, logits)
+        return logs
 
     def test_step(self, data):
         """Classification loss and accuracy, and the error of reconstructing the image itself."""

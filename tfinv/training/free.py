@@ -27,7 +27,6 @@ class Free(Robust):
 
     NAME: ClassVar[str] = "free"
     STEP: ClassVar[float] = 1.0
-    COMBINES: ClassVar[bool] = False
     replays: int = 8
 
     def __post_init__(self):
@@ -66,20 +65,20 @@ class FreeTraining(RobustTraining):
         updates = tf.cast(self.optimizer.iterations, tf.float32)
         return tf.minimum(updates / (max(self.steps, 1) * self.defence.replays), 1.0)
 
-    def train_step(self, data):
-        """`replays` updates of the weights."""
-        images, labels = data
-        images = self.augmented(images)
+    @property
+    def updates(self):
+        """One a replay."""
+        return self.defence.updates
+
+    def prepare(self, images, labels):
+        """The images perturbed at random, the images, and how much of eps this step takes."""
         defence, share = self.defence, self.share()
         within = ball(images, defence.eps * share, defence.norm)
-        current = within(images + noise(images, defence.eps * share, defence.norm, self.draw()))
-        variables = self.trained_variables
-        for _ in range(defence.replays):
-            with tf.GradientTape() as tape:
-                tape.watch(current)
-                loss, logits = self.objective(labels, current)
-            gradients, ascent = tape.gradient(loss, (variables, current))
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            current = within(current + defence.size * share * threat.steepest(ascent, defence.norm))
-            logs = self.logs(loss, labels, logits)
-        return logs
+        return within(images + noise(images, defence.eps * share, defence.norm, self.draw())), images, share
+
+    def follow(self, inputs, ascent):
+        """The perturbation a step up the gradient that has just moved the weights."""
+        perturbed, images, share = inputs
+        defence = self.defence
+        within = ball(images, defence.eps * share, defence.norm)
+        return within(perturbed + defence.size * share * threat.steepest(ascent, defence.norm)), images, share
