@@ -34,7 +34,7 @@ def test_a_step_updates_the_weights_and_the_perturbation_with_the_same_gradients
     training.compile(keras.optimizers.SGD(0.5))
     start = noise(tf.constant(IMAGES), 0.1, "linf", training.draw()).numpy().reshape(3, 4)
     training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
-    assert int(training.optimizer.iterations) == replays == training.defence.updates
+    assert int(training.optimizer.iterations) == replays == training.updates
     found = training.classifier.layers[-1].kernel.numpy()
     np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.1, replays), atol=1e-5)
 

@@ -44,7 +44,7 @@ def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed
         network = models.build(schedule.architecture, train.image_shape, train.num_classes)
     plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
     model = defence.training(plan)
-    schedule.compile(model, train.image_shape, plan.steps * defence.updates)
+    schedule.compile(model, train.image_shape, plan.steps * model.updates)
     return model
 
 

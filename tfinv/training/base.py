@@ -84,7 +84,7 @@ class ClassifierTraining(keras.Model):
 
     @property
     def updates(self) -> int:
-        """How often a step moves the weights."""
+        """How often a step moves the weights, which is what a schedule of the learning rate counts."""
         return 1
 
     def compile(self, optimizer="adam", **kwargs):

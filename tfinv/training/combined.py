@@ -37,11 +37,6 @@ class Combined(Defence):
                 hint,
             )
 
-    @property
-    def updates(self) -> int:
-        """Those of the recipe."""
-        return self.recipe.updates
-
     def training(self, plan: Plan) -> DestructionTraining:
         """See `DestructionTraining`."""
         inner = self.recipe.training(plan)

@@ -25,11 +25,6 @@ class Defence:
     NAME: ClassVar[str] = ""
     COMBINES: ClassVar[bool] = False
 
-    @property
-    def updates(self) -> int:
-        """How often a training step moves the weights, which is what a schedule of the learning rate counts."""
-        return 1
-
     def training(self, plan: Plan) -> ClassifierTraining:
         """The training model, not yet compiled.
 

@@ -33,11 +33,6 @@ class Free(Robust):
         super().__post_init__()
         check_range(self, 1, math.inf, "replays")
 
-    @property
-    def updates(self) -> int:
-        """One a replay."""
-        return self.replays
-
     def training(self, plan: Plan) -> "FreeTraining":
         """See `FreeTraining`."""
         return FreeTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
@@ -68,7 +63,7 @@ class FreeTraining(RobustTraining):
     @property
     def updates(self):
         """One a replay."""
-        return self.defence.updates
+        return self.defence.replays
 
     def prepare(self, images, labels):
         """The images perturbed at random, the images, and how much of eps this step takes."""
