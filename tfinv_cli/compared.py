@@ -24,16 +24,12 @@ def compared(
     config: dict[str, Any],
     train: Dataset,
     test: Dataset,
+    given: Dataset,
     workdir: Workdir,
-    data_dir: str | None,
     seeds: Sequence[int],
     **more: Any,
 ) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
-    """Runs the comparison of defences.
-
-    Raises:
-      UserError: the training split is too small to leave the attackers images.
-    """
+    """Runs the comparison of defences against attackers who are given images."""
     return inversion(
         train,
         test,
@@ -45,19 +41,15 @@ def compared(
         than=config["than"] or ("none",),
         labels=config["labels"],
         seeds=seeds,
-        **inverting(config, train, data_dir),
+        **inverting(config, train, given),
         **more,
     )
 
 
-def inverting(config: dict[str, Any], train: Dataset, data_dir: str | None) -> dict[str, Any]:
-    """What every comparison is told of its inversions: what the attackers have, their budget, and who judges.
-
-    Raises:
-      UserError: see `compared`.
-    """
+def inverting(config: dict[str, Any], train: Dataset, given: Dataset) -> dict[str, Any]:
+    """What every comparison is told of its inversions: what the attackers are given, their budget, and who judges."""
     return {
-        "auxiliary": auxiliary(config, train, data_dir),
+        "auxiliary": given,
         "same_classes": config["auxiliary"] in (None, config["dataset"]),
         "judging": judging(config, identifiers(train)),
         "steps": config["steps"],
@@ -92,7 +84,7 @@ def auxiliary(config: dict[str, Any], train: Dataset, data_dir: str | None) -> D
     """The attackers' images: the first of another data set, or the last of the training split, less what a victim saw all the same.
 
     Raises:
-      UserError: see `compared`.
+      UserError: the training split is too small to leave the attackers images.
     """
     name, count = config["auxiliary"] or config["dataset"], config["auxiliary_limit"]
     if name != config["dataset"]:

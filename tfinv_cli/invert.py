@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfinv import datasets, files, inversion
+from tfinv import files, inversion
 from tfinv.evaluation.inversion_checks import attack_converged, evaluators_are_accurate
 from tfinv.evaluation.leak_checks import leak_checks
 from tfinv.evaluation.measurement import Measurement
@@ -33,7 +33,8 @@ def _run(values: Any, _: list[str]) -> None:
     if values.identifiers and values.auxiliary is None and any(m.needs & {"images", "labels"} for _, m in methods):
         raise command.UsageError("Expected --auxiliary beside --identifiers, who learn from --split. Received: none.")
     classifier, data = victim.load(values)
-    train, known = victim.images(values, "train"), _knowledge(values, data)
+    train = victim.images(values, "train")
+    known = victim.knowledge(values, data, train)
     labels = np.arange(classifier.num_classes) if values.labels is None else np.unique(values.labels)
     against_classes(labels, train.labels)
     folder = pathlib.Path(values.workdir)
@@ -70,14 +71,6 @@ def _run(values: Any, _: list[str]) -> None:
         no_training_data_used(given, train),
     ]
     finish.finish(Results("invert", command.resolved(values), with_scale(rows), checks, figures), folder, begin)
-
-
-def _knowledge(values: Any, data: datasets.Dataset) -> inversion.Knowledge:
-    """What the attacker has: --auxiliary, or else the held-out images with their labels."""
-    if values.auxiliary is None:
-        return inversion.Knowledge(data.images, data.labels, source=f"held-out images of {data.name}")
-    other = victim.auxiliary(values.auxiliary, data, values.data_dir, values.auxiliary_limit)
-    return inversion.Knowledge(other.images, source=f"images of {other.name}")
 
 
 COMMAND = command.Command(

@@ -35,7 +35,9 @@ def _run(values: Any, rest: list[str]) -> None:
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
+    given = compared.auxiliary(config, train, values.data_dir) if what in _COMPARISONS else None
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    contents |= {"auxiliary_contents": given.digest()} if given else {}
     workdir = Workdir(values.workdir, kept | contents)
     common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
     if what in settings.POSTER:
@@ -53,9 +55,9 @@ def _run(values: Any, rest: list[str]) -> None:
         rows, checks, figures = demo(
             train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
         )
-    elif what in _COMPARISONS:
+    elif given:
         common["workers"] = config["workers"]
-        rows, checks, figures = _COMPARISONS[what](config, train, test, workdir, values.data_dir, seeds, **common)
+        rows, checks, figures = _COMPARISONS[what](config, train, test, given, workdir, seeds, **common)
     else:
         members = [(e, config["architecture"], e) for e in EXPERIMENTS]
         if train.name == "att_faces":

@@ -25,8 +25,8 @@ def trained_both_ways(
     config: dict[str, Any],
     train: Dataset,
     test: Dataset,
+    given: Dataset,
     workdir: Workdir,
-    data_dir: str | None,
     seeds: Sequence[int],
     **more: Any,
 ) -> Found:
@@ -50,7 +50,7 @@ def trained_both_ways(
         attacks=config["methods"],
         featured=_class(train, config["featured"]),
         seeds=seeds,
-        **inverting(config, train, data_dir),
+        **inverting(config, train, given),
         **more,
     )
     cut = settings.cut(what, config)
@@ -62,8 +62,8 @@ def swept(
     config: dict[str, Any],
     train: Dataset,
     test: Dataset,
+    given: Dataset,
     workdir: Workdir,
-    data_dir: str | None,
     seeds: Sequence[int],
     **more: Any,
 ) -> Found:
@@ -85,7 +85,7 @@ def swept(
         robustness=_robustness(config),
         attack=config["methods"][0],
         seeds=seeds,
-        **inverting(config, train, data_dir),
+        **inverting(config, train, given),
         **more,
     )
 

@@ -276,7 +276,9 @@ FLAGS = (
     flags.text(
         "auxiliary", None, "Data set that the attackers have; otherwise the end of --dataset's own training split."
     ),
-    flags.whole("auxiliary_limit", None, "How many images the attackers have.", 1),
+    flags.whole(
+        "auxiliary_limit", None, "At most so many images for the attackers, less those that a victim learns from.", 1
+    ),
     flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
     flags.spec_list("methods", None, "Names of the inversions, one alone for a frontier; otherwise all."),
     flags.spec_list("than", None, "Of the defenses those with which each of the others is compared; otherwise none."),

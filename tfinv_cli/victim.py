@@ -1,4 +1,4 @@
-"""The model and the images that `attack`, `evaluate` and `invert` take."""
+"""The model and the images that `attack`, `evaluate` and `invert` take, and what the attacker of an inversion has."""
 
 import contextlib
 import pathlib
@@ -8,8 +8,10 @@ import tfinv
 from tfinv import datasets, files, models, specs, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import UserError, expected
 from tfinv.evaluation.check import Check
+from tfinv.evaluation.provenance import without_copies
+from tfinv.inversion import Knowledge
 from tfinv.probing import probe_bounds
 from tfinv_cli.command import UsageError
 from tfinv_cli.flags import BOUNDS, DATA_DIR, IMAGE_SIZE, LIMIT, MODEL, OUTPUTS, SPLIT, UNSAFE, dataset
@@ -78,6 +80,20 @@ def auxiliary(name: str, like: Dataset, data_dir: str | None, limit: int) -> Dat
             "Change --auxiliary.",
         )
     return other
+
+
+def knowledge(values: Any, data: Dataset, train: Dataset) -> Knowledge:
+    """What the attacker of `invert` has: --auxiliary, or else the held-out images with their labels; no training images among them.
+
+    Raises:
+      UserError: see `auxiliary`.
+    """
+    own = values.auxiliary is None
+    given = data if own else auxiliary(values.auxiliary, data, values.data_dir, values.auxiliary_limit)
+    with contextlib.suppress(UserError):  # all are, with --split=train: then a check says so
+        given = without_copies(given, train)
+    source = f"{'held-out ' * own}images of {given.name}"
+    return Knowledge(given.images, given.labels if own else None, source=source)
 
 
 def image_size(given: list[int] | None) -> tuple[int, int] | None:

@@ -199,6 +199,26 @@ def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digi
     assert len(list((tmp_path / "evaluators" / "models" / "evaluators").rglob("identifiers*/softmax-2000.keras"))) == 2
 
 
+def test_invert_gives_its_attacker_no_training_image(digits, tmp_path):
+    """Unless there is no other, which a check names."""
+    data = dict(np.load(digits / "digits.npz"))
+    data["x_test"] = np.concatenate([data["x_test"][:30], data["x_train"][:5]])
+    np.savez(tmp_path / "twice.npz", **data | {"y_test": np.concatenate([data["y_test"][:30], data["y_train"][:5]])})
+    args = (
+        "--model",
+        digits / "model.keras",
+        "--labels=3",
+        "--methods=gradient(steps=2)",
+        "--evaluators=softmax",
+        "--epochs=1",
+    )
+    for split, passed, said in (("test", True, "0 of 30 are"), ("train", False, "600 of 600 are")):
+        folder = tmp_path / split
+        assert run("invert", *args, "--dataset", tmp_path / "twice.npz", f"--split={split}", "--workdir", folder) == 0
+        check = next(c for c in Results.read(folder).checks if c.name == "no-training-data-used")
+        assert (check.passed, said in check.evidence) == (passed, True), check.evidence
+
+
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):
     size = ("--dataset=mnist5k", "--image_size=14,16")
     assert run("train", *size, "--limit=100", "--epochs=1", "--workdir", tmp_path) == 0

@@ -145,6 +145,11 @@ def test_the_attackers_are_given_no_image_that_a_victim_learns_from(tmp_path):
     train = datasets.load(path, "train").take(150)
     given = compared.auxiliary({"auxiliary": None, "dataset": path, "auxiliary_limit": 100}, train, None)
     np.testing.assert_array_equal(given.pixels, np.delete(pixels[200:], 50, axis=0))
+    # Nor if it lies in another data set.
+    other = str(tmp_path / "other.npz")
+    np.savez(other, x_train=pixels[[200, 3, 201]], y_train=[0, 1, 2], x_test=pixels[:1], y_test=[0])
+    given = compared.auxiliary({"auxiliary": other, "dataset": path, "auxiliary_limit": 100}, train, None)
+    assert {i.tobytes() for i in given.pixels} == {i.tobytes() for i in pixels[[200, 201]]}
 
 
 def test_a_frontier_of_other_images_needs_their_eps(tmp_path, capsys):
