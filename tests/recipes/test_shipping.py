@@ -236,22 +236,31 @@ def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path,
 
 
 def test_rejudge(trained, package, tmp_path, capsys):
-    first = ship("digits", trained, evaluation(tmp_path / "scored", trained / "packed.keras"), folder=package)
-    line = "evaluate --dataset=mnist5k --limit=20 --eps=.05 --check_images=5 --attacks"
     attack = "autoattack(n_targets=2,queries=20,steps=3)"
+    scored = evaluation(tmp_path / "scored", trained / "packed.keras", attacks=[attack])
+    first = ship("digits", trained, scored, folder=package)
+    first = dataclasses.replace(first, robust=(dataclasses.replace(first.robust[0], n=20, accuracy=0.7),))
+    (package / "digits.json").write_text(json.dumps(first.to_json()))
 
-    def judge(model, name):
-        assert main.main([*line.split(), attack, f"--model={model}", f"--workdir={tmp_path / name}"]) == 0
+    def judge(model, name, n=30, eps=".1,.2"):
+        line = f"evaluate --dataset=mnist5k --limit={n} --eps={eps} --check_images=5 --attacks={attack}"
+        assert main.main([*line.split(), f"--model={model}", f"--workdir={tmp_path / name}"]) == 0
         return tmp_path / name
 
     again = judge("pretrained:digits", "again")
     made = rejudge("digits", again, folder=package)
-    row = next(r for r in Results.read(again).rows_of("accuracy") if r["attack"] != "none")
-    assert [(s.eps, s.n, s.accuracy) for s in made.robust] == [(0.05, 20, row["accuracy"])]
-    assert "--limit=20" in made.evaluation
+    rows = [r for r in Results.read(again).rows_of("accuracy") if r["attack"] != "none"]
+    assert [r["eps"] for r in rows] == [0.1, 0.2]
+    assert [(s.eps, s.n, s.accuracy) for s in made.robust] == [
+        (e, 30, r["accuracy"]) for e, r in zip((0.1, 0.2), rows, strict=True)
+    ]
+    assert "--limit=30" in made.evaluation
     assert made == dataclasses.replace(first, robust=made.robust, evaluation=made.evaluation) == models.card("digits")
     check_whole("digits")
 
+    for name, less in (("few", {"n": 29}), ("one", {"eps": ".1"})):
+        with pytest.raises(UserError, match=r"no fewer images than the card's, autoattack.*? at linf eps 0\.[12] on 30"):
+            rejudge("digits", judge("pretrained:digits", name, **less), folder=package)
     with pytest.raises(UserError, match=r"an evaluation of pretrained:digits\. Received: .*packed\.keras"):
         rejudge("digits", judge(trained / "packed.keras", "file"), folder=package)
     model = models.pretrained("digits")

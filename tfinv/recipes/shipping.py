@@ -139,16 +139,24 @@ def rejudge(name: str, evaluated: str | os.PathLike, *, folder: str | os.PathLik
       The card.
 
     Raises:
-      UserError: the folder is not such, or the model has changed since.
+      UserError: the folder is not such, the model has changed since, or the card knows an attack, an eps or images that it lacks.
     """
     scored, card = _results(evaluated, "evaluate"), models.card(name)
     if scored.config["model"] != (wanted := f"pretrained:{name}"):
         raise expected(f"an evaluation of {wanted}", scored.config["model"], f"Run it with --model={wanted}.")
     _check_judged(scored.config, dataset=card.dataset)
     with models.pretrained_file(name) as path:
-        if read_config(evaluated)["model_contents"] != files.digest(path):
+        if read_config(evaluated).get("model_contents") != files.digest(path):
             raise expected("an evaluation of the model that ships", "one of another file", "Run it again.")
-    card = dataclasses.replace(card, robust=_robust(scored, scored.config["seed"]), evaluation=_command(scored))
+    robust = _robust(scored, scored.config["seed"])
+    judged = {(s.attack, s.norm, s.eps): s.n for s in robust}
+    if fewer := [s for s in card.robust if judged.get((s.attack, s.norm, s.eps), 0) < s.n]:
+        had = ", ".join(f"{s.attack} at {s.norm} eps {s.eps:.4g} on {s.n:,}" for s in fewer)
+        has = ", ".join(f"{s.attack} at {s.norm} eps {s.eps:.4g} on {s.n:,}" for s in robust)
+        raise expected(
+            f"an evaluation of no fewer images than the card's, {had}", has, "Change --attacks, --eps or --limit."
+        )
+    card = dataclasses.replace(card, robust=robust, evaluation=_command(scored))
     files.write_json(pathlib.Path(str(DATA) if folder is None else folder) / f"{name}.json", card.to_json())
     return card
 
