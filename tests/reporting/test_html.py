@@ -67,6 +67,11 @@ def test_the_report_says_it_all(results, workdir):
     assert all(a["alt"] for a in page.all("img"))
 
 
+def test_a_failed_check_names_the_heading_of_its_section(workdir):
+    check = Check("gives-away-less (reversal)", False, "e", "a")
+    assert "heading gives-away-less\n" in _page(Results("test", {}, [], [check]), workdir).text
+
+
 def test_only_the_advice_of_failed_checks_is_open(results, workdir):
     page = _page(results, workdir)
     assert sum("open" in a for a in page.all("details")) == 2

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tfinv.reporting import Check, Results, canvas, print_results
+from tfinv.reporting import Check, Results, canvas, print_results, tensorboard
 from tfinv.reporting.html import render
 from tfinv.reporting.markdown import markdown
 from tfinv.reporting.rows import readable
@@ -14,8 +14,9 @@ from tfinv.reporting.rows import readable
     ("text", "shown"),
     [
         (f"fast(eps={8 / 255},ramp=0.2)+reversal", "fast(eps=8/255,ramp=0.2)+reversal"),
-        (f"pgd(eps={1 / 7},step_size={2 / 255})", "pgd(eps=0.1429,step_size=2/255)"),
+        (f"pgd(eps={1 / 7},step_size={2 / 255})", f"pgd(eps={1 / 7},step_size=2/255)"),
         ("fast(eps=0.2)", "fast(eps=0.2)"),
+        (f"runs/eps={8 / 255}/model", f"runs/eps={8 / 255}/model"),
         (f"weight={1 / 255}, {8 / 255}", f"weight={1 / 255}, {8 / 255}"),
         (f"steps={8 / 255}", f"steps={8 / 255}"),
     ],
@@ -37,4 +38,6 @@ def test_every_view_writes_them_so(tmp_path):
     canvas.to_png(figure)
     shown = [markdown(results), render(results, tmp_path), screen.getvalue(), label.get_text(), canvas.wrap(name, 80)]
     assert all("fast(eps=8/255,ramp=0.2)" in text for text in shown)
+    shown.append(tensorboard.escape(name))
+    assert "8/255" in shown[-1]
     assert not any("0.0313" in text for text in shown)

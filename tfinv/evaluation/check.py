@@ -11,7 +11,7 @@ class Check:
     """One rule of a sound evaluation, held against the evidence.
 
     Attributes:
-      name: stable identifier, also the heading of its section in the docs.
+      name: stable identifier; what it is of stands in parentheses.
       passed: True, False, or None where there was nothing to judge.
       evidence: the figures it was judged on, as a sentence.
       advice: what it means and what to do, for when it failed.
@@ -21,6 +21,11 @@ class Check:
     passed: bool | None
     evidence: str
     advice: str
+
+    @property
+    def heading(self) -> str:
+        """Of its section in the docs."""
+        return self.name.partition(" (")[0]
 
 
 def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:

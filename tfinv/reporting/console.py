@@ -106,7 +106,7 @@ def _print_check(console: Console, check: Check) -> None:
     console.print(line)
     details = [check.evidence]
     if check.passed is False and check.advice:
-        details += [check.advice, f"docs: reading a report, heading {check.name.partition(' (')[0]}"]
+        details += [check.advice, f"docs: reading a report, heading {check.heading}"]
     for text in details:
         # Not rich's padding, which would fill each line with blanks to its end.
         for part in textwrap.wrap(printable(readable(text)), max(20, console.width - 12)):

@@ -13,7 +13,7 @@ from tfinv.reporting.summary import Row
 
 T = TypeVar("T", bound=Hashable)
 
-_BUDGET = re.compile(r"\b(eps|step_size)=(0?\.\d{5,})\b")
+_BUDGET = re.compile(r"(?<=[(,])(eps|step_size)=(0?\.\d{5,})(?=[,)])")
 
 
 def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
@@ -69,8 +69,13 @@ def show_eps(eps: float) -> str:
 
 
 def readable(text: str) -> str:
-    """A text with the budgets of text forms in it as one would type them: `fast(eps=8/255)` for `fast(eps=0.03137254901960784)`."""
-    return _BUDGET.sub(lambda found: f"{found[1]}={show_eps(float(found[2]))}", text)
+    """A text with the grey levels of its text forms as one types them: `fast(eps=8/255)`, not `fast(eps=0.03137254901960784)`."""
+
+    def typed(found: re.Match[str]) -> str:
+        eps = show_eps(float(found[2]))
+        return f"{found[1]}={eps}" if "/" in eps else found[0]  # else it would be rounded
+
+    return _BUDGET.sub(typed, text)
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -14,7 +14,7 @@ from tfinv.reporting.figures import draw_accuracy_curves
 from tfinv.reporting.html import CURVES
 from tfinv.reporting.logs import run_name, write_runs
 from tfinv.reporting.results import Results
-from tfinv.reporting.rows import attack_names, is_artefact, rows_of, unique
+from tfinv.reporting.rows import attack_names, is_artefact, readable, rows_of, unique
 from tfinv.reporting.summary import group, summarise
 from tfinv.reporting.verdict import verdict
 
@@ -61,7 +61,7 @@ def escape(text: str) -> str:
     It keeps links and images, so that a name could make a reader's browser fetch an address: every character
     that means anything becomes its number.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in readable(text)).split())
     return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in line)
 
 
