@@ -28,6 +28,7 @@ SPECS = {name: name for name in DEFENCES} | {
     "fast": "fast(eps=.05,ramp=.5)",
     "nfgsm": "nfgsm(eps=.02,norm=linf)",
     "free": "free(eps=.05,ramp=.5,replays=3)",
+    "free combined": "free(eps=.05,ramp=.5,replays=2)+shuffled(strength=1,ramp=.5)",
     "trades": "trades(eps=.2,norm=l2,steps=2,beta=2)",
     "mart": "mart(eps=.02,steps=2,ramp=.5)",
     "combined": "trades(eps=.05,ramp=.5,steps=2)+shuffled(strength=1,ramp=.5)",

@@ -116,7 +116,15 @@ class ClassifierTraining(keras.Model):
         return images if self.augmentation is None else self.augmentation(images, self.draw(_AUGMENTATION))
 
     def follow(self, inputs: tuple[tf.Tensor, ...], ascent: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """What `objective` takes in the next of several updates, given the gradient of this one's to the first of its inputs."""
+        """What comes after an update, where there are several a step.
+
+        Args:
+          inputs: what `objective` has taken, as `prepare` or `follow` gave it.
+          ascent: the loss's gradient to the first of them, of its shape.
+
+        Returns:
+          What `objective` takes in the next update.
+        """
         raise NotImplementedError
 
     def watched(self, inputs: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
@@ -163,7 +171,7 @@ class ClassifierTraining(keras.Model):
 
     def progress(self) -> tf.Tensor:
         """The share of the training that is done, 0 to 1."""
-        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / max(self.steps, 1), 1.0)
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / (max(self.steps, 1) * self.updates), 1.0)
 
     def export_classifier(self) -> keras.Model:
         """The trained classifier as a plain Keras model that loads without tfinv."""

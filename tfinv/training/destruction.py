@@ -126,7 +126,7 @@ class DestructionTraining(ClassifierTraining):
     """Trains a classifier in one of the poster's experiments; compile and fit as any Keras model.
 
     With an inner training, its objective stands in the place of the cross-entropy, and the reconstruction is of the clean images
-    all the same: the encoder sees those in one more pass with training=True, the first of the step.
+    all the same: the encoder sees those in one more pass with training=True, the first of each update.
 
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits.
@@ -191,6 +191,10 @@ class DestructionTraining(ClassifierTraining):
         """Those of the inner training."""
         return self.inner.updates if self.inner else super().updates
 
+    def follow(self, inputs, ascent):
+        """The inner training's."""
+        return self.inner.follow(inputs, ascent) if self.inner else super().follow(inputs, ascent)
+
     def compile(self, optimizer="adam", decoder_optimizer="adam", **kwargs):
         """As `keras.Model.compile`; the decoder has an optimizer of its own, since it is the adversary."""
         super().compile(optimizer=optimizer, **kwargs)
@@ -235,7 +239,7 @@ class DestructionTraining(ClassifierTraining):
             variables = self.decoder.trainable_variables
             self.decoder_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
             del tape
-            inputs = self.inner.follow(inputs, *ascent) if self.inner and watched else inputs
+            inputs = self.follow(inputs, *ascent) if watched else inputs
             self.measured["reconstruction_loss"].update_state(errors)
             logs = self.logs(classification, labels, logits)
         return logs

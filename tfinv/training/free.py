@@ -4,8 +4,6 @@ import dataclasses
 import math
 from typing import ClassVar
 
-import tensorflow as tf
-
 from tfinv import threat
 from tfinv.training.base import Plan
 from tfinv.training.defence import check_range
@@ -55,18 +53,13 @@ class FreeTraining(RobustTraining):
     def __init__(self, classifier, defence: Free = Free(), **kwargs):
         super().__init__(classifier, defence, **kwargs)
 
-    def progress(self):
-        """The share of the training that is done, 0 to 1, of which a step is `replays` iterations."""
-        updates = tf.cast(self.optimizer.iterations, tf.float32)
-        return tf.minimum(updates / (max(self.steps, 1) * self.defence.replays), 1.0)
-
     @property
     def updates(self):
         """One a replay."""
         return self.defence.replays
 
     def prepare(self, images, labels):
-        """The images perturbed at random, the images, and how much of eps this step takes."""
+        """The images perturbed at random and as they are, (batch, H, W, C) each, and how much of eps this step takes."""
         defence, share = self.defence, self.share()
         within = ball(images, defence.eps * share, defence.norm)
         return within(images + noise(images, defence.eps * share, defence.norm, self.draw())), images, share
