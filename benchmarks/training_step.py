@@ -22,7 +22,7 @@ from tfinv import files, models
 from tfinv.datasets import Dataset
 from tfinv.training.base import Plan, cross_entropy
 from tfinv.training.defence import Defence
-from tfinv.training.defences import defence
+from tfinv.training.defences import Combined, defence, show
 from tfinv.training.free import Free
 from tfinv.training.trades import Trades
 
@@ -60,7 +60,9 @@ class Passes:
 
 
 def passes(recipe: Defence) -> Passes:
-    """Of one training step."""
+    """Of one training step of a recipe that is no combination."""
+    if isinstance(recipe, Combined):
+        raise SystemExit(f"Expected recipes without a decoder. Received: {show(recipe)}. Change --recipes.")
     if isinstance(recipe, Free):
         return Passes(weights=recipe.replays, both=True)
     pair = 2 if recipe.NAME in ("trades", "mart") else 1

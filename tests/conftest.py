@@ -22,6 +22,5 @@ def full_data():
 @pytest.fixture(autouse=True, scope="module")
 def collected():
     """Compiled functions refer to themselves: left to Python's own rhythm, those of thousands of tests take ten gigabytes."""
-    yield
-    gc.collect()
+    gc.collect()  # before a module, since after one its last test still holds its fixtures
     gc.freeze()  # what is left, millions of objects of TensorFlow's by the end, need not be looked through again

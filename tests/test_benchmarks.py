@@ -23,6 +23,11 @@ def test_the_passes_of_a_step(spec, consists_of):
     assert str(training_step.passes(defence(spec))) == consists_of
 
 
+def test_a_recipe_with_a_decoder_is_refused():
+    with pytest.raises(SystemExit, match=r"without a decoder\. Received: free\+reversal"):
+        training_step.passes(defence("free+reversal"))
+
+
 def test_steps_and_their_passes_are_measured(monkeypatch, capsys):
     monkeypatch.setattr(
         training_step, "_NETS", {"small": (lambda shape, n: models.cnn(shape, n, (4,), 8), (12, 12, 1))}
