@@ -259,7 +259,9 @@ def test_rejudge(trained, package, tmp_path, capsys):
     check_whole("digits")
 
     for name, less in (("few", {"n": 29}), ("one", {"eps": ".1"})):
-        with pytest.raises(UserError, match=r"no fewer images than the card's, autoattack.*? at linf eps 0\.[12] on 30"):
+        with pytest.raises(
+            UserError, match=r"no fewer images than the card's, autoattack.*? at linf eps 0\.[12] on 30"
+        ):
             rejudge("digits", judge("pretrained:digits", name, **less), folder=package)
     with pytest.raises(UserError, match=r"an evaluation of pretrained:digits\. Received: .*packed\.keras"):
         rejudge("digits", judge(trained / "packed.keras", "file"), folder=package)
