@@ -195,7 +195,7 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
         "rate_schedule": "cyclic",
         "weight_decay": 5e-4,
         "augmentation": "crop_flip",
-        # One step in place of five, which on colour images cost more than all other trainings together.
+        # One step in place of five: of the same reach, in less than half of the time.
         "anti_training": "atat(weight={weight},steps=1,step_size=2.5e-4)",
         "robust_eps": [1 / 255, 2 / 255, 4 / 255, 8 / 255],
         "robust_training": "fast(eps={eps},ramp=.2)",

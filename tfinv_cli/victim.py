@@ -8,7 +8,7 @@ import tfinv
 from tfinv import datasets, files, models, specs, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
-from tfinv.errors import UserError, expected
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.provenance import without_copies
 from tfinv.inversion import Knowledge
@@ -90,8 +90,7 @@ def knowledge(values: Any, data: Dataset, train: Dataset) -> Knowledge:
     """
     own = values.auxiliary is None
     given = data if own else auxiliary(values.auxiliary, data, values.data_dir, values.auxiliary_limit)
-    with contextlib.suppress(UserError):  # all are, with --split=train: then a check says so
-        given = without_copies(given, train)
+    given = without_copies(given, train)
     source = f"{'held-out ' * own}images of {given.name}"
     return Knowledge(given.images, given.labels if own else None, source=source)
 

@@ -15,31 +15,11 @@ import keras
 import numpy as np
 import pytest
 
+from commands import arrays, one_line, process, run
 from tfinv.classifier import Classifier
 from tfinv.evaluation import robustness
 from tfinv.reporting import Results
 from tfinv_cli import main
-
-
-def run(*argv):
-    return main.main([str(a) for a in argv])
-
-
-def process(*argv, module=None, **more):
-    command = [sys.executable, "-m", module or "tfinv_cli.main", *map(str, argv)]
-    return subprocess.run(command, capture_output=True, text=True, **more)
-
-
-def arrays(path):
-    with np.load(path) as file:
-        return dict(file)
-
-
-def one_line(text):
-    lines = text.strip().splitlines()
-    assert len(lines) == 1, text
-    assert "Traceback" not in text
-    return lines[0]
 
 
 def test_evaluate_writes_results_that_add_up(digits, tmp_path, capsys):
@@ -151,72 +131,6 @@ def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
     assert rows("killed") == rows("whole")
     for path in (tmp_path / "whole" / "adversarial").iterdir():
         np.testing.assert_array_equal(np.load(path), np.load(tmp_path / "killed" / "adversarial" / path.name))
-
-
-def test_invert_reconstructs_the_labels_that_were_asked_for(digits, tmp_path):
-    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--epochs=2")
-    methods = "--methods=miface(steps=20),gradient(steps=20)"
-    assert run("invert", *args, methods, "--evaluators=softmax", "--workdir", tmp_path) == 0
-    kept = arrays(tmp_path / "reconstructions.npz")
-    assert kept["labels of gradient(steps=20)"].tolist() == [3, 7]
-    assert kept["gradient(steps=20)"].shape == (2, 28, 28, 1)
-    results = Results.read(tmp_path)
-    assert {r["method"] for r in results.rows} == {"miface(steps=20)", "gradient(steps=20)", "reference"}
-    assert {c.name for c in results.checks} >= {"reconstructions-convince-others", "no-training-data-used"}
-    measured = {r["measure"] for r in results.rows if r["kind"] == "inversion"}
-    # Softmax regression has no features but the pixels.
-    assert measured >= {"acc@1", "pixel_distance", "ssim_to_class_mean", "confidence"}
-    assert "feature_distance" not in measured
-    assert [r["step"] for r in results.rows if r["kind"] == "course"] == [20, 20]
-    assert all((tmp_path / f.path).is_file() for f in results.figures)
-    assert {f.name for f in results.figures} >= {"inversion-0-classes", "inversion-1-nearest"}
-    assert len(list((tmp_path / "tensorboard").glob("projector*/sprite.png"))) == 2
-
-
-def test_labels_without_training_images_are_refused_before_anything_is_trained(digits, tmp_path, capsys):
-    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--workdir", tmp_path)
-    assert run("invert", *args, "--labels=3,10") == 1
-    assert "labels [10]" in one_line(capsys.readouterr().err)
-    assert not (tmp_path / "evaluators").exists()
-
-
-def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digits, tmp_path, capsys):
-    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--samples=3")
-    args += ("--methods=miface(steps=5),gradient(steps=5,start=noise)", "--evaluators=softmax", "--workdir", tmp_path)
-    assert run("invert", *args, "--epochs=2", "--identifiers=softmax") == 0
-    identified = [r for r in Results.read(tmp_path).rows_of("inversion") if r["measure"] == "rank@1"]
-    assert {r["experiment"] for r in identified} == {"model", "class mean", "start"}
-    rows = [r for r in Results.read(tmp_path).rows_of("inversion") if r["measure"] == "acc@1"]
-    assert {r["method"]: r["n"] for r in rows if r["experiment"] == "model"} == {
-        "miface(steps=5)": 2,
-        "gradient(steps=5,start=noise)": 6,
-    }
-    capsys.readouterr()
-    assert run("invert", *args, "--epochs=3") == 1
-    assert "epochs=2 there, 3 now" in capsys.readouterr().err
-    # Identifiers learn from --split: of another one they are trained anew.
-    assert run("invert", *args, "--epochs=2", "--identifiers=softmax", "--limit=50") == 0
-    assert len(list((tmp_path / "evaluators" / "models" / "evaluators").rglob("identifiers*/softmax-2000.keras"))) == 2
-
-
-def test_invert_gives_its_attacker_no_training_image(digits, tmp_path):
-    """Unless there is no other, which a check names."""
-    data = dict(np.load(digits / "digits.npz"))
-    data["x_test"] = np.concatenate([data["x_test"][:30], data["x_train"][:5]])
-    np.savez(tmp_path / "twice.npz", **data | {"y_test": np.concatenate([data["y_test"][:30], data["y_train"][:5]])})
-    args = (
-        "--model",
-        digits / "model.keras",
-        "--labels=3",
-        "--methods=gradient(steps=2)",
-        "--evaluators=softmax",
-        "--epochs=1",
-    )
-    for split, passed, said in (("test", True, "0 of 30 are"), ("train", False, "600 of 600 are")):
-        folder = tmp_path / split
-        assert run("invert", *args, "--dataset", tmp_path / "twice.npz", f"--split={split}", "--workdir", folder) == 0
-        check = next(c for c in Results.read(folder).checks if c.name == "no-training-data-used")
-        assert (check.passed, said in check.evidence) == (passed, True), check.evidence
 
 
 def test_image_size_resizes_for_training_and_evaluation(tmp_path):

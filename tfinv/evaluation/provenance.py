@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 
 _BLOCK = 4096
@@ -26,22 +25,15 @@ def image_hashes(images: np.ndarray) -> list[bytes]:
 
 
 def without_copies(given: Dataset, training: Dataset) -> Dataset:
-    """The images that are no training images too, which data sets have twice.
+    """Those of the images that are no training images too; all of them if none is, for then `no_training_data_used` must say so.
 
     Args:
       given: what an attacker is to be given.
       training: the victim's training set.
-
-    Raises:
-      UserError: all of them are.
     """
     known = set(_hashes_of(training))
     kept = np.array([h not in known for h in _hashes_of(given)])
-    if not kept.any():
-        raise expected(
-            f"images of {given.name} besides those of the training", f"{len(given)} of these", "Change --auxiliary."
-        )
-    return given.subset(kept)
+    return given.subset(kept) if kept.any() else given
 
 
 def no_training_data_used(given: Mapping[str, np.ndarray | None], training: Dataset) -> Check:

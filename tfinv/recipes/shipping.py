@@ -151,11 +151,10 @@ def rejudge(name: str, evaluated: str | os.PathLike, *, folder: str | os.PathLik
     robust = _robust(scored, scored.config["seed"])
     judged = {(s.attack, s.norm, s.eps): s.n for s in robust}
     if fewer := [s for s in card.robust if judged.get((s.attack, s.norm, s.eps), 0) < s.n]:
-        had = ", ".join(f"{s.attack} at {s.norm} eps {s.eps:.4g} on {s.n:,}" for s in fewer)
-        has = ", ".join(f"{s.attack} at {s.norm} eps {s.eps:.4g} on {s.n:,}" for s in robust)
-        raise expected(
-            f"an evaluation of no fewer images than the card's, {had}", has, "Change --attacks, --eps or --limit."
+        had, has = (
+            ", ".join(f"{s.attack} at {s.norm} eps {s.eps:.4g} on {s.n:,}" for s in some) for some in (fewer, robust)
         )
+        raise expected(f"no fewer images than the card's, {had}", has, "Change --attacks, --eps or --limit.")
     card = dataclasses.replace(card, robust=robust, evaluation=_command(scored))
     files.write_json(pathlib.Path(str(DATA) if folder is None else folder) / f"{name}.json", card.to_json())
     return card

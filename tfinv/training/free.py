@@ -61,12 +61,14 @@ class FreeTraining(RobustTraining):
     def prepare(self, images, labels):
         """The images perturbed at random and as they are, (batch, H, W, C) each, and how much of eps this step takes."""
         defence, share = self.defence, self.share()
-        within = ball(images, defence.eps * share, defence.norm)
-        return within(images + noise(images, defence.eps * share, defence.norm, self.draw())), images, share
+        begun = images + noise(images, defence.eps * share, defence.norm, self.draw())
+        return self._within(images, share)(begun), images, share
 
     def follow(self, inputs, ascent):
         """The perturbation a step up the gradient that has just moved the weights."""
         perturbed, images, share = inputs
-        defence = self.defence
-        within = ball(images, defence.eps * share, defence.norm)
-        return within(perturbed + defence.size * share * threat.steepest(ascent, defence.norm)), images, share
+        moved = perturbed + self.defence.size * share * threat.steepest(ascent, self.defence.norm)
+        return self._within(images, share)(moved), images, share
+
+    def _within(self, images, share):
+        return ball(images, self.defence.eps * share, self.defence.norm)
