@@ -1,12 +1,16 @@
 """What other attacks find among the images that the rows' attack left standing, where the numbers are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+import attack_contract
 from tfinv import attacks
 from tfinv.evaluation import standing_checks
 from tfinv.evaluation.attack_checks import Sample
 from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.specs import show
 
 SIZE = 16
 
@@ -42,6 +46,28 @@ def test_nothing_is_found_behind_an_honest_attack(handmade, name, norm):
     count = int(np.sum(handmade.sums() > reach))
     assert len(left.sample.labels) == count
     assert f"finds 0 of the {count} images" in check.evidence
+
+
+@pytest.mark.parametrize("name", [n for n in attack_contract.SETTINGS if attack_contract.follows_gradients(n)])
+def test_whatever_was_strongest_is_held_to_the_rules(name):
+    """What one check could not do with an attack would cost the whole evaluation."""
+    classifier, _, x, _ = attack_contract.victim("logits")
+    labels = classifier.predict(x).argmax(1)
+    spec = show(name, attack_contract.of(name)(**attack_contract.SETTINGS[name]))
+    rows = accuracy_curve(classifier, x, labels, [(spec, attacks.attack(spec))], [0.02], experiment="e")
+    left = standing_checks.left_standing(rows, Sample(classifier, x, labels))
+    assert len(left.sample.labels)
+    for rule, check in ALL.items():
+        found = check(left)
+        assert found.name == rule
+        assert "finds" in found.evidence or f"not run for {spec}" in found.evidence
+
+
+def test_targeted_apgd_is_compared_with_the_untargeted_one_on_another_loss(handmade):
+    left = standing(handmade, handmade.linear(), "pgd")
+    targeted = attacks.attack("apgdt(steps=7,restarts=2)", eps=EPS)
+    evidence = standing_checks.losses_agree(dataclasses.replace(left, attack=targeted)).evidence
+    assert evidence.startswith("apgd(loss=soft_margin,steps=7,restarts=2) finds 0 of")
 
 
 def test_what_more_steps_find_is_counted(handmade):

@@ -151,6 +151,10 @@ class APGDT(APGD):
                 "Leave out the argument `loss`, or take apgd.",
             )
 
+    def with_loss(self, loss: str) -> APGD:
+        """`APGD` on that loss: there is no other targeted one."""
+        return APGD(**{f.name: getattr(self, f.name) for f in dataclasses.fields(APGD)} | {"loss": loss})
+
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
         """One for each target and restart."""
         return [(self, r) for r in range(self.restarts * min(self.n_targets, classifier.num_classes - 1))]

@@ -39,6 +39,10 @@ class GradientAttack(Attack):
         if self.loss not in LOSSES:
             raise expected(f"a loss among {', '.join(LOSSES)}", repr(self.loss), "Change the argument `loss`.")
 
+    def with_loss(self, loss: str) -> "GradientAttack":
+        """The same attack on another loss, a key of `LOSSES`."""
+        return dataclasses.replace(self, loss=loss)
+
     @property
     def kind(self) -> Kind:
         """What the compiled step depends on."""

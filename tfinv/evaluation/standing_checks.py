@@ -5,7 +5,6 @@ Sources: Carlini et al. 2019, section 5; Athalye et al. 2018, section 3.1.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from scipy import stats
 
 from tfinv import attacks
 from tfinv.attacks import FMN, Attack, Noise, Square
+from tfinv.attacks.gradient import GradientAttack
 from tfinv.attacks.losses import margin
 from tfinv.errors import UserError
 from tfinv.evaluation.attack_checks import Sample
@@ -93,14 +93,14 @@ def losses_agree(standing: Standing | None) -> Check:
     The other loss is the soft margin, which no scale changes, or log-odds where it is the attack's own.
     """
     own, note = getattr(standing and standing.attack, "loss", None), ""
-    other: Any = {"loss": "log_odds" if own == "soft_margin" else "soft_margin"}
+    other = "log_odds" if own == "soft_margin" else "soft_margin"
     if standing and own in _SATURATING and len(standing.sample.labels):
         rounded = float(np.mean(_leads(standing.sample) > _SATURATED))
         note = f". {own} saturates: at {percent(rounded)} of the images left the probability is rounded to 1"
     return _finds_nothing_new(
         "losses-agree",
         standing,
-        lambda attack: dataclasses.replace(attack, **other) if own else None,
+        lambda attack: attack.with_loss(other) if isinstance(attack, GradientAttack) else None,
         "The loss, and not the model, withstood. Take one that does not saturate (soft_margin, log_odds, dlr), or "
         "several: autoattack, or the lowest of pgd(loss=soft_margin) and pgd(loss=log_odds).",
         note,
