@@ -45,11 +45,11 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
             of("weight_decay"),
             "Of all weights: L2 in the gradient with sgd, decoupled (AdamW) with adam.",
         ),
-        flags.choice(
+        flags.text(
             "augmentation",
             of("augmentation"),
-            AUGMENTATIONS,
-            "crop shifts each image by up to 4 pixels, crop_flip also mirrors every other one.",
+            f"{', '.join(AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and crop_flip also "
+            "mirrors every other one.",
         ),
         flags.real("label_smoothing", of("label_smoothing"), "Share of each target that is spread over all classes."),
         flags.real(

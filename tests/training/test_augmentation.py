@@ -9,27 +9,36 @@ from tfinv.training.augmentation import crop, crop_flip
 from tfinv.training.base import ClassifierTraining
 
 IMAGES = np.random.default_rng(0).uniform(0.1, 1, (400, 8, 8, 1)).astype(np.float32)
-FRAMED = np.pad(IMAGES, [(0, 0), (4, 4), (4, 4), (0, 0)])
 
 
-def offsets(found, images):
+def framed(padding):
+    return np.pad(IMAGES, [(0, 0), (padding, padding), (padding, padding), (0, 0)])
+
+
+def offsets(found, frames):
     """Where each image was cut out, (n, 2), and nothing but that."""
     places = []
-    for one, frame in zip(found, images, strict=True):
-        windows = [(i, j) for i in range(9) for j in range(9) if np.array_equal(frame[i : i + 8, j : j + 8], one)]
+    for one, frame in zip(found, frames, strict=True):
+        room = range(len(frame) - 7)
+        windows = [(i, j) for i in room for j in room if np.array_equal(frame[i : i + 8, j : j + 8], one)]
         assert len(windows) == 1
         places += windows
     return np.array(places)
 
 
 def test_each_image_has_an_offset_of_its_own():
-    found = offsets(crop(tf.constant(IMAGES), tf.constant([1, 2])).numpy(), FRAMED)
+    found = offsets(crop(tf.constant(IMAGES), tf.constant([1, 2])).numpy(), framed(4))
     assert found.min() == 0
     assert found.max() == 8
     # 400 draws from nine values: each comes between 20 and 75 times but once in a million.
     for axis in range(2):
         assert all(20 < count < 75 for count in np.bincount(found[:, axis], minlength=9))
     assert abs(np.corrcoef(found.T)[0, 1]) < 0.2
+
+
+def test_the_padding_is_how_far_an_image_moves():
+    found = offsets(crop(tf.constant(IMAGES), tf.constant([1, 2]), padding=1).numpy(), framed(1))
+    assert set(map(tuple, found)) == {(i, j) for i in range(3) for j in range(3)}
 
 
 def test_every_other_image_is_mirrored():

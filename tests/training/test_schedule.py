@@ -36,7 +36,7 @@ def test_every_part_arrives():
         learning_rate=0.2,
         rate_schedule="piecewise",
         weight_decay=5e-4,
-        augmentation="crop_flip",
+        augmentation="crop_flip(padding=2)",
         label_smoothing=0.1,
         ema=0.99,
     )
@@ -45,7 +45,7 @@ def test_every_part_arrives():
     assert isinstance(optimizer, AveragedSGD)
     assert (optimizer.momentum, optimizer.nesterov, optimizer.l2, optimizer.ema_momentum) == (0.9, True, 5e-4, 0.99)
     assert float(optimizer.learning_rate) == pytest.approx(0.2)
-    assert training.augmentation is crop_flip
+    assert (training.augmentation.func, training.augmentation.keywords) == (crop_flip, {"padding": 2})
     assert training.label_smoothing == 0.1
     assert float(compiled(Schedule(optimizer="sgd")).optimizer.learning_rate) == pytest.approx(0.01)
 
@@ -67,7 +67,9 @@ def test_the_last_images_are_held_out():
         ({"architecture": "tower"}, "tower"),
         ({"optimizer": "lion"}, "among adam, sgd"),
         ({"rate_schedule": "linear"}, "among cosine, cyclic"),
-        ({"augmentation": "cutmix"}, "among none, crop"),
+        ({"augmentation": "cutmix"}, "one of crop, crop_flip, none.*--augmentation"),
+        ({"augmentation": "crop(padding=0)"}, "padding of crop of at least 1. Received: 0. Change --augmentation"),
+        ({"augmentation": "crop(pad=2)"}, "among padding. Received: pad. Change --augmentation"),
         ({"precision": "float16"}, "among float32"),
         ({"epochs": 0}, "epochs of at least 1"),
         ({"batch_size": 0}, "batch_size of at least 1"),

@@ -9,7 +9,7 @@ import numpy as np
 from tfinv import attacks, models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
-from tfinv.training.augmentation import AUGMENTATIONS
+from tfinv.training.augmentation import augmentation
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.optimizers import OPTIMIZERS, make_optimizer
 from tfinv.training.precision import PRECISIONS
@@ -18,7 +18,6 @@ from tfinv.training.rates import RATE_SCHEDULES, default_rate, rate_schedule, sg
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "rate_schedule": RATE_SCHEDULES,
-    "augmentation": tuple(AUGMENTATIONS),
     "precision": PRECISIONS,
 }
 
@@ -36,7 +35,7 @@ class Schedule:
       rate_schedule: course of the learning rate: "cosine", "cyclic", "piecewise" or "constant"; see `rates.rate_schedule`.
       warmup: share of the training in which the rate rises, for "cosine" (None: 0) and "cyclic" (None: .5).
       weight_decay: L2 in the gradient with "sgd", decoupled with "adam"; see `optimizers.make_optimizer`.
-      augmentation: "none", "crop" or "crop_flip"; see `tfinv.training.augmentation`.
+      augmentation: "none", "crop", "crop_flip", or with another padding, "crop(padding=2)"; see `tfinv.training.augmentation`.
       label_smoothing: share of each target that is spread evenly over all classes.
       ema: momentum of the average over steps that is exported in place of the last weights, such as .999; 0 for none.
       precision: "float32", or "mixed_bfloat16" for layers that compute in half precision; the exported model is float32.
@@ -67,6 +66,7 @@ class Schedule:
 
     def __post_init__(self):
         models.normal(self.architecture)
+        augmentation(self.augmentation)
         for name, among in _CHOICES.items():
             if getattr(self, name) not in among:
                 raise _wrong(name, f"among {', '.join(among)}", repr(getattr(self, name)))
@@ -117,7 +117,7 @@ class Schedule:
         """
         network = training.classifier
         usual = default_rate(self.architecture, image_shape) if self.optimizer == "adam" else sgd_rate(network)
-        training.augmentation = AUGMENTATIONS[self.augmentation]
+        training.augmentation = augmentation(self.augmentation)
         training.label_smoothing = self.label_smoothing
         training.compile(self.make_optimizer(self.learning_rate or usual, steps, network))
 
