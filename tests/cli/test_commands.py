@@ -110,7 +110,7 @@ def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
         "--dataset",
         digits / "digits.npz",
         "--batch_size=5",
-        "--eps=0.05,0.1,0.2",
+        "--eps=0.1,0.2",
     )
     more = ("attack", *args, "--attacks=fgsm,autoattack(steps=4,queries=200,n_targets=3)", "--curve=independent")
     assert run(*more, "--workdir", tmp_path / "whole") == 0
@@ -123,7 +123,7 @@ def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert not (tmp_path / "killed" / "results.json").exists()
-    assert process(*more, "--workdir", tmp_path / "killed").returncode == 0
+    assert run(*more, "--workdir", tmp_path / "killed") == 0
 
     def rows(name):
         return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(tmp_path / name).rows]
@@ -306,8 +306,7 @@ def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
     assert stage.exists()
     assert not (tmp_path / "killed" / "results.json").exists()
     before = stage.stat().st_mtime_ns
-    again = process(*args, "--workdir", tmp_path / "killed")
-    assert again.returncode == 0, again.stderr
+    assert run(*args, "--workdir", tmp_path / "killed") == 0
     assert stage.stat().st_mtime_ns == before
 
     def rows(name):
