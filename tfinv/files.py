@@ -50,6 +50,12 @@ def digest(path: str | os.PathLike) -> str:
     return total.hexdigest()
 
 
+def slug(text: str) -> str:
+    """A file name of at most 69 letters for a text, and for no other."""
+    plain = "".join(c if c.isalnum() or c in "-_.=" else "-" for c in text)[:60].strip("-")
+    return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def unwritable(path: str | os.PathLike, error: OSError) -> UserError:
     """The error for a place that cannot be written to."""
     reason = error.strerror or str(error)

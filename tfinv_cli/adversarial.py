@@ -7,6 +7,7 @@ import numpy as np
 from tfinv import files
 
 _UNFINISHED = ".unfinished.npy"
+_LONGEST = 200  # bytes; file systems allow 255
 
 
 class AdversarialFiles:
@@ -27,7 +28,10 @@ class AdversarialFiles:
         Raises:
           UserError: the folder cannot be written to.
         """
-        path = self._folder / f"{name.replace('/', '-')}{_UNFINISHED}"
+        plain = name.replace("/", "-")
+        if len(plain.encode()) > _LONGEST:
+            plain = files.slug(name)
+        path = self._folder / f"{plain}{_UNFINISHED}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not path.exists():

@@ -37,6 +37,7 @@ def _run(values: Any, rest: list[str]) -> None:
     )
     given = compared.auxiliary(config, train, values.data_dir) if what in _COMPARISONS else None
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    contents |= victim.surrogates(config.get("attacks", ()))
     contents |= {"auxiliary_contents": given.digest()} if given else {}
     workdir = Workdir(values.workdir, kept | contents)
     common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}

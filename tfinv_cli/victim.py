@@ -2,15 +2,17 @@
 
 import contextlib
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import tfinv
-from tfinv import datasets, files, models, specs, validation
+from tfinv import datasets, files, models, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.provenance import without_copies
+from tfinv.evaluation.robustness import named_attacks
 from tfinv.inversion import Knowledge
 from tfinv.probing import probe_bounds
 from tfinv_cli.command import UsageError
@@ -44,12 +46,20 @@ def contents(values: Any, data: Dataset) -> dict[str, str]:
     """Digests of the files that the flags name, and of the images: kept results are of these and of no others.
 
     Raises:
-      UserError: an attack is no text form.
+      UserError: see `named_attacks`.
     """
     with _file(values.model) as path:
         found = {"model_contents": files.digest(path), "images_contents": data.digest()}
-    surrogates = [specs.parse(spec)[1].get("surrogate") for spec in values.attacks]
-    return found | {f"{path}_contents": files.digest(path) for path in surrogates if path}
+    return found | surrogates(values.attacks)
+
+
+def surrogates(attacks: Iterable[str]) -> dict[str, str]:
+    """Digests of the models that attacks read.
+
+    Raises:
+      UserError: see `named_attacks`.
+    """
+    return {f"{path}_contents": files.digest(path) for _, attack in named_attacks(attacks) for path in attack.files}
 
 
 def _file(model: str) -> contextlib.AbstractContextManager[str | pathlib.Path]:

@@ -64,7 +64,7 @@ def test_nothing_left_ends_it():
 
 
 def test_autoattack_is_the_standard_one():
-    members = AutoAttack(eps=0.3).members()
+    members = AutoAttack(eps=0.3).parts
     assert [type(m) for m in members] == [APGD, APGDT, FAB, Square]
     assert members[0].loss == "log_odds"
     assert [getattr(m, "steps", None) for m in members] == [100, 100, 100, None]
@@ -99,15 +99,15 @@ def test_it_is_never_weaker_than_a_member():
     whole = AutoAttack(eps=0.04, steps=20, queries=100)
     found = whole(classifier, x, y).success
     assert 0.1 < found.mean() < 0.9
-    for member in whole.members():
+    for member in whole.parts:
         assert found.sum() >= member(classifier, x, y).success.sum() - 1
     assert found.sum() >= PGD(eps=0.04, steps=100, restarts=10)(classifier, x, y).success.sum()
 
 
 def test_text_form():
     made = attack("worst_case(eps=.2,norm=l2,members='bim(steps=3),pgd(restarts=2)')")
-    assert [type(m).__name__ for m in made.replaced()] == ["BIM", "PGD"]
-    assert {(m.eps, m.norm) for m in made.replaced()} == {(0.2, "l2")}
+    assert [type(m).__name__ for m in made.parts] == ["BIM", "PGD"]
+    assert {(m.eps, m.norm) for m in made.parts} == {(0.2, "l2")}
     assert attack("autoattack(eps=8/255)") == AutoAttack(eps=8 / 255)
 
 

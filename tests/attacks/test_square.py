@@ -94,7 +94,7 @@ def test_the_schedule_is_that_of_the_paper():
     ]
     assert Square(queries=1000).side(2, 28, 28) == square.side(20, 28, 28)
     # AutoAttack's takes the schedule of 10,000 queries as it is.
-    (own,) = (member for member in AutoAttack().members() if isinstance(member, Square))
+    (own,) = (member for member in AutoAttack().parts if isinstance(member, Square))
     assert (own.queries, own.side(2001, 28, 28)) == (5000, square.side(2001, 28, 28))
     assert Square(norm="l2", queries=10_000).side(9999, 28, 28) == 3
     assert Square(norm="l2", queries=10_000).side(1, 28, 28) == 25

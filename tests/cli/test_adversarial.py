@@ -33,3 +33,14 @@ def test_a_file_that_could_not_be_made_is_made_again(tmp_path, monkeypatch):
     kept.write("fgsm", np.arange(4), IMAGES)
     kept.finish(np.arange(4))
     np.testing.assert_array_equal(np.load(tmp_path / "fgsm.npy"), IMAGES)
+
+
+def test_a_long_name_is_shortened_and_stays_one_of_its_own(tmp_path):
+    kept = AdversarialFiles(tmp_path, 1, (2, 2, 1))
+    names = [f"worst_case(members='{','.join(['pgd(steps=1,restarts=1)'] * 12)}') eps={eps}" for eps in (0.1, 0.2)]
+    for value, name in enumerate(names):
+        kept.write(name, np.arange(1), np.full((1, 2, 2, 1), value, np.float32))
+    kept.finish(np.zeros(1, int))
+    found = sorted(p for p in tmp_path.iterdir() if p.name != "labels.npy")
+    assert {float(np.load(p).max()) for p in found} == {0.0, 1.0}
+    assert all(p.name.startswith("worst_case") for p in found)

@@ -57,6 +57,98 @@ def test_an_eps_that_the_curve_would_replace_is_refused():
         named_attacks(["fgsm", "pgd(eps=.1)"])
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("pgd(targeted=True)", "pgd untargeted.*Leave out targeted"),
+        ("transfer", "a surrogate of transfer that exists. Received: ''"),
+        ("worst_case(members='fgsm,transfer(surrogate=none.keras)')", "worst_case that exists. Received: 'none.keras'"),
+    ],
+)
+def test_what_could_not_run_is_refused_by_its_name(form, said):
+    form = form.replace("none.keras", '\\"none.keras\\"')
+    with pytest.raises(UserError, match=said):
+        named_attacks(["fgsm", form])
+
+
+def test_what_an_attack_lacks_is_known_before_another_has_begun():
+    classifier = Classifier.from_predict(
+        lambda x: np.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1),
+        input_shape=(2, 2, 1),
+        num_classes=2,
+        outputs="probabilities",
+    )
+    told = []
+    with pytest.raises(UserError, match="gradients"):
+        accuracy_curve(
+            classifier,
+            np.zeros((3, 2, 2, 1), np.float32),
+            np.zeros(3, int),
+            named_attacks(["noise", "pgd"]),
+            [0.1],
+            experiment="a",
+            ahead=told.append,
+        )
+    assert not told
+
+
+def test_a_blank_makes_no_other_attack():
+    rows = curve((0, 1), named_attacks(["pgd (steps=6, step_size=.02, random_start=False) "]), [0.2])
+    assert rows[1]["attack"] == "pgd(steps=6, step_size=.02, random_start=False)"
+    assert rows[1]["spec"] == "pgd(eps=0.2,steps=6,step_size=0.02,random_start=False)"
+
+
+def test_a_step_size_of_none_is_none():
+    assert curve((0, 255), [("worst", worst_case([PGD(), attack("fgsm")]))], [0.2])[1]["accuracy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "needs"),
+    [
+        ("autoattack(steps=2,queries=4)", "gradients"),
+        ("worst_case(members='noise,fgsm')", "gradients"),
+        ("worst_case(members='noise,square(queries=5)')", "scores"),
+        ("worst_case(members='noise')", "labels"),
+    ],
+)
+def test_what_a_worst_case_needs_its_members_decide(form, needs):
+    row = curve((0, 1), named_attacks([form]), [0.05])[1]
+    assert row["needs"] == needs
+    assert ("zero_gradients" in row) is (needs == "gradients")
+
+
+@pytest.mark.parametrize(("form", "minimal"), [("deepfool", True), ("fgsm,deepfool", None)])
+def test_a_worst_case_of_searches_may_stay_short_of_eps(form, minimal):
+    row = curve((0, 1), [("worst", attack(f"worst_case(members='{form}')"))], [0.05])[1]
+    assert row.get("minimal") is minimal
+    assert row["curve"] == "independent"
+
+
+def test_gradients_of_a_bisected_curve_are_counted_over_all_images():
+    """The one that has none withstands, and is all that is tried at the largest eps."""
+    threshold = 0.5
+
+    def gated(x):
+        mean = tf.reduce_mean(x, [1, 2, 3])
+        return tf.where(mean > 0.9, tf.ones_like(mean), threshold - mean)[:, None] * [1.0, -1.0]
+
+    classifier = Classifier.from_callable(gated, input_shape=(2, 2, 1), num_classes=2, outputs="logits")
+    images = np.repeat(np.array([0.48] * 9 + [0.95], np.float32), 4).reshape(-1, 2, 2, 1)
+    shares = {}
+    for mode in ("independent", "bisected"):
+        rows = accuracy_curve(
+            classifier,
+            images,
+            np.zeros(10, int),
+            named_attacks(["bim(steps=3)"]),
+            [0.05, 0.1, 0.2],
+            experiment="a",
+            curve=mode,
+        )
+        shares[mode] = {r["zero_gradients"] for r in rows[1:] if "zero_gradients" in r}
+    assert shares == {"independent": {0.1}, "bisected": {0.1}}
+
+
 @pytest.mark.parametrize(("eps", "told"), [((0.1,), [[range(2), range(2, 3)]]), ((0.0,), [])])
 def test_what_is_ahead_is_told_where_there_is_something_to_attack(eps, told, monkeypatch):
     monkeypatch.setattr(robustness, "_BATCHES", 1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tfinv.attacks import ATTACKS
 from tfinv.evaluation import row_checks
 
 EPS = (0.05, 0.1, 0.25)
@@ -13,6 +14,7 @@ def rows(n=1000, clean=0.95, **attacks):
     for attack, values in attacks.items():
         for eps, value in zip(EPS, values, strict=False):
             row = {"attack": attack, "eps": eps, "accuracy": value, "n": n, "max_distance": eps}
+            row["needs"] = ATTACKS[row_checks.family(row)].NEEDS
             found.append(row if attack == "noise" else row | {"zero_gradients": 0.0})
     return found
 
@@ -43,6 +45,31 @@ def test_accuracy_falls_judges_each_attack_but_not_noise():
     assert "noise" not in check.evidence
     assert row_checks.accuracy_falls(rows(noise=(0.95, 0.95, 0.95))).passed is None
     assert row_checks.accuracy_falls(rows()).passed is None
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_what_a_large_eps_is_depends_on_the_norm(norm):
+    """A quarter of one pixel of an L1 budget changes nothing, and may."""
+
+    def judged(*values, **more):
+        return row_checks.accuracy_falls([r | {"norm": norm} | more for r in rows(pgd=values)])
+
+    flat = judged(0.949, 0.949, 0.949)
+    assert flat.passed is True
+    assert flat.evidence.endswith("94.90 % (judged for rises only)")
+    assert judged(0.9, 0.5, 0.6).passed is False
+    assert judged(0.949, 0.949, 0.949, curve="bisected").passed is None
+
+
+def test_two_large_eps_that_are_near_may_give_the_same():
+    def judged(*eps):
+        found = [{"attack": "none", "eps": 0.0, "accuracy": 0.95, "n": 60}]
+        return row_checks.accuracy_falls(
+            [*found, *({"attack": "pgd", "eps": e, "accuracy": 0.9, "n": 60} for e in eps)]
+        )
+
+    assert judged(0.25, 0.3).passed is True
+    assert judged(0.15, 0.3).passed is False
 
 
 @pytest.mark.parametrize(
@@ -114,10 +141,10 @@ def test_a_bisected_curve_uses_its_budget_somewhere():
     assert "pgd at eps 0.05 moved at most 0.003922; pgd at eps 0.1 moved" in check.evidence
 
 
-@pytest.mark.parametrize("key", [{"curve": "bisected"}, {"minimal": True}])
-def test_a_curve_that_cannot_rise_is_judged_for_flatness(key):
+@pytest.mark.parametrize("curve", ["bisected", "searched"])
+def test_a_curve_that_cannot_rise_is_judged_for_flatness(curve):
     def judged(*values):
-        return row_checks.accuracy_falls([r | (key if r["attack"] != "none" else {}) for r in rows(pgd=values)])
+        return row_checks.accuracy_falls([r | {"curve": curve} for r in rows(pgd=values)])
 
     fine = judged(0.9, 0.5, 0.1)
     assert fine.passed is True

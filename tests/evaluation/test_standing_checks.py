@@ -70,6 +70,16 @@ def test_targeted_apgd_is_compared_with_the_untargeted_one_on_another_loss(handm
     assert evidence.startswith("apgd(loss=soft_margin,steps=7,restarts=2) finds 0 of")
 
 
+@pytest.mark.parametrize(
+    ("members", "iterative"),
+    [("bim(steps=1),pgd(steps=20,random_start=False)", True), ("fgsm,nfgsm", False), ("bim(steps=1)", False)],
+)
+def test_a_worst_case_is_of_several_steps_if_a_member_is(handmade, members, iterative):
+    worst = f"worst_case(members='{members}')"
+    left = standing(handmade, handmade.linear(), "pgd(steps=3,step_size=0.02,random_start=False)", worst)
+    assert left.name == (worst if iterative else "pgd(steps=3,step_size=0.02,random_start=False)")
+
+
 def test_what_more_steps_find_is_counted(handmade):
     check = standing_checks.more_steps_change_nothing(standing(handmade, handmade.linear(), SHORT))
     left, more = int(np.sum(handmade.sums() > 0.05 * SIZE)), int(np.sum(handmade.sums() > 0.1 * SIZE))

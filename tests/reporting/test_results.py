@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.reporting import Results
+from tfinv.reporting import Results, rows
 from tfinv.reporting.schema import check_row
 from tfinv.reporting.summary import summarise
 
@@ -80,3 +80,8 @@ def test_a_pooled_row_gives_the_figure_and_single_seeds_the_spread():
     assert (found.least, found.most, found.runs, found.seeds, found.lost) == (0.4, 0.6, 2, 2, 0)
     assert summarise(rows[2:], "value").seeds == 2
     assert summarise([rows[0], rows[1], rows[2] | {"seed": "all"}], "value").seeds == 2
+
+
+def test_an_artefact_is_one_by_its_attacks_name_and_not_by_a_path(accuracy_row):
+    assert rows.is_artefact(accuracy_row("m", "fgsm-artefact", 0.1, 0.5))
+    assert not rows.is_artefact(accuracy_row("m", "transfer(surrogate='artefacts/m.keras')", 0.1, 0.5))

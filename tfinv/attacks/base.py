@@ -142,6 +142,26 @@ class Attack:
             state.zero_gradients,
         )
 
+    @property
+    def parts(self) -> tuple["Attack", ...]:
+        """The attacks that it is made of, under its threat model; most are made of none."""
+        return ()
+
+    @property
+    def needs(self) -> str:
+        """What it needs of the classifier: NEEDS, but for an attack whose parts decide."""
+        return self.NEEDS
+
+    @property
+    def minimal(self) -> bool:
+        """Whether it looks for the smallest perturbation, by all of its parts if it has some, and may thus stay short of eps."""
+        return self.MINIMAL or (bool(self.parts) and all(part.minimal for part in self.parts))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The models that it reads, its parts' included."""
+        return tuple(path for part in self.parts for path in part.files)
+
     def stages(self, classifier: Classifier) -> Sequence[tuple["Attack", int]]:
         """The rounds, one after the other on what still withstands: (attack, number of its round)."""
         return [(self, 0)]

@@ -30,9 +30,10 @@ class WorstCase(Attack):
         super().__post_init__()
         if not self.members:
             raise expected("at least one attack", "none", "Change the argument `members`.")
-        self.replaced()
+        _ = self.parts
 
-    def replaced(self) -> list[Attack]:
+    @property
+    def parts(self) -> tuple[Attack, ...]:
         """The members under this threat model.
 
         Raises:
@@ -40,16 +41,21 @@ class WorstCase(Attack):
         """
         model: dict[str, Any] = {"eps": self.eps, "norm": self.norm, "targeted": self.targeted}
         members = specs.parse_list(self.members) if isinstance(self.members, str) else self.members
-        return [dataclasses.replace(nested.attack(m), **model) for m in members]
+        return tuple(dataclasses.replace(nested.attack(m), **model) for m in members)
+
+    @property
+    def needs(self) -> str:
+        """The most that a member needs."""
+        return next(need for need in ("gradients", "scores", "labels") if any(p.needs == need for p in self.parts))
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
         """Those of the members."""
-        return [stage for member in self.replaced() for stage in member.stages(classifier)]
+        return [stage for part in self.parts for stage in part.stages(classifier)]
 
     def check_needs(self, classifier: Classifier) -> None:
         """Every member's."""
-        for member in self.replaced():
-            member.check_needs(classifier)
+        for part in self.parts:
+            part.check_needs(classifier)
 
 
 def worst_case(attacks: Sequence[Attack]) -> WorstCase:
@@ -91,18 +97,19 @@ class AutoAttack(Attack):
 
     def __post_init__(self):
         super().__post_init__()
-        self.members()
+        _ = self.parts
 
-    def members(self) -> list[Attack]:
+    @property
+    def parts(self) -> tuple[Attack, ...]:
         """The four attacks."""
         threat: dict[str, Any] = {"eps": self.eps, "norm": self.norm}
-        return [
+        return (
             APGD(**threat, steps=self.steps),
             APGDT(**threat, steps=self.steps, n_targets=self.n_targets),
             FAB(**threat, steps=self.steps, n_targets=self.n_targets),
             Square(**threat, queries=self.queries, rescale=False),
-        ]
+        )
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
         """Those of the four attacks."""
-        return [stage for member in self.members() for stage in member.stages(classifier)]
+        return [stage for part in self.parts for stage in part.stages(classifier)]

@@ -56,6 +56,16 @@ class Transfer(Attack):
         shared = {field: getattr(self, field) for field in _SHARED}
         return nested.attack(self.attack, **shared, early_stop=False)
 
+    @property
+    def parts(self) -> tuple[Attack, ...]:
+        """The inner attack."""
+        return (self.inner,)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The surrogate, unless it is at hand."""
+        return (*(() if isinstance(self.surrogate, Classifier) else (self.surrogate,)), *super().files)
+
     def perturb(self, problem: Problem) -> Found:
         """Each round of the inner attack on what the victim still withstands."""
         inner, surrogate, victim = self.inner, self._model(problem.classifier), problem.classifier

@@ -1,14 +1,13 @@
 """Accuracy under attack: rows of kind "accuracy" (see `tfinv.reporting.results`), made chunk by chunk of the images."""
 
 import dataclasses
-import hashlib
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfinv import specs
+from tfinv import files, specs
 from tfinv.attacks import Attack
 from tfinv.attacks import attack as make_attack
 from tfinv.classifier import Classifier
@@ -57,14 +56,24 @@ def named_attacks(forms: Iterable[str]) -> list[tuple[str, Attack]]:
     """The names and attacks of `accuracy_curve`, from text forms as `tfinv.attacks.attack` takes them.
 
     Raises:
-      UserError: an unknown attack or argument, or an eps, in place of which the attack would run at the curve's.
+      UserError: an unknown attack or argument; a targeted attack, for which there are no targets; an eps, in place of which the
+        attack would run at the curve's; a surrogate that does not exist.
     """
     found = []
     for form in forms:
         name, given = specs.parse(form)
         if "eps" in given:
             raise expected(f"{name} without an eps of its own", repr(form), "Give its budgets with --eps.")
-        found.append((form, make_attack(form)))
+        made = make_attack(form)
+        if made.targeted:
+            raise expected(f"{name} untargeted", repr(form), "Leave out targeted: any wrong class counts.")
+        for path in made.files:
+            if not pathlib.Path(path).exists() or not path:
+                raise expected(
+                    f"a surrogate of {name} that exists", repr(path), "Write transfer(surrogate='other.keras')."
+                )
+        # As the rows and files are called: a blank before the arguments would make it another attack.
+        found.append((name + form[form.index("(") :].rstrip() if "(" in form else name, made))
     return found
 
 
@@ -109,7 +118,7 @@ def accuracy_curve(
       Rows of kind "accuracy".
 
     Raises:
-      UserError: an unknown `curve`, or an eps above 1 in L-inf.
+      UserError: an unknown `curve`, an eps above 1 in L-inf, or a classifier that lacks what one of the attacks needs.
     """
     if curve not in MODES:
         raise expected(f"a curve among {', '.join(MODES)}", repr(curve), "Change --curve.")
@@ -121,6 +130,8 @@ def accuracy_curve(
     budgets = _budgets(eps)
     if len({name for name, _ in named}) < len(named):
         raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
+    for _, attack in named if budgets else ():
+        attack.check_needs(classifier)
     total, size = len(labels), _BATCHES * batch_size
     chunks = [range(begin, min(begin + size, total)) for begin in range(0, total, size)]
     if ahead and budgets:
@@ -192,7 +203,7 @@ def attack_chunk(
     """
     name, made = attack
     budgets, numbers = _budgets(eps), np.arange(rows.start, rows.stop)
-    label = f"{_slug(name)}-{seed}-{rows.start}"
+    label = f"{files.slug(name)}-{seed}-{rows.start}"
 
     def make() -> Arrays:
         outcome, adversarial = attack_at_each(
@@ -227,10 +238,9 @@ def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack
       UserError: it contains another attack with a step size, which is in units of the bounds.
     """
     low, high = classifier.bounds
-    inside = "".join(repr(getattr(attack, name, "")) for name in ("members", "attack"))
-    if "step_size" in inside and high - low != 1:
+    if high - low != 1 and (own := [part for part in attack.parts if _has_step_size(part)]):
         raise expected(
-            f"attacks without step_size inside of another, for bounds {low:g} to {high:g}", inside, "Leave it out."
+            f"attacks without step_size inside of another, for bounds {low:g} to {high:g}", own[0], "Leave it out."
         )
     changed: dict[str, Any] = {"eps": fraction * (high - low)}
     if getattr(attack, "step_size", None) is not None:
@@ -238,16 +248,20 @@ def scale_eps(attack: Attack, fraction: float, classifier: Classifier) -> Attack
     return dataclasses.replace(attack, **changed)
 
 
+def _has_step_size(attack):
+    return getattr(attack, "step_size", None) is not None or any(map(_has_step_size, attack.parts))
+
+
 def _row(experiment, name, attack, fraction, found, k, correct, seed, classifier, curve):
     more: dict[str, Any] = {
         "spec": specs.show(name.partition("(")[0], scale_eps(attack, fraction, classifier)),
         "norm": attack.norm,
+        "needs": attack.needs,
         "seconds": round(float(found.seconds[k]), 2),
     }
-    if attack.MINIMAL:
+    if attack.minimal:
         more["minimal"] = True
-    elif curve != "independent":
-        more["curve"] = curve
+    more["curve"] = "searched" if attack.MINIMAL else curve
     attacked = correct & np.isfinite(found.distances[k])
     if attacked.any():
         moved = found.distances[k, attacked]
@@ -255,8 +269,14 @@ def _row(experiment, name, attack, fraction, found, k, correct, seed, classifier
         for cost in ("gradient_calls", "queries"):
             spent = float(getattr(found, cost)[k, attacked].mean())
             more |= {cost: spent} if spent else {}
-        if attack.NEEDS == "gradients":
-            more["zero_gradients"] = float(found.zero_gradients[k, attacked].mean())
+        if attack.needs == "gradients":
+            # Of a bisected curve those that withstand gather at the large eps, and their gradients with them.
+            zero = (
+                found.zero_gradients[:, correct].any(0)
+                if more["curve"] == "bisected"
+                else found.zero_gradients[k, attacked]
+            )
+            more["zero_gradients"] = float(zero.mean())
     return accuracy_row(experiment, name, fraction, ~found.success[k], seed, **more)
 
 
@@ -271,9 +291,3 @@ def _so_far(parts, budgets):
         if chunks
         for k, e in enumerate(budgets)
     }
-
-
-def _slug(name):
-    """A file name for an attack's text form."""
-    plain = "".join(c if c.isalnum() or c in "-_.=" else "-" for c in name)[:60].strip("-")
-    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

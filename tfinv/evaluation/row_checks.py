@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tfinv.attacks import ATTACKS
 from tfinv.evaluation.check import Check, percent
 
 Row = dict[str, Any]
@@ -23,22 +22,25 @@ def accuracy_falls(rows: Sequence[Row]) -> Check:
     """Accuracy must rise at no step as eps grows, and must fall on the way to a large eps.
 
     A curve that was bisected, or that comes of one run for the smallest perturbation, cannot rise, and is judged for the second.
+    What a large eps is we know in L-inf alone; other curves are judged for the first.
     """
     problems, judged = [], []
     for attack, curve in _curves(rows, skip=("noise",)).items():
         clean = [r for r in rows if r["attack"] == "none"]
         points = sorted(clean + curve, key=lambda r: r["eps"])
         values = [r["accuracy"] for r in points]
-        free = all(_is_free(r) for r in curve)
-        judged.append(
-            f"{attack}: " + " / ".join(percent(v) for v in values) + ("" if free else " (judged for flatness only)")
-        )
+        free = all(r.get("curve", "independent") == "independent" for r in curve)
+        linf = all(r.get("norm", "linf") == "linf" for r in curve)
+        if not (free or linf):
+            continue
+        only = "" if free and linf else f" (judged for {'rises' if free else 'flatness'} only)"
+        judged.append(f"{attack}: " + " / ".join(percent(v) for v in values) + only)
         eps = [r["eps"] for r in curve]
         if free and any(b > a + _noise(points) for a, b in itertools.pairwise(values)):
             problems.append(f"{attack} rises")
         attacked = [v for r, v in zip(points, values, strict=True) if r["attack"] != "none"]
-        # A robust model may stand still between small budgets; on its way to a large one nothing does.
-        if min(eps) < max(eps) >= _LARGE and attacked[0] > 0.05 and attacked[0] <= attacked[-1]:
+        # A robust model may stand still between small budgets, or two that are near; on its way to a large one nothing does.
+        if linf and 2 * min(eps) <= max(eps) >= _LARGE and attacked[0] > 0.05 and attacked[0] <= attacked[-1]:
             problems.append(f"{attack} stays flat from eps {min(eps):g} to {max(eps):g}")
     return Check(
         "accuracy-falls-with-eps",
@@ -116,7 +118,7 @@ def perturbation_uses_budget(rows: Sequence[Row], width: float) -> Check:
                 problems.append(f"{attack} at eps {row['eps']:g} moved {moved / width:.4g}: outside its budget")
             elif moved < 0.5 * eps and row["accuracy"] > 0.05 and not row.get("minimal"):
                 short.append(f"{attack} at eps {row['eps']:g} moved at most {moved / width:.4g}")
-        if "curve" not in curve[0] or len(short) == len(measured):
+        if curve[0].get("curve") != "bisected" or len(short) == len(measured):
             problems += short
     return Check(
         "perturbation-uses-budget",
@@ -135,14 +137,12 @@ def family(row: Row) -> str:
 
 def is_white_box(row: Row) -> bool:
     """Whether the row's attack follows the gradients of the classifier itself."""
-    known = ATTACKS.get(family(row))
-    return known is not None and known.NEEDS == "gradients"
+    return row.get("needs") == "gradients"
 
 
 def is_black_box(row: Row) -> bool:
     """Whether the row's attack asks for scores or labels, or attacks another model; noise asks for too little to be one."""
-    known = ATTACKS.get(family(row))
-    return known is not None and known.NEEDS != "gradients" and family(row) != "noise"
+    return row.get("needs") in ("scores", "labels") and family(row) != "noise"
 
 
 def _stronger(rows, strong, weak, name, advice):
@@ -175,11 +175,6 @@ def _noise(points):
     """Half a standard error of the clean accuracy: the same images are attacked at each eps, so little is due to chance."""
     n = points[0]["n"]
     return 0.5 * float(np.sqrt(0.25 / n))
-
-
-def _is_free(row):
-    """Whether the row is of a run of its own."""
-    return not row.get("minimal") and row.get("curve", "independent") == "independent"
 
 
 def _curves(rows, skip=()):

@@ -14,7 +14,10 @@ Schema 2 is one JSON object:
 Rows of kind "accuracy" (one classifier under one attack at one eps):
     experiment (str), attack (str; "none" is the clean image), eps (a fraction of the bounds' width),
     accuracy (0..1), n, ci95 [low, high], seed, and, where they apply: norm, poster (0..1 or null), spec (the attack's text),
-    max_distance, mean_distance (realised, in units of the bounds), zero_gradients (fraction of rows), seconds.
+    needs (of the classifier: "gradients" | "scores" | "labels"), minimal (true where the attack may stay short of eps, since it
+    looks for the smallest perturbation), curve ("independent" | "bisected", or "searched" by one run for all eps),
+    max_distance, mean_distance (realised, in units of the bounds), zero_gradients (fraction of rows; of all eps together if the
+    curve is bisected), seconds.
 
 Rows of kind "inversion" (one measure of one classifier under one inversion method):
     experiment, method (str), budget ("equal" | "convergence" | ...), measure (str), value, n, ci95, seed, and, where they

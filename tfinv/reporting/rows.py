@@ -30,7 +30,7 @@ def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
 
 def is_artefact(row: Row) -> bool:
     """Whether the row shows what a wrong measurement would print, rather than the classifier's accuracy."""
-    return bool(row.get("artefact")) or "artefact" in str(row["attack"])
+    return bool(row.get("artefact")) or "artefact" in str(row["attack"]).partition("(")[0]
 
 
 def attack_names(rows: Sequence[Row]) -> list[str]:
