@@ -19,6 +19,7 @@ def test_the_models_that_the_texts_promise_ship():
         "mnist-shuffled",
         "mnist-robust",
         "cifar10-natural",
+        "cifar10-robust",
         "fer2013-natural",
         "fer2013-robust",
     }
