@@ -46,6 +46,10 @@ class _Wholes(_Numbers):
 class _Specs(flags.ArgumentParser):
     """Comma-separated specs; commas inside parentheses belong to the spec."""
 
+    def __init__(self, normal: Callable[[str], str] = str):
+        super().__init__()
+        self._normal = normal
+
     def parse(self, argument):
         """A list of texts.
 
@@ -55,23 +59,27 @@ class _Specs(flags.ArgumentParser):
         found = list(argument) if isinstance(argument, (list, tuple)) else specs.parse_list(str(argument))
         if not found:
             raise ValueError("Expected at least one. Received: none.")
-        return found
+        return [self._normal(form) for form in found]
 
     def flag_type(self):
         """Shown in the help."""
         return "specs, such as fgsm,pgd(steps=40,restarts=5)"
 
 
-class _Architecture(flags.ArgumentParser):
-    """The text form of an architecture."""
+class _Normal(flags.ArgumentParser):
+    """A text form that is kept as its shortest one: however it is written, a workdir knows it again, and files are called by it."""
+
+    def __init__(self, normal: Callable[[str], str], what: str):
+        super().__init__()
+        self._normal, self._what = normal, what
 
     def parse(self, argument):
-        """Its shortest form, as files are called."""
-        return models.normal(argument, "")
+        """The shortest form."""
+        return self._normal(argument)
 
     def flag_type(self):
         """Shown in the help."""
-        return "an architecture, such as cnn or resnet(depth=32,width=32)"
+        return self._what
 
 
 def _join(values):
@@ -96,11 +104,11 @@ def wholes(name: str, default: Any, help_text: str) -> Define:
     return define
 
 
-def spec_list(name: str, default: Any, help_text: str) -> Define:
-    """A flag of several specs."""
+def spec_list(name: str, default: Any, help_text: str, normal: Callable[[str], str] = str) -> Define:
+    """A flag of several specs, each kept as `normal` makes of it."""
 
     def define(values):
-        flags.DEFINE(_Specs(), name, default, help_text, values, _Serializer())
+        flags.DEFINE(_Specs(normal), name, default, help_text, values, _Serializer())
 
     return define
 
@@ -115,21 +123,25 @@ def text(name: str, default: Any, help_text: str) -> Define:
     return lambda values: flags.DEFINE_string(name, default, help_text, flag_values=values)
 
 
-def architecture(default: str | None) -> Define:
-    """--architecture, whose default differs."""
+def normal(name: str, default: str | None, form: Callable[[str], str], what: str, help_text: str) -> Define:
+    """A flag of one text form, of which `form` makes the shortest."""
 
     def define(values):
-        flags.DEFINE(
-            _Architecture(),
-            "architecture",
-            default,
-            f"Which network: {', '.join(models.MODELS)}; with arguments in parentheses, as in resnet(depth=32,width=32). "
-            "docs/models.md has them all.",
-            values,
-            flags.ArgumentSerializer(),
-        )
+        flags.DEFINE(_Normal(form, what), name, default, help_text, values, flags.ArgumentSerializer())
 
     return define
+
+
+def architecture(default: str | None) -> Define:
+    """--architecture, whose default differs."""
+    return normal(
+        "architecture",
+        default,
+        lambda form: models.normal(form, ""),
+        "an architecture, such as cnn or resnet(depth=32,width=32)",
+        f"Which network: {', '.join(models.MODELS)}; with arguments in parentheses, as in resnet(depth=32,width=32). "
+        "docs/models.md has them all.",
+    )
 
 
 def whole(name: str, default: Any, help_text: str, least: int = 0, most: int | None = None) -> Define:

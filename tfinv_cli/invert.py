@@ -37,6 +37,10 @@ def _run(values: Any, _: list[str]) -> None:
     known = victim.knowledge(values, data, train)
     labels = np.arange(classifier.num_classes) if values.labels is None else np.unique(values.labels)
     against_classes(labels, train.labels)
+    batch_size = values.inversion_batch_size
+    numbers = [values.samples if method.is_drawn else 1 for _, method in methods]  # copies would count as evidence
+    for (_, method), samples in zip(methods, numbers, strict=True):
+        inversion.check(classifier, labels, method, samples=samples, knowledge=known, batch_size=batch_size)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
     drawn = {k: getattr(values, k) for k in ("image_size", "epochs", "batch_size")} | {"images": train.digest()}
@@ -44,10 +48,9 @@ def _run(values: Any, _: list[str]) -> None:
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
     figures, measured, kept = list[Figure](), list[Measurement](), dict[str, Any]()
-    for i, (spec, method) in enumerate(methods):
-        samples = values.samples if method.is_drawn else 1  # copies would count as evidence
+    for i, ((spec, method), samples) in enumerate(zip(methods, numbers, strict=True)):
         finish.say(f"{spec}: {len(labels)} classes x {samples}")
-        asked = {"samples": samples, "record": _RECORDED, "batch_size": values.inversion_batch_size}
+        asked = {"samples": samples, "record": _RECORDED, "batch_size": batch_size}
         found = inversion.invert(classifier, labels, method, knowledge=known, seed=values.seed, **asked)
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"

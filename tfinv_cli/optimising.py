@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from tfinv.training.augmentation import AUGMENTATIONS
+from tfinv.training import augmentation
 from tfinv.training.optimizers import OPTIMIZERS
 from tfinv.training.precision import PRECISIONS
 from tfinv.training.rates import RATE_SCHEDULES
@@ -45,11 +45,13 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
             of("weight_decay"),
             "Of all weights: L2 in the gradient with sgd, decoupled (AdamW) with adam.",
         ),
-        flags.text(
+        flags.normal(
             "augmentation",
             of("augmentation"),
-            f"{', '.join(AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and crop_flip also "
-            "mirrors every other one.",
+            augmentation.normal,
+            "an augmentation, such as crop or crop(padding=2)",
+            f"{', '.join(augmentation.AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and "
+            "crop_flip also mirrors every other one.",
         ),
         flags.real("label_smoothing", of("label_smoothing"), "Share of each target that is spread over all classes."),
         flags.real(

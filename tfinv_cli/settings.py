@@ -7,6 +7,7 @@ from tfinv.classifier import GRADIENTS
 from tfinv.recipes import robust_or_private
 from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import EPS
+from tfinv.training import defences
 from tfinv.training.destruction import BOUNDS
 from tfinv.training.schedule import Schedule
 from tfinv_cli import flags, optimising
@@ -279,9 +280,16 @@ FLAGS = (
     flags.whole(
         "auxiliary_limit", None, "At most so many images for the attackers, less those that a victim learns from.", 1
     ),
-    flags.spec_list("defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them."),
+    flags.spec_list(
+        "defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them.", defences.normal
+    ),
     flags.spec_list("methods", None, "Names of the inversions, one alone for a frontier; otherwise all."),
-    flags.spec_list("than", None, "Of the defenses those with which each of the others is compared; otherwise none."),
+    flags.spec_list(
+        "than",
+        None,
+        "Of the defenses those with which each of the others is compared; otherwise none.",
+        defences.normal,
+    ),
     flags.spec_list(
         "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
     ),

@@ -16,12 +16,13 @@ from tfinv_cli import command, finish, flags, optimising, victim
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
     defence, schedule = defences.defence(values.defense), optimising.schedule(values)
-    name, network = defences.show(defence), schedule.architecture
+    name, network = values.defense, schedule.architecture
     strategy = distribution.strategy(values.distribution)
     chief = distribution.is_chief(strategy)
     kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
-    workdir = Workdir(values.workdir, kept, writes=chief)
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
+    contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    workdir = Workdir(values.workdir, kept | contents, writes=chief)
     finish.say(f"training {network} ({name}) on {len(schedule.split(train)[0])} images of {train.name}")
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
@@ -57,9 +58,11 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
     (
         flags.dataset("mnist5k"),
         flags.DATA_DIR,
-        flags.text(
+        flags.normal(
             "defense",
             "none",
+            defences.normal,
+            "a defence, such as fast or mid(beta=.01)",
             f"{', '.join(defences.DEFENCES)}; with arguments in parentheses, as in mid(beta=.01). docs/defences.md has them "
             "all.",
         ),

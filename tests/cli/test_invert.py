@@ -1,6 +1,7 @@
 """`tfinv invert`: which classes, how many, and what its attacker may have."""
 
 import numpy as np
+import pytest
 
 from commands import arrays, one_line, run
 from tfinv.reporting import Results
@@ -70,3 +71,19 @@ def test_invert_gives_its_attacker_no_training_image(digits, tmp_path):
         assert run("invert", *args, "--dataset", tmp_path / "twice.npz", f"--split={split}", "--workdir", folder) == 0
         check = next(c for c in Results.read(folder).checks if c.name == "no-training-data-used")
         assert (check.passed, said in check.evidence) == (passed, True), check.evidence
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("miface(steps=5),deepinversion", "with batch normalisation for deepinversion"),
+        ("miface(steps=5),gradient(start=given)", "knowledge of `begin` for start=given"),
+        ("miface(steps=5),projected(steps=3) --auxiliary=mnist5k", "knowledge of `labels` for start=gaussian"),
+    ],
+)
+def test_what_the_last_method_lacks_is_known_before_the_first_begins(digits, tmp_path, methods, said, capsys):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--workdir", tmp_path)
+    methods, *more = methods.split(" ")
+    assert run("invert", *args, f"--methods={methods}", *more, "--evaluators=softmax") == 1
+    assert said in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "evaluators" / "models").exists()

@@ -36,3 +36,21 @@ def test_the_best_epoch_and_the_check_are_reported(tmp_path):
     assert np.asarray(model(np.zeros((1, 28, 28, 1)))).dtype == np.float32
     for flag in ("--ema=1", "--warmup=2", "--validation_attack=zap"):
         assert main.main(["train", *args, flag, "--workdir", str(tmp_path / "other")]) == 1
+
+
+def test_however_a_text_form_is_written_it_is_kept_as_one():
+    written = ["--defense=adversarial( steps=7, eps=.10 ) + reversal", "--augmentation=crop(padding=4)"]
+    values, _ = command.parse(train.COMMAND, ["--workdir=w", *written])
+    assert values.defense == "adversarial(eps=0.1)+reversal"
+    assert values.augmentation == "crop"
+
+
+def test_a_workdir_of_other_images_is_refused(tmp_path, capsys):
+    args = ["train", f"--dataset={tmp_path / 'own.npz'}", "--architecture=softmax", "--epochs=1"]
+    rng = np.random.default_rng(0)
+    for passed in (True, False):
+        images = rng.integers(0, 256, (40, 8, 8, 1), np.uint8)
+        labels = np.arange(40) % 2
+        np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9])
+        assert (main.main([*args, "--workdir", str(tmp_path / "w")]) == 0) is passed
+    assert "train_contents=" in capsys.readouterr().err

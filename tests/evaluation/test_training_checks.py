@@ -23,3 +23,10 @@ def test_without_collapse_it_passes_and_without_an_attack_there_is_nothing_to_ju
     assert judge(BEST).passed is True
     assert "epoch 4" in judge(BEST).evidence
     assert judge({"best_epoch": 4}).passed is None
+    assert "no robust accuracy was measured" in judge({"best_epoch": 4}).evidence
+
+
+def test_an_attack_that_no_single_step_can_be_held_against_judges_nothing():
+    check = judge({"best_epoch": 4, "best_epoch_robust_accuracy": 0.4})
+    assert check.passed is None
+    assert "none of several steps, or in a norm without" in check.evidence

@@ -20,15 +20,15 @@ GOOD = Schedule("softmax", epochs=1, batch_size=32)
 DIVERGES = Schedule("softmax", epochs=2, batch_size=32, learning_rate=1e38, optimizer="sgd")
 
 
-def compared(tmp_path, *members, **more):
+def compared(tmp_path, *members, start="average", **more):
     return compare(
         TRAIN,
         TEST,
         Workdir(tmp_path, {}),
         members=members,
-        attackers=[Attacker("gradient", Gradient(steps=2))],
+        attackers=[Attacker("gradient", Gradient(steps=2, start=start))],
         judging=Judging(("softmax",), GOOD, decoder_images=0),
-        known=Knowledge(images=TEST.images, source="held-out images"),
+        known=Knowledge(images=TEST.images[:3], labels=[0, 0, 1], source="held-out images"),
         defended=("robust",),
         undefended=("none",),
         **more,
@@ -64,6 +64,21 @@ def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_
 def test_nothing_is_left_to_compare_if_all_diverge(tmp_path):
     with pytest.raises(UserError, match=r"whose training does not diverge.*gone \(seed 0\)"):
         compared(tmp_path, Member("gone", defence("none"), DIVERGES))
+
+
+@pytest.mark.parametrize(
+    ("member", "start", "said"),
+    [
+        (Member("deep", defence("dp_sgd"), Schedule("resnet(depth=8,width=4)")), "average", "batch normalisation"),
+        (Member("flat", defence("reversal"), GOOD), "average", "Received: softmax|encoder"),
+        (Member("none", defence("none"), GOOD), "gaussian", "2 auxiliary images of class 1 for start=gaussian"),
+    ],
+)
+def test_what_would_be_refused_later_is_refused_before_anything_is_trained(tmp_path, member, start, said):
+    told = []
+    with pytest.raises(UserError, match=said):
+        compared(tmp_path, Member("robust", defence("none"), GOOD), member, start=start, progress=told.append)
+    assert not told
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from tfinv import datasets
+from tfinv.recipes import table1 as table1_module
 from tfinv.recipes.faces import faces
 from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import table1
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results, write_html
+from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
 
@@ -37,6 +39,35 @@ def test_faces_measures_every_model_by_every_attacker(tmp_path):
     assert {f.name for f in figures} >= {"neighbours", "fresh-decoder", "miface-equal"}
     page = write_html(Results("test", {}, rows, checks, figures), tmp_path).read_text()
     assert page.count("data:image/png") >= len(figures)
+
+
+def test_table1_goes_on_without_a_training_that_diverges(tmp_path, monkeypatch):
+    train, test = (datasets.load("mnist5k", s).take(n) for s, n in (("train", 64), ("test", 20)))
+    real, tried = table1_module.train_experiment, []
+
+    def train_experiment(experiment, *args, **kwargs):
+        tried.append(experiment)
+        if experiment == "reversal":
+            raise Diverged("Expected finite losses.")
+        return real(experiment, *args, **kwargs)
+
+    monkeypatch.setattr(table1_module, "train_experiment", train_experiment)
+    for _ in range(2):
+        rows, checks = table1(
+            train,
+            test,
+            Workdir(tmp_path, {}),
+            experiments=("reversal", "baseline"),
+            training=PosterTraining(Schedule("mlp(units=8)", epochs=1, batch_size=32)),
+            eps=(0.1,),
+            pgd_steps=2,
+            attack_limit=10,
+        )
+        assert {r["experiment"] for r in rows} == {"baseline"}
+        check = next(c for c in checks if c.name == "trainings-end")
+        assert check.passed is False
+        assert check.evidence == "1 of 2 trainings came to their end; reversal (seed 0): Expected finite losses."
+    assert tried.count("reversal") == 1
 
 
 @pytest.mark.data

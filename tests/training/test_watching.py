@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfinv.attacks import PGD
+from tfinv.attacks import FGSM, PGD, Noise
 from tfinv.datasets import Dataset
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.watching import Epoch, Record, Watch, collapsed
@@ -135,3 +135,12 @@ def test_a_record_survives_and_a_new_training_forgets_it(tmp_path):
     assert watch.record.best.number == 2
     after(watch, 0)
     assert watch.record.best == dataclasses.replace(watch.record.best, number=0, accuracy=0.75)
+
+
+@pytest.mark.parametrize("attack", [FGSM(eps=0.1), PGD(eps=0.1, steps=1), Noise(eps=0.1), PGD(eps=0.1, norm="l1")])
+def test_collapse_is_told_by_several_steps_against_one_alone(attack):
+    training, watch = make(attack=attack)
+    threshold(training, 0.5)
+    found = watch.measure(0)
+    assert not math.isnan(found.robust)
+    assert math.isnan(found.single_step)

@@ -158,6 +158,11 @@ class Attack:
         return self.MINIMAL or (bool(self.parts) and all(part.minimal for part in self.parts))
 
     @property
+    def single_step(self) -> bool:
+        """Whether it takes one step, in each of its parts if it has some."""
+        return all(p.single_step for p in self.parts) if self.parts else getattr(self, "steps", None) == 1
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The models that it reads, its parts' included."""
         return tuple(path for part in self.parts for path in part.files)

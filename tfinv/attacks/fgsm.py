@@ -14,6 +14,11 @@ from tfinv.attacks.problem import Problem
 class FGSM(GradientAttack):
     """Fast gradient sign method (Goodfellow et al. 2015, section 4): x + eps sign(grad), or eps g / |g| for L2."""
 
+    @property
+    def single_step(self) -> bool:
+        """By definition, and that of those that derive from it."""
+        return True
+
     def sizes(self, radius: float) -> np.ndarray:
         """One step of length eps."""
         return np.array([radius])

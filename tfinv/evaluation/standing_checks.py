@@ -11,7 +11,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tfinv import attacks
-from tfinv.attacks import FGSM, FMN, Attack, Noise, Square
+from tfinv.attacks import FMN, Attack, Noise, Square
 from tfinv.attacks.gradient import GradientAttack
 from tfinv.attacks.losses import margin
 from tfinv.errors import UserError
@@ -168,13 +168,7 @@ def _finds_nothing_new(
 
 
 def _weakness(row, attack):
-    return _is_single_step(attack), row["accuracy"]
-
-
-def _is_single_step(attack):
-    if attack.parts:
-        return all(map(_is_single_step, attack.parts))
-    return isinstance(attack, FGSM) or getattr(attack, "steps", None) == 1
+    return attack.single_step, row["accuracy"]
 
 
 def _rebuilt(row):

@@ -31,6 +31,8 @@ def no_collapse(rows: Sequence[Mapping[str, Any]]) -> Check:
     robust, single = (f"epoch_{name}" for name in ("robust_accuracy", "single_step_accuracy"))
     if f"best_{single}" not in found:
         passed, evidence = None, "no robust accuracy was measured while training; --validation holds out images for it"
+        if f"best_{robust}" in found:
+            evidence = "the attack on held-out images was none of several steps, or in a norm without a single-step one"
     else:
         passed, told = "collapse_epoch" not in found, []
         for name in ("best",) if passed else ("best", "collapse"):

@@ -16,7 +16,7 @@ from tfinv.inversion.miface_dae import MIFaceDAE
 from tfinv.inversion.multiscale import Multiscale
 from tfinv.inversion.network import Network
 from tfinv.inversion.optimisers import OPTIMISERS
-from tfinv.inversion.pipeline import InversionResult, invert
+from tfinv.inversion.pipeline import InversionResult, check, invert
 from tfinv.inversion.plg import PLG
 from tfinv.inversion.problem import Course
 from tfinv.inversion.projected import Projected
@@ -66,6 +66,7 @@ __all__ = [
     "Multiscale",
     "Network",
     "Projected",
+    "check",
     "invert",
     "method",
 ]

@@ -61,6 +61,11 @@ class Inversion:
         return starts.NEEDS[self.start]
 
     @property
+    def requires(self) -> frozenset[str]:
+        """Those of them without which it can't begin."""
+        return self.needs
+
+    @property
     def until_convergence(self) -> bool:
         """Whether a rule of its own ends it, before the number of steps does."""
         return False
@@ -85,6 +90,14 @@ class Inversion:
     def optimise(self, problem: Problem, points: np.ndarray) -> Optimised:
         """Reconstructions from n starting points, as `sample` makes them."""
         raise NotImplementedError
+
+    def check(self, problem: Problem) -> None:
+        """Raises UserError if the classifier lacks what it asks, or the attacker what it requires: before any work is done."""
+        self.check_access(problem.classifier)
+        for what in sorted(self.requires - starts.NEEDS[self.start]):
+            problem.knowledge.require(what, type(self).__name__.lower())
+        if starts.NEEDS[self.start] <= self.requires:
+            starts.check(self.start, problem)
 
     def check_access(self, classifier: Classifier) -> None:
         """Raises UserError if the classifier lacks what it asks."""

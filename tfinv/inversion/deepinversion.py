@@ -62,6 +62,16 @@ class DeepInversion(Descent):
                 "Use a method without that prior, such as gradient.",
             )
 
+    def check(self, problem: Problem) -> None:
+        """Also raises UserError unless all rows fit into one batch."""
+        super().check(problem)
+        if (n := len(problem.labels)) > problem.batch_size:
+            raise expected(
+                f"batch_size of at least {n}, since the {n} rows share their statistics",
+                problem.batch_size,
+                "Change the argument `batch_size`, --inversion_batch_size of a command, or reconstruct fewer at a time.",
+            )
+
     def observe(self, classifier: Any, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | float]:
         """The logits, and the weighted distance of the batch's statistics."""
         logits, seen = statistics.logits_and_seen(classifier.parts, images)
@@ -69,11 +79,4 @@ class DeepInversion(Descent):
 
     def optimise(self, problem: Problem, points: np.ndarray) -> Optimised:
         """All rows in one batch, of just their number: rows that only fill it up would count in the statistics."""
-        n = len(points)
-        if n > problem.batch_size:
-            raise expected(
-                f"batch_size of at least {n}, since the {n} rows share their statistics",
-                problem.batch_size,
-                "Change the argument `batch_size`, --inversion_batch_size of a command, or reconstruct fewer at a time.",
-            )
-        return super().optimise(dataclasses.replace(problem, batch_size=n), points)
+        return super().optimise(dataclasses.replace(problem, batch_size=len(points)), points)

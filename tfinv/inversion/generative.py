@@ -66,9 +66,13 @@ class Generative(Descent):
     @property
     def needs(self) -> frozenset[str]:
         """The images, their labels if it is conditional, and what the start needs."""
-        labels = frozenset() if self.condition == "none" else frozenset({"labels"})
+        return self.requires | (frozenset() if self.condition == "none" else frozenset({"labels"}))
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """The images, and what the start needs; without labels the victim's predictions stand in for them."""
         own = frozenset() if self.start == "noise" else starts.NEEDS[self.start]
-        return frozenset({"images"}) | labels | own
+        return frozenset({"images"}) | own
 
     def prepare(self, problem: Problem) -> Any:
         """Trains the generator, or finds it trained.

@@ -79,23 +79,13 @@ def invert(
     Raises:
       UserError: labels out of range, a classifier that does not give what the method asks, knowledge that is missing.
     """
-    method.check_access(classifier)
-    for name, value, least in (("samples", samples, 1), ("batch_size", batch_size, 1), ("record", record, 0)):
-        if value < least:
-            raise expected(f"{name} of at least {least}", value, f"Change the argument `{name}`.")
-    labels = np.atleast_1d(labels)
-    if not labels.size:
-        raise expected("at least one label", "none", "Change the argument `labels`.")
-    labels = validation.check_labels(labels, len(labels), classifier.num_classes)
-    wanted = np.repeat(labels, samples * method.best_of)
-    order = order_in_class(wanted)
-    places = wanted + classifier.num_classes * order
-    problem = Problem(classifier, wanted, places, knowledge or Knowledge(), seed, batch_size, record)
+    problem = _posed(classifier, labels, method, samples, knowledge, seed, batch_size, record)
+    wanted, places, order = problem.labels, problem.places, order_in_class(problem.labels)
     method = method.prepare(problem)
     points = _select_starts(method, problem, order)
     found = method.optimise(problem, points)
     begun = points if found.starts is None else found.starts
-    kept = _select_finals(method, problem, found.images, len(labels) * samples)
+    kept = _select_finals(method, problem, found.images, len(wanted) // method.best_of)
     problem = dataclasses.replace(problem, labels=wanted[kept], places=places[kept])
     return InversionResult(
         images=problem.to_bounds(tf.constant(found.images[kept])).numpy(),
@@ -109,6 +99,39 @@ def invert(
         knowledge=problem.knowledge.describe(method.ACCESS, method.needs),
         course=found.course,
     )
+
+
+def check(
+    classifier: Classifier,
+    labels: Any,
+    method: Inversion,
+    *,
+    samples: int = 1,
+    knowledge: Knowledge | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> None:
+    """Raises what `invert` would before it begins; the arguments are the same.
+
+    Raises:
+      UserError: see `invert`.
+    """
+    _posed(classifier, labels, method, samples, knowledge, 0, batch_size, 0)
+
+
+def _posed(classifier, labels, method, samples, knowledge, seed, batch_size, record):
+    """The problem of all reconstructions at once."""
+    for name, value, least in (("samples", samples, 1), ("batch_size", batch_size, 1), ("record", record, 0)):
+        if value < least:
+            raise expected(f"{name} of at least {least}", value, f"Change the argument `{name}`.")
+    labels = np.atleast_1d(labels)
+    if not labels.size:
+        raise expected("at least one label", "none", "Change the argument `labels`.")
+    labels = validation.check_labels(labels, len(labels), classifier.num_classes)
+    wanted = np.repeat(labels, samples * method.best_of)
+    places = wanted + classifier.num_classes * order_in_class(wanted)
+    problem = Problem(classifier, wanted, places, knowledge or Knowledge(), seed, batch_size, record)
+    method.check(problem)
+    return problem
 
 
 def _select_starts(method: Inversion, problem: Problem, order: np.ndarray) -> np.ndarray:

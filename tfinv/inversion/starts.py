@@ -22,6 +22,20 @@ FIXED = ("zeros", "average")
 _NOISE, _GAUSSIAN, _AUXILIARY = 0, 1, 3
 
 
+def check(name: str, problem: Problem) -> None:
+    """Raises UserError unless the attacker knows what a start needs, of every wanted class."""
+    known = {what: problem.knowledge.require(what, f"start={name}") for what in sorted(NEEDS[name])}
+    if name == "gaussian":
+        counts = np.bincount(known["labels"], minlength=problem.classifier.num_classes)
+        for label in np.unique(problem.labels):
+            if counts[label] < 2:
+                raise expected(
+                    f"at least 2 auxiliary images of class {label} for start=gaussian",
+                    counts[label],
+                    "Use another start or labels.",
+                )
+
+
 def make(name: str, problem: Problem) -> np.ndarray:
     """Makes one start for each reconstruction.
 
@@ -37,6 +51,7 @@ def make(name: str, problem: Problem) -> np.ndarray:
     Raises:
       UserError: the attacker doesn't know what the start needs, or it does not fit the classifier.
     """
+    check(name, problem)
     shape, n, knowledge = problem.classifier.input_shape, len(problem.labels), problem.knowledge
     if name == "zeros":
         return np.zeros((n, *shape), np.float32)
@@ -55,7 +70,7 @@ def make(name: str, problem: Problem) -> np.ndarray:
     found = np.empty((n, *shape), np.float32)
     for label in np.unique(problem.labels):
         rows = np.flatnonzero(problem.labels == label)
-        found[rows] = _gaussian(images[labels == label], label, problem.seed, problem.places[rows])
+        found[rows] = _gaussian(images[labels == label], problem.seed, problem.places[rows])
     return found
 
 
@@ -65,17 +80,11 @@ def _fit(images, shape):
     return images
 
 
-def _gaussian(images, label, seed, places):
+def _gaussian(images, seed, places):
     """Draws from N(mean, covariance) of m images: a normal combination of them, so that no covariance is ever formed.
 
     With X the centred images, sum_i w_i X_i / sqrt(m - 1) with w ~ N(0, 1) has the covariance X'X / (m - 1).
     """
-    if len(images) < 2:
-        raise expected(
-            f"at least 2 auxiliary images of class {label} for start=gaussian",
-            len(images),
-            "Use another start or labels.",
-        )
     mean = images.mean(axis=0)
     weights = random.normal(seed, _GAUSSIAN, places, (len(images),)).numpy() / np.sqrt(len(images) - 1)
     moved = np.tensordot(weights, images - mean, axes=1)

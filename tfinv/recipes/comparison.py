@@ -25,7 +25,7 @@ from tfinv.evaluation.training_checks import all_converged, no_collapse
 from tfinv.inversion import Knowledge
 from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
-from tfinv.recipes.defended import check_member, is_robust, train_defended
+from tfinv.recipes.defended import check_member, divergence, is_robust, train_defended, untrained
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
 from tfinv.recipes.processes import spread
@@ -33,7 +33,6 @@ from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defence import Defence
-from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
 
@@ -143,6 +142,7 @@ def compare(
     if twice := sorted({m.label for m in members if [x.label for x in members].count(m.label) > 1}):
         raise expected("each model once", ", ".join(twice), "Change the list of models.")
     average = known.require("average", "inversions")
+    _check(members, attackers, train, known, wanted)
     progress("evaluators: training")
     against, judged = judging.judges(train, test, workdir)
     references = [
@@ -233,28 +233,22 @@ class _Run:
     ) -> None:
         """All that one model meets; nothing but a note where its training diverges, as the others are worth having."""
         # A stage of its own, or whoever reads what others left would train again what diverged there.
-        ended = self.workdir.json(f"ended-{member.label}-{seed}", partial(self.end, member, seed))
-        if ended["diverged"] is not None:
-            self.diverged.append(f"{member.label} (seed {seed}): {ended['diverged']}")
+        said = divergence(self.workdir, f"{member.label}-{seed}", partial(self.begin, member, seed))
+        if said is not None:
+            self.diverged.append(f"{member.label} (seed {seed}): {said}")
             return
         victim = self.train(member, seed)
         if robustness is not None:
             self.attack(victim, robustness)
-        for attacker in attackers:
-            if attacker.equal.ACCESS != "gradients" or victim.classifier.differentiable:
-                self.invert(victim, attacker, gallery)
+        for attacker in _meeting(attackers, victim.classifier):
+            self.invert(victim, attacker, gallery)
         # What the outputs hide, the encoder does not.
         if victim.classifier.differentiable and self.judging.has_decoder(victim.model):
             self.decode(victim, gallery)
 
-    def end(self, member: Member, seed: int) -> dict[str, str | None]:
-        """Trains, and says whether that diverged."""
+    def begin(self, member: Member, seed: int) -> None:
         self.progress(f"{member.label}, seed {seed}: training")
-        try:
-            self.trained(member, seed)
-        except Diverged as error:
-            return {"diverged": str(error)}
-        return {"diverged": None}
+        self.trained(member, seed)
 
     def trained(self, member: Member, seed: int) -> tuple[keras.Model, list[dict[str, Any]]]:
         return train_defended(
@@ -340,6 +334,20 @@ class _Run:
             return measure(found, against=self.against, keys=keys).to_json()
 
         self.measured.append(Measurement.from_json(self.workdir.json(stage, made)))
+
+
+def _meeting(attackers, classifier):
+    """Those that do without gradients, where there are none."""
+    return [a for a in attackers if a.equal.ACCESS != "gradients" or classifier.differentiable]
+
+
+def _check(members, attackers, train, known, wanted):
+    """Raises what a training or an inversion would refuse when it is its turn, after hours of the others."""
+    for member in members:
+        classifier = Classifier.from_keras(untrained(member.defence, train, member.schedule))
+        for attacker in _meeting(attackers, classifier):
+            for _, method in attacker.budgets:
+                inversion.check(classifier, wanted, method, samples=attacker.samples, knowledge=known)
 
 
 def _apart(train, test, workdir, judging, known, wanted, attackers, robustness):

@@ -1,6 +1,7 @@
 """One classifier trained with one defence: from architecture and data set to a plain Keras model and its figures."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ from tfinv.training.base import Plan
 from tfinv.training.clock import Clock
 from tfinv.training.defence import Defence
 from tfinv.training.defences import show
-from tfinv.training.fit import fit
+from tfinv.training.fit import Diverged, fit
 from tfinv.training.robust import Robust
 from tfinv.training.schedule import Schedule
 from tfinv.training.watching import Record, Watch
@@ -106,6 +107,34 @@ def train_defended(
         return [keys | found | {"seconds": round(seconds, 1)}, *[keys | row for row in more]]
 
     return model, workdir.json(f"training-{name}", rows)
+
+
+def untrained(defence: Defence, train: Dataset, schedule: Schedule) -> keras.Model:
+    """The model as `train_defended` would leave it but for its weights: what can't be trained is known before others are.
+
+    Raises:
+      UserError: the defence does not fit the architecture or the schedule.
+    """
+    return exported(training_model(defence, schedule.split(train)[0], schedule), schedule)
+
+
+def divergence(workdir: Workdir, name: str, train: Callable[[], Any]) -> str | None:
+    """How a training failed to converge; None if it came to its end. It is not tried again: others that go on are worth having.
+
+    Args:
+      workdir: keeps the answer.
+      name: of the training.
+      train: trains, or finds the model trained.
+    """
+
+    def end() -> dict[str, str | None]:
+        try:
+            train()
+        except Diverged as error:
+            return {"diverged": str(error)}
+        return {"diverged": None}
+
+    return workdir.json(f"ended-{name}", end)["diverged"]
 
 
 def check_member(defence: Defence, schedule: Schedule) -> None:

@@ -12,7 +12,9 @@ from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.checks import robustness_checks
 from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
 from tfinv.evaluation.row_checks import accuracy_falls, perturbation_uses_budget
+from tfinv.evaluation.training_checks import all_converged
 from tfinv.recipes.artefact import GreyLevelFGSM
+from tfinv.recipes.defended import divergence, untrained
 from tfinv.recipes.poster import EXPERIMENTS, PosterTraining, train_experiment
 from tfinv.recipes.workdir import Workdir
 
@@ -71,12 +73,19 @@ def table1(
       artefact apart.
     """
     training = training or PosterTraining()
+    for experiment in experiments:
+        untrained(training.of(experiment), train, training.schedule)
     rows: list[dict[str, Any]] = []
+    diverged: list[str] = []
     found: list[tuple[str, Check]] = []
     for seed in seeds:
         for experiment in experiments:
             progress(f"{experiment}, seed {seed}: training")
-            model, trained = train_experiment(experiment, train, test, training, workdir, seed=seed, verbose=verbose)
+            make = partial(train_experiment, experiment, train, test, training, workdir, seed=seed, verbose=verbose)
+            if said := divergence(workdir, f"{experiment}-{seed}", make):
+                diverged.append(f"{experiment} (seed {seed}): {said}")
+                continue
+            model, trained = make()
             progress(f"{experiment}, seed {seed}: attacking")
             classifier = Classifier.from_keras(model)
             stage = workdir.json(
@@ -85,7 +94,7 @@ def table1(
             )
             rows += trained + stage["rows"]
             found += [(f"{experiment} (seed {seed})", Check(**c)) for c in stage["checks"]]
-    return rows, merge(found)
+    return rows, [*merge(found), all_converged(diverged, len(seeds) * len(experiments))]
 
 
 def _evaluate(classifier, test, attacked, experiment, eps, seed, pgd_steps):

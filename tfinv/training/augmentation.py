@@ -55,6 +55,16 @@ def crop_flip(images: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor
 AUGMENTATIONS: dict[str, Callable[..., tf.Tensor]] = {"none": none, "crop": crop, "crop_flip": crop_flip}
 
 
+def normal(spec: str) -> str:
+    """The shortest form of a spec.
+
+    Raises:
+      UserError: see `augmentation`.
+    """
+    augmentation(spec)
+    return specs.normal(AUGMENTATIONS, spec, _HINT)
+
+
 def augmentation(spec: str) -> Augmentation | None:
     """What a text form such as `crop(padding=2)` names; None for `none`.
 

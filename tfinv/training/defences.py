@@ -61,4 +61,13 @@ def show(value: Defence) -> str:
     return specs.show(value.NAME, value)
 
 
-__all__ = ["DEFENCES", "Combined", "Defence", "defence", "show"]
+def normal(spec: str) -> str:
+    """The shortest text of the same defence.
+
+    Raises:
+      UserError: see `defence`.
+    """
+    return show(defence(spec))
+
+
+__all__ = ["DEFENCES", "Combined", "Defence", "defence", "normal", "show"]

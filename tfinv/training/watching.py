@@ -30,7 +30,8 @@ class Epoch:
       number: of the epoch, from 0.
       accuracy: on the images as they are.
       robust: on the attacked images; NaN without an attack.
-      single_step: on those that FGSM with the same eps and norm finds; NaN without an attack, or in a norm that it lacks.
+      single_step: on those that FGSM with the same eps and norm finds; NaN without an attack of several steps along
+        the gradient, or in a norm that it lacks.
     """
 
     number: int
@@ -120,7 +121,8 @@ class Watch(keras.callbacks.Callback):
         self._attacks: dict[str, Attack] = {}
         if attack is not None:
             self._attacks["robust"] = attack
-            if attack.norm in FGSM.NORMS:
+            # Collapse is told by several steps against one: of noise, or a single step, it could not be.
+            if attack.norm in FGSM.NORMS and attack.needs == "gradients" and not attack.single_step:
                 self._attacks["single_step"] = FGSM(eps=attack.eps, norm=attack.norm)
         self._classifier: Classifier | None = None
         self.record = None if path is None else Record.read(path)
