@@ -163,7 +163,7 @@ def test_train_then_report(tmp_path, capsys):
         (("train", "--epochs=0", "--workdir=w"), 2, "epochs"),
         (("train", "--epochs=many", "--workdir=w"), 2, "many"),
         (("train", "--workdir=w", "stray"), 2, "stray"),
-        (("train", "--defense=magic", "--workdir=w"), 1, "one of adversarial"),
+        (("train", "--defense=magic", "--workdir=w"), 2, "one of adversarial"),
         (("reproduce", "table9", "--workdir=w"), 2, "table9"),
         (("reproduce", "--workdir=w"), 2, "demo, table1, faces"),
         (("evaluate", "--model=none.keras", "--dataset=mnist5k", "--workdir=w"), 1, "none.keras"),
