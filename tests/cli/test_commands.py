@@ -79,13 +79,30 @@ def test_what_was_kept_of_one_model_is_not_taken_for_another(digits, tmp_path, c
     args = ("--model", model, "--dataset", digits / "digits.npz", "--limit=10", "--eps=0.1", "--attacks=fgsm")
     for command in ("attack", "evaluate"):
         assert run(command, *args, "--workdir", tmp_path / command) == 0
-    trained = keras.models.load_model(model)
-    trained.set_weights([-w for w in trained.get_weights()])
-    trained.save(model)
+    negated(model)
     for command in ("attack", "evaluate"):
         capsys.readouterr()
         assert run(command, *args, "--workdir", tmp_path / command) == 1
         assert "model_contents=" in one_line(capsys.readouterr().err)
+
+
+def test_what_was_kept_of_one_surrogate_is_not_taken_for_another(digits, tmp_path, capsys):
+    surrogate = tmp_path / "other.keras"
+    shutil.copy(digits / "model.keras", surrogate)
+    attack = f"worst_case(members=\"noise,transfer(surrogate='{surrogate}',attack=fgsm)\")"
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=10", "--eps=0.1")
+    more = ("attack", *args, f"--attacks={attack}", "--workdir", tmp_path / "kept")
+    assert run(*more) == 0
+    negated(surrogate)
+    capsys.readouterr()
+    assert run(*more) == 1
+    assert f"{surrogate}_contents=" in one_line(capsys.readouterr().err)
+
+
+def negated(path):
+    model = keras.models.load_model(path)
+    model.set_weights([-w for w in model.get_weights()])
+    model.save(path)
 
 
 def test_workers_share_the_images_and_find_the_same(digits, tmp_path, monkeypatch):
