@@ -1,11 +1,17 @@
 """The benchmark of training steps: it runs, counts the passes of each recipe, and says where the limit is broken."""
 
+import dataclasses
 import re
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from benchmarks import training_step
 from tfinv import models
+from tfinv.datasets import Dataset
+from tfinv.training.base import Plan
 from tfinv.training.defences import defence
 
 
@@ -21,6 +27,47 @@ from tfinv.training.defences import defence
 )
 def test_the_passes_of_a_step(spec, consists_of):
     assert str(training_step.passes(defence(spec))) == consists_of
+
+
+class Counting(keras.layers.Layer):
+    """Notes in which mode it is called."""
+
+    def __init__(self, note):
+        super().__init__()
+        self.note = note
+
+    def call(self, x, training=False):
+        self.note(training)
+        return x
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(
+    "spec",
+    ["none", "adversarial(steps=3)", "fast", "nfgsm", "free(replays=3)", "trades(steps=2)", "mart(steps=4)"],
+)
+def test_a_step_makes_these_passes_and_no_other(spec, norm):
+    recipe = defence(spec)
+    if spec != "none":
+        recipe = dataclasses.replace(recipe, norm=norm)
+    calls: list[bool] = []
+    network = keras.Sequential(
+        [
+            keras.Input((2, 2, 1)),
+            Counting(calls.append),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, name="encoding"),
+            keras.layers.Dense(2),
+        ]
+    )
+    data = Dataset("noise", "train", np.full((4, 2, 2, 1), 0.5, np.float32), np.array([0, 1, 0, 1]), ("a", "b"))
+    model = recipe.training(Plan(network, data, 1, 4))
+    model.compile(keras.optimizers.SGD(0.1))
+    calls.clear()
+    model.train_step((tf.constant(data.images), tf.constant(data.labels)))
+    made = training_step.passes(recipe) if spec != "none" else training_step.Passes()
+    assert calls.count(False) == made.forward + made.images
+    assert calls.count(True) == made.weights * made.batches
 
 
 def test_a_recipe_with_a_decoder_is_refused():

@@ -61,9 +61,10 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
         ),
         flags.whole(
             "validation",
-            of("validation"),
+            None,
             "Keep the last so many training images out of the training, and save the weights of the epoch that is best on them: "
-            "in robust accuracy if an attack is known, else in accuracy.",
+            "in robust accuracy if an attack is known, else in accuracy. Unless given, tfinv train keeps a tenth for robust "
+            "trainings, 1000 at most, and none for others.",
         ),
         flags.text(
             "validation_attack",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfinv.evaluation.training_checks import no_collapse
-from tfinv.recipes.defended import is_robust, train_defended
+from tfinv.recipes.defended import is_robust, train_defended, usual_validation
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.training import defences, distribution
@@ -14,13 +14,15 @@ from tfinv_cli import command, finish, flags, optimising, victim
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin, config = time.perf_counter(), command.resolved(values)
-    defence, schedule = defences.defence(values.defense), optimising.schedule(values)
-    name, network = values.defense, schedule.architecture
-    strategy = distribution.strategy(values.distribution)
+    begin, defence = time.perf_counter(), defences.defence(values.defense)
+    strategy = distribution.strategy(values.distribution)  # before TensorFlow does anything, such as resize images
     chief = distribution.is_chief(strategy)
-    kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
+    if values.validation is None:
+        values.validation = usual_validation(defence, len(train))
+    config, schedule = command.resolved(values), optimising.schedule(values)
+    name, network = values.defense, schedule.architecture
+    kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
     workdir = Workdir(values.workdir, kept | contents, writes=chief)
     finish.say(f"training {network} ({name}) on {len(schedule.split(train)[0])} images of {train.name}")

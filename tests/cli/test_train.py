@@ -11,7 +11,7 @@ from tfinv_cli import command, main, optimising, train
 
 
 def test_the_flags_are_the_schedules_fields_with_its_defaults():
-    values, _ = command.parse(train.COMMAND, ["--workdir=w"])
+    values, _ = command.parse(train.COMMAND, ["--workdir=w", "--validation=0"])
     assert optimising.schedule(values) == Schedule()
     given = ["--ema=.9", "--validation=7", "--architecture=cnn(units=9)", "--warmup=.1"]
     values, _ = command.parse(train.COMMAND, ["--workdir=w", *given])
@@ -36,6 +36,19 @@ def test_the_best_epoch_and_the_check_are_reported(tmp_path):
     assert np.asarray(model(np.zeros((1, 28, 28, 1)))).dtype == np.float32
     for flag in ("--ema=1", "--warmup=2", "--validation_attack=zap"):
         assert main.main(["train", *args, flag, "--workdir", str(tmp_path / "other")]) == 1
+
+
+def test_a_robust_training_is_watched_unless_told_otherwise(tmp_path):
+    args = ["train", "--dataset=mnist5k", "--limit=120", "--architecture=mlp(units=8)", "--epochs=1"]
+    for flag, held_out in (("--defense=trades(eps=.1,steps=1)+reversal", 12), ("--defense=reversal", None)):
+        assert main.main([*args, flag, "--workdir", str(tmp_path / flag)]) == 0
+        results = Results.read(tmp_path / flag)
+        found = {row["metric"]: row for row in results.rows}
+        assert found.get("best_epoch_robust_accuracy", {}).get("n") == held_out
+        assert results.config["validation"] == (held_out or 0)
+        assert [c.passed for c in results.checks] == [True] * bool(held_out)
+    assert main.main([*args, "--defense=fast", "--validation=0", "--workdir", str(tmp_path / "not")]) == 0
+    assert [c.passed for c in Results.read(tmp_path / "not").checks] == [None]
 
 
 def test_however_a_text_form_is_written_it_is_kept_as_one():

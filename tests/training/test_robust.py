@@ -94,6 +94,18 @@ def test_a_step_is_the_sources_share_of_eps(spec, size):
     assert defence(spec).size == pytest.approx(size)
 
 
+@pytest.mark.parametrize("name", ["adversarial", "fast", "nfgsm", "free", "trades", "mart"])
+def test_eps_is_the_fields_in_each_norm(name):
+    assert defence(name).radius == pytest.approx(8 / 255)
+    assert defence(f"{name}(norm=l2)").radius == pytest.approx(128 / 255)
+    assert defence(f"{name}(eps=.1,norm=l2)").radius == 0.1
+    model, _ = training_of(f"{name}(norm=l2)")
+    moved = next(x for x in model.prepare(*BATCH) if np.ptp(x - BATCH[0]) > 0)
+    lengths = np.linalg.norm((moved - BATCH[0]).numpy().reshape(len(moved), -1), axis=1)
+    # More than eight 255ths even where a pixel's bounds cut it.
+    assert lengths.max() > 4 * 8 / 255
+
+
 def test_a_robust_recipe_withstands_what_fools_a_natural_network():
     train = datasets.load("mnist5k", "train").take(2000)
     test = datasets.load("mnist5k", "test").take(200)

@@ -104,7 +104,22 @@ BEST = Epoch(3, 0.8, 0.45, 0.5)
     [(0.0, 0.9, True), (0.24, 0.5, True), (0.26, 0.9, False), (0.0, 0.49, False), (math.nan, math.nan, False)],
 )
 def test_collapse_is_a_fall_under_several_steps_but_not_under_one(robust, single, expected):
-    assert collapsed(BEST, Epoch(4, 0.85, robust, single)) is expected
+    assert collapsed(BEST, Epoch(4, 0.85, robust, single), 20) is expected
+
+
+@pytest.mark.parametrize(
+    ("robust", "single", "n", "expected"),
+    [
+        (0.0, 0.3, 1000, True),
+        (0.059, 0.3, 1000, True),  # less than half
+        (0.061, 0.3, 1000, False),
+        (0.0, 0.19, 1000, False),  # weaker under one step, too
+        (0.0, 0.3, 20, False),  # two of twenty images and none: chance
+        (math.nan, math.nan, 1000, False),
+    ],
+)
+def test_what_withstood_little_collapses_by_half_of_it(robust, single, n, expected):
+    assert collapsed(Epoch(3, 0.5, 0.12, 0.2), Epoch(4, 0.6, robust, single), n) is expected
 
 
 def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):

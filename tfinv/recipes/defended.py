@@ -155,7 +155,7 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
       UserError: an unknown attack, or one without eps for a defence without.
     """
     recipe = recipe_of(defence)
-    known: dict[str, Any] = {"eps": recipe.eps, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
+    known: dict[str, Any] = {"eps": recipe.radius, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
         if not known and "eps" not in specs.parse(schedule.validation_attack)[1]:
             raise expected(
@@ -170,6 +170,11 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
 def is_robust(defence: Defence) -> bool:
     """Whether it trains a network to withstand perturbations of some eps, by itself or combined with another."""
     return isinstance(recipe_of(defence), Robust)
+
+
+def usual_validation(defence: Defence, n: int) -> int:
+    """How many of n training images to hold out where nothing else is said: a robust training can fail unseen, others hardly."""
+    return min(1000, n // 10) if is_robust(defence) else 0
 
 
 def watched(record: Record, n: int) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ class NFGSMTraining(RobustTraining):
     def prepare(self, images, labels):
         """The perturbed images, in place of the images: in [0, 1], and outside the ball of radius eps."""
         defence, share = self.defence, self.share()
-        drawn = noise(images, defence.noise * defence.eps * share, defence.norm, self.draw())
+        drawn = noise(images, defence.noise * defence.radius * share, defence.norm, self.draw())
         moved = climb(
             lambda x: cross_entropy(self.frozen(x), labels),
             unit(images + drawn),

@@ -61,7 +61,7 @@ class FreeTraining(RobustTraining):
     def prepare(self, images, labels):
         """The images perturbed at random and as they are, (batch, H, W, C) each, and how much of eps this step takes."""
         defence, share = self.defence, self.share()
-        begun = images + noise(images, defence.eps * share, defence.norm, self.draw())
+        begun = images + noise(images, defence.radius * share, defence.norm, self.draw())
         return self._within(images, share)(begun), images, share
 
     def follow(self, inputs, ascent):
@@ -71,4 +71,4 @@ class FreeTraining(RobustTraining):
         return self._within(images, share)(moved), images, share
 
     def _within(self, images, share):
-        return ball(images, self.defence.eps * share, self.defence.norm)
+        return ball(images, self.defence.radius * share, self.defence.norm)

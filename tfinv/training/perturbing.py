@@ -12,8 +12,6 @@ from tfinv import threat
 from tfinv.attacks.losses import Loss
 from tfinv.training import replicas
 
-NORMS = ("linf", "l2")
-
 Move = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -41,7 +39,7 @@ def perturb(
       size: of a step, in the same norm.
       steps: how many.
       seed: (2,) of the start.
-      norm: one of `NORMS`.
+      norm: "linf" or "l2".
       towards: lower the loss instead of raising it.
 
     Returns:
@@ -68,7 +66,7 @@ def climb(value: Move, start: tf.Tensor, within: Move, *, size: tf.Tensor | floa
       within: of images (batch, H, W, C), those allowed that are nearest.
       size: of a step; one below 0 lowers the value.
       steps: how many.
-      norm: one of `NORMS`.
+      norm: "linf" or "l2".
 
     Returns:
       (batch, H, W, C), to which no gradient flows.

@@ -10,17 +10,19 @@ from tfinv.attacks.losses import cross_entropy
 from tfinv.errors import expected
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.defence import Defence, check_range
-from tfinv.training.perturbing import NORMS, perturb
+from tfinv.training.perturbing import perturb
+
+_EPS = {"linf": 8 / 255, "l2": 128 / 255}
 
 
 @dataclasses.dataclass(frozen=True)
 class Robust(Defence):
-    """The budget that a classifier is trained for; the default is the field's for CIFAR-10 in L-inf.
+    """The budget that a classifier is trained for.
 
     Attributes:
       STEP: a step's size over eps, where none is given.
-      eps: radius, of images in [0, 1].
-      norm: "linf" or "l2", in which 128/255 is the field's eps for CIFAR-10.
+      eps: radius, of images in [0, 1]; None is the field's for CIFAR-10, 8/255 in L-inf and 128/255 in L2.
+      norm: "linf" or "l2".
       ramp: share of the training over which eps, and the step with it, rises from 0; large radii need it.
       step_size: of a step, in the same norm; None is `STEP` times eps.
 
@@ -31,24 +33,30 @@ class Robust(Defence):
     STEP: ClassVar[float] = 0.25
     COMBINES: ClassVar[bool] = True
 
-    eps: float = 8 / 255
+    eps: float | None = None
     norm: str = "linf"
     ramp: float = 0.0
     step_size: float | None = None
 
     def __post_init__(self):
-        if self.norm not in NORMS:
-            raise expected(f"a norm of {self.NAME} among {', '.join(NORMS)}", repr(self.norm), "Change --defense.")
-        # An image's L2 norm is the root of its number of pixels at most.
-        check_range(self, 0.0, 1.0 if self.norm == "linf" else math.inf, "eps")
+        if self.norm not in _EPS:
+            raise expected(f"a norm of {self.NAME} among {', '.join(_EPS)}", repr(self.norm), "Change --defense.")
+        if self.eps is not None:
+            # An image's L2 norm is the root of its number of pixels at most.
+            check_range(self, 0.0, 1.0 if self.norm == "linf" else math.inf, "eps")
         check_range(self, 0.0, 1.0, "ramp")
         if self.step_size is not None:
             check_range(self, 0.0, math.inf, "step_size")
 
     @property
+    def radius(self) -> float:
+        """The eps that is trained for, given or not."""
+        return _EPS[self.norm] if self.eps is None else self.eps
+
+    @property
     def size(self) -> float:
         """Of a step when eps has risen."""
-        return self.STEP * self.eps if self.step_size is None else self.step_size
+        return self.STEP * self.radius if self.step_size is None else self.step_size
 
 
 class RobustTraining(ClassifierTraining):
@@ -82,7 +90,7 @@ class RobustTraining(ClassifierTraining):
             images,
             labels,
             cross_entropy,
-            eps=defence.eps * share,
+            eps=defence.radius * share,
             size=defence.size * share,
             steps=steps,
             seed=self.draw(),

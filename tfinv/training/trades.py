@@ -57,7 +57,7 @@ class TradesTraining(RobustTraining):
     def prepare(self, images, labels):
         """The images, and those where the divergence from them is largest, both (batch, H, W, C)."""
         defence, share = self.defence, self.share()
-        within = ball(images, defence.eps * share, defence.norm)
+        within = ball(images, defence.radius * share, defence.norm)
         clean = tf.nn.softmax(self.frozen(images))
         seed = self.draw()
         start = images + _SPREAD * replicas.rows(lambda s: tf.random.stateless_normal(s, seed), tf.shape(images))

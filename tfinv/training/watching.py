@@ -18,8 +18,9 @@ from tfinv.datasets import Dataset
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.distribution import is_chief
 
-# How far the accuracy under several steps may fall below the best, as in the authors' code of Wong et al. 2020.
-_FALL = 0.2
+# How far the accuracy under several steps may fall below the best, as in the authors' code of Wong et al. 2020. A network that
+# never withstood much can't fall so far: for it, by half of what it had, and more than chance would.
+_FALL, _SHARE = 0.2, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +52,21 @@ class Epoch:
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
-def collapsed(best: Epoch, found: Epoch) -> bool:
+def collapsed(best: Epoch, found: Epoch, n: int) -> bool:
     """Whether the training overfitted catastrophically (Wong et al. 2020; Andriushchenko and Flammarion 2020).
 
-    The accuracy under several steps is more than 20 points below the best epoch's, while that under a single step is not
-    lower: the network withstands only the perturbation that it is trained on.
+    The accuracy under several steps is more than 20 points below the best epoch's, or below half of it by more than two standard
+    deviations of such a difference, while that under a single step is not lower: the network withstands only the perturbation
+    that it is trained on.
+
+    Args:
+      best: the epoch of the highest score so far.
+      found: a later one.
+      n: how many images each was measured on.
     """
-    return best.robust - found.robust > _FALL and found.single_step >= best.single_step
+    deviation = math.sqrt((best.robust + found.robust) / n)  # at most: a rate p of n images has a variance of p (1 - p) / n
+    far = min(_FALL, max(_SHARE * best.robust, 2 * deviation))
+    return best.robust - found.robust > far and found.single_step >= best.single_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +153,7 @@ class Watch(keras.callbacks.Callback):
         logs.update({f"val_{name}": value for name, value in found.measured.items()})
         if self.record is None or found.score > self.record.best.score:
             self._keep(Record(found, weights))
-        elif collapsed(self.record.best, found):
+        elif collapsed(self.record.best, found, len(self._labels)):
             self._keep(dataclasses.replace(self.record, collapse=found))
             self.model.stop_training = True
 
