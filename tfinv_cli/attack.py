@@ -20,7 +20,7 @@ def _run(values: Any, _: list[str]) -> None:
     chosen = named_attacks(values.attacks)
     classifier, data = victim.load(values)
     given = {"command": "attack", **config, **victim.contents(values, data)}
-    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"))
+    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"), resume=values.resume)
     finish.say(f"{classifier}\n{data}")
     kept = AdversarialFiles(workdir.path / "adversarial", len(data), data.image_shape) if values.save_images else None
     with robust_so_far(len(data)) as progress:
@@ -65,6 +65,7 @@ verdict on the model use `tfinv evaluate`, which also checks whether the attacks
         flags.SEED,
         flags.BATCH_SIZE,
         flags.WORKDIR,
+        flags.RESUME,
     ),
     _run,
     required=victim.REQUIRED,

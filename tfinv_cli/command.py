@@ -87,8 +87,8 @@ def parse(command: Command, given: Sequence[str]) -> tuple[Flags, list[str]]:
 
 
 def resolved(values: Flags) -> dict[str, Any]:
-    """Every flag with its value, also those left at their default."""
-    return dict(sorted(values.flag_values_dict().items()))
+    """Every flag with its value, also those left at their default, but for the one that says how a run begins."""
+    return {name: value for name, value in sorted(values.flag_values_dict().items()) if name != "resume"}
 
 
 def manual(command: Command) -> str:

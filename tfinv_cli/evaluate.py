@@ -23,7 +23,7 @@ def _run(values: Any, _: list[str]) -> None:
     finish.say(f"{classifier}\n{data}")
     given = {"command": "evaluate", **config, **victim.contents(values, data)}
     kept = finish.without(given, "workdir", "data_dir", "workers")
-    workdir = Workdir(values.workdir, kept)
+    workdir = Workdir(values.workdir, kept, resume=values.resume)
     images = BoundedImages(data, classifier)
     rows, checks = [], [victim.bounds_check(classifier, data)]
     for seed in range(values.seed, values.seed + values.seeds):
@@ -74,6 +74,7 @@ A killed run, started again with the same --workdir, goes on.
             1,
         ),
         flags.WORKDIR,
+        flags.RESUME,
     ),
     _run,
     required=victim.REQUIRED,

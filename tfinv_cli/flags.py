@@ -168,6 +168,9 @@ def switch(name: str, default: bool, help_text: str) -> Define:
 
 DATA_DIR = text("data_dir", None, "Folder of the data sets; otherwise the variable TFINV_DATA_DIR names it.")
 WORKDIR = text("workdir", None, "Folder for everything the command writes.")
+RESUME = switch(
+    "resume", True, "Go on with what a run of the same flags left in --workdir; with --noresume refuse such a folder."
+)
 MOST_SEED = 2**31 - 1  # seeds are 32-bit integers in TensorFlow
 SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.", most=MOST_SEED)
 SEEDS = whole("seeds", 1, "How many seeds, from --seed on.", 1)

@@ -39,7 +39,7 @@ def _run(values: Any, rest: list[str]) -> None:
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
     contents |= victim.surrogates(config.get("attacks", ()))
     contents |= {"auxiliary_contents": given.digest()} if given else {}
-    workdir = Workdir(values.workdir, kept | contents)
+    workdir = Workdir(values.workdir, kept | contents, resume=values.resume)
     common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
     if what in settings.POSTER:
         common["training"] = settings.poster_training(config)

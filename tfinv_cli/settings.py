@@ -11,7 +11,7 @@ from tfinv.training import defences
 from tfinv.training.destruction import BOUNDS
 from tfinv.training.schedule import Schedule
 from tfinv_cli import flags, optimising
-from tfinv_cli.command import UsageError
+from tfinv_cli.command import UsageError, resolved
 
 # Of a schedule, what the published experiments let one change.
 _SCHEDULE = ("architecture", "epochs", "batch_size", "learning_rate")
@@ -243,6 +243,7 @@ FLAGS = (
     flags.dataset(None),
     flags.DATA_DIR,
     flags.WORKDIR,
+    flags.RESUME,
     *optimising.made(None),
     flags.real("strength", None, "Lambda: factor of the reversed gradient."),
     flags.real("weight", None, "Share of the reconstruction loss."),
@@ -321,7 +322,7 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
     Raises:
       UsageError: a flag was given that this experiment does not have.
     """
-    given = {k: v for k, v in values.flag_values_dict().items() if v is not None}
+    given = {k: v for k, v in resolved(values).items() if v is not None}
     foreign = sorted(given.keys() - DEFAULTS[what].keys() - {"data_dir", "workdir"})
     if foreign:
         known = ", ".join(f"--{k}" for k in sorted(DEFAULTS[what]))

@@ -24,7 +24,7 @@ def _run(values: Any, _: list[str]) -> None:
     name, network = values.defense, schedule.architecture
     kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
-    workdir = Workdir(values.workdir, kept | contents, writes=chief)
+    workdir = Workdir(values.workdir, kept | contents, writes=chief, resume=values.resume)
     finish.say(f"training {network} ({name}) on {len(schedule.split(train)[0])} images of {train.name}")
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
@@ -80,6 +80,7 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
         flags.LIMIT,
         flags.IMAGE_SIZE,
         flags.WORKDIR,
+        flags.RESUME,
     ),
     _run,
     required=("workdir",),

@@ -273,6 +273,30 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(digits, tmp_pat
     assert not list(tmp_path.rglob(".partial*"))
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("train", "--dataset=mnist5k", "--limit=40", "--architecture=softmax", "--epochs=1"),
+        (
+            "reproduce",
+            "table1",
+            "--dataset=mnist5k",
+            "--train_limit=40",
+            "--limit=20",
+            "--epochs=1",
+            "--attack_limit=4",
+        ),
+    ],
+)
+def test_a_begun_workdir_is_gone_on_with_unless_told_otherwise(argv, tmp_path, capsys):
+    assert run(*argv, "--noresume", "--workdir", tmp_path) == 0
+    assert run(*argv, "--resume", "--workdir", tmp_path) == 0
+    assert "resume" not in Results.read(tmp_path).config
+    capsys.readouterr()
+    assert run(*argv, "--noresume", "--workdir", tmp_path) == 1
+    assert "--noresume" in one_line(capsys.readouterr().err)
+
+
 def test_a_workdir_of_another_configuration_is_refused(tmp_path, capsys):
     assert run("train", "--limit=50", "--epochs=1", "--workdir", tmp_path) == 0
     capsys.readouterr()

@@ -22,16 +22,23 @@ class Workdir:
       path: created if missing.
       config: the resolved configuration; must be JSON.
       writes: whether it keeps what is made; otherwise it reads what another worker keeps, and makes the rest for itself.
+      resume: whether to go on with what it has.
 
     Raises:
-      UserError: the folder cannot be written to, or belongs to another configuration.
+      UserError: the folder cannot be written to, belongs to another configuration, or was begun where none is to be resumed.
     """
 
-    def __init__(self, path: str | os.PathLike, config: dict[str, Any], *, writes: bool = True):
+    def __init__(self, path: str | os.PathLike, config: dict[str, Any], *, writes: bool = True, resume: bool = True):
         self.path, self.writes = pathlib.Path(path), writes
         kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
+        if kept.exists() and writes and not resume:
+            raise expected(
+                "a --workdir that no run has begun, with --noresume",
+                self.path,
+                "Change --workdir, remove that folder, or leave out --noresume.",
+            )
         if kept.exists():
             old = files.read_json(kept)
             different = sorted(k for k in {*old, *config} if old.get(k) != config.get(k))

@@ -64,7 +64,8 @@ def collapsed(best: Epoch, found: Epoch, n: int) -> bool:
       found: a later one.
       n: how many images each was measured on.
     """
-    deviation = math.sqrt((best.robust + found.robust) / n)  # at most: a rate p of n images has a variance of p (1 - p) / n
+    # At most: a rate p of n images has a variance of p (1 - p) / n.
+    deviation = math.sqrt((best.robust + found.robust) / n)
     far = min(_FALL, max(_SHARE * best.robust, 2 * deviation))
     return best.robust - found.robust > far and found.single_step >= best.single_step
 
