@@ -17,6 +17,7 @@ from tfinv.evaluation.reconstruction import against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.recipes import pictures
 from tfinv.recipes.judging import Judging, arrays_of, measure_found
+from tfinv.recipes.nearest import search
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.course import course_rows
@@ -55,15 +56,16 @@ def _run(values: Any, _: list[str]) -> None:
         keys: dict[str, Any] = {"experiment": "model", "method": spec, "seed": values.seed}
         keys["budget"] = "convergence" if method.until_convergence else "steps"
         arrays = arrays_of(found, classifier)
-        measured.append(measure_found(arrays, against, keys | {"knowledge": found.knowledge}))
+        nearest = search(arrays, classifier, train, data) if classifier.has_features else None
+        measured.append(measure_found(arrays, against, keys | {"knowledge": found.knowledge}, nearest))
         rows += measured[-1].rows()
         rows += measure_start(arrays["starts"], found.labels, against, of=spec, seed=values.seed).rows()
         if found.course is not None:
             rows += course_rows(found.course.steps, found.course.cost, found.course.confidence, **keys)
         given[f"starts of {spec}"], kept[spec], kept[f"labels of {spec}"] = arrays["starts"], found.images, found.labels
-        about = (classifier, train, against, folder)
-        figures += pictures.draw(arrays["images"], found.labels, *about, name=f"inversion-{i}", title=spec)
-        pictures.log(found, *about, experiment="model", method=spec)
+        about = (train, against, folder)
+        figures += pictures.draw(arrays["images"], found.labels, nearest, *about, name=f"inversion-{i}", title=spec)
+        pictures.log(found, classifier, *about, experiment="model", method=spec)
     with files.atomic_path(folder / "reconstructions.npz") as temporary:
         np.savez(temporary, **kept)
     checks = [

@@ -1,10 +1,14 @@
 """What every comparison of models has in common."""
 
+import keras
+import numpy as np
 import pytest
 
 from stripes import stripes
+from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 from tfinv.evaluation.checks import Effort
+from tfinv.evaluation.neighbours import most_similar
 from tfinv.inversion import Gradient, Knowledge
 from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.comparison import Member, compare
@@ -79,6 +83,30 @@ def test_what_would_be_refused_later_is_refused_before_anything_is_trained(tmp_p
     with pytest.raises(UserError, match=said):
         compared(tmp_path, Member("robust", defence("none"), GOOD), member, start=start, progress=told.append)
     assert not told
+
+
+def test_the_nearest_images_are_those_that_each_model_was_trained_on_as_it_sees_them(tmp_path):
+    held_back = Schedule("cnn(filters=(4,),units=4)", epochs=1, batch_size=32, validation=40)
+    names = ["first", "second", "third"]
+    members = [Member(name, defence("none"), held_back) for name in names]
+    found = compared(tmp_path, *members, pictured=("gradient",), workers=2)
+    stages = {m.keys["experiment"]: f"{m.keys['experiment']}-gradient-equal-0" for m in found.measured}
+    assert sorted(stages) == sorted(names)
+    for measured in found.measured:
+        name = measured.keys["experiment"]
+        with np.load(tmp_path / "stages" / f"{stages[name]}.npz") as stored:
+            images, labels = stored["images"], stored["labels"]
+        victim = Classifier.from_keras(
+            keras.models.load_model(tmp_path / "models" / f"{held_back.architecture}-{name}-0.keras")
+        )
+        nearest, _ = most_similar(victim, images, labels, TRAIN.take(24), k=4)
+        with np.load(tmp_path / "stages" / f"nearest-{stages[name]}.npz") as stored:
+            np.testing.assert_array_equal(stored["anyone_indices"], nearest.indices)
+        right = nearest.classes[:, 0] == labels
+        np.testing.assert_array_equal(measured.find("nearest_is_of_class").values, right)
+    assert {f"gradient-equal-{name}-nearest" for name in names} < {f.name for f in found.figures}
+    captions = [f.caption for f in found.figures if f.name.endswith("nearest")]
+    assert all("The nearest is of the intended class for" in caption for caption in captions)
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import check_member, divergence, is_robust, train_defended, untrained
 from tfinv.recipes.gallery import Gallery
 from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
+from tfinv.recipes.nearest import Nearest, search
 from tfinv.recipes.processes import spread
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
@@ -124,7 +125,8 @@ def compare(
       undefended: ... than these.
       robustness: the attacks that each model meets; None for none.
       featured: a class of which each model's different samples are drawn side by side.
-      pictured: names of attackers whose samples of every class, and the training images nearest to them, are drawn for each model.
+      pictured: names of attackers whose samples of every class are drawn for each model, with the training images nearest to them
+        in its own view, which are measured, too.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
       workers: processes that share the models after the first.
@@ -158,7 +160,7 @@ def compare(
             run.progress = lambda line: None
             spread(
                 _apart,
-                (train, test, workdir, judging, known, wanted, tuple(attackers), robustness),
+                (train, test, workdir, judging, known, wanted, tuple(pictured), tuple(attackers), robustness),
                 tasks[1:],
                 workers,
                 done=lambda task: progress(f"{task[0].label}, seed {task[1]}: done"),
@@ -198,6 +200,7 @@ class _Victim:
     seed: int
     model: keras.Model
     classifier: Classifier
+    trained: Dataset
 
 
 @dataclasses.dataclass
@@ -269,7 +272,8 @@ class _Run:
             self.sound.append((f"{member.label} (seed {seed})", no_collapse(rows)))
         if member.compared:
             self.accuracies.setdefault(member.label, []).append(rows[0]["value"])
-        return _Victim(member.label, seed, model, Classifier.from_keras(model))
+        trained, _ = member.schedule.split(self.train_data)
+        return _Victim(member.label, seed, model, Classifier.from_keras(model), trained)
 
     def attack(self, victim: _Victim, robustness: Robustness) -> None:
         self.progress(f"{victim.label}, seed {victim.seed}: attacking")
@@ -287,7 +291,11 @@ class _Run:
             stage = f"{victim.label}-{attacker.name}-{budget}-{victim.seed}"
             make = partial(_invert, victim.classifier, self.wanted, method, attacker.samples, self.known, victim.seed)
             found = self.workdir.arrays(stage, make)
-            self._measure(stage, victim, attacker.name, budget, str(found["knowledge"]), measure_found, found)
+            nearest = None
+            if attacker.name in self.pictured and victim.classifier.has_features:
+                nearest = self._nearest(stage, victim, found)
+            measure = partial(measure_found, nearest=nearest)
+            self._measure(stage, victim, attacker.name, budget, str(found["knowledge"]), measure, found)
             if gallery is None:
                 continue
             gallery.add(victim.label, attacker.name, budget, found)
@@ -296,8 +304,8 @@ class _Run:
                 self.figures += pictures.draw(
                     found["images"],
                     found["labels"],
-                    victim.classifier,
-                    self.train_data,
+                    nearest,
+                    victim.trained,
                     self.against,
                     self.workdir.path,
                     name=f"{attacker.name}-{budget}-{victim.label}",
@@ -315,6 +323,12 @@ class _Run:
         self._measure(stage, victim, FRESH_DECODER, CONVERGENCE, knowledge, measure, found)
         if gallery is not None:
             gallery.add_decoded(victim.label, found["images"])
+
+    def _nearest(self, stage, victim, found):
+        def made():
+            return search(found, victim.classifier, victim.trained, self.test).to_arrays()
+
+        return Nearest.from_arrays(self.workdir.arrays(f"nearest-{stage}", made))
 
     def _measure_start(self, method, seed, found):
         """Once an attacker: what its reconstructions have in common with what it began with is no leak."""
@@ -350,12 +364,12 @@ def _check(members, attackers, train, known, wanted):
                 inversion.check(classifier, wanted, method, samples=attacker.samples, knowledge=known)
 
 
-def _apart(train, test, workdir, judging, known, wanted, attackers, robustness):
+def _apart(train, test, workdir, judging, known, wanted, pictured, attackers, robustness):
     """What a process of its own does with each member and seed: it leaves the stages."""
     against, _ = judging.judges(train, test, workdir)
 
     def meet(member, seed):
-        run = _Run(train, test, workdir, judging, against, known, wanted, (), 0, lambda line: None)
+        run = _Run(train, test, workdir, judging, against, known, wanted, pictured, 0, lambda line: None)
         run.meet(member, seed, attackers, robustness, None)
 
     return meet

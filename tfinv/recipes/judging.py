@@ -15,6 +15,7 @@ from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.evaluation.similarity import ssim
 from tfinv.inversion import InversionResult
+from tfinv.recipes.nearest import Nearest
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.schedule import Schedule
 
@@ -102,7 +103,9 @@ def arrays_of(found: InversionResult, classifier: Classifier) -> Found:
     }
 
 
-def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> Measurement:
+def measure_found(
+    found: Found, against: TrainingSet, keys: dict[str, Any], nearest: Nearest | None = None
+) -> Measurement:
     """The measures of reconstructions: images and starts in [0, 1], labels, confidence, steps, queries.
 
     Beside those of `measure`, "start_acc@1": how often an evaluator sees the class in what the attack began with.
@@ -111,6 +114,7 @@ def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> M
       found: the arrays.
       against: the training set, and the evaluators.
       keys: that the rows have in common.
+      nearest: adds its own.
     """
     also = {name: found[name] for name in ("confidence", "steps")}
     if found["queries"].any():
@@ -120,7 +124,7 @@ def measure_found(found: Found, against: TrainingSet, keys: dict[str, Any]) -> M
         Values("start_acc@1", judge.predict(judge.from_unit(found["starts"])).argmax(1) == labels, labels, name)
         for name, judge in against.evaluators.items()
     ]
-    return Measurement(measured.keys, (*measured.values, *begun))
+    return Measurement(measured.keys, (*measured.values, *begun, *(nearest.values() if nearest else ())))
 
 
 def measure_decoded(found: Found, test: Dataset, against: TrainingSet, keys: dict[str, Any]) -> Measurement:

@@ -9,24 +9,24 @@ import numpy as np
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.feature_space import features
-from tfinv.evaluation.neighbours import most_similar
 from tfinv.evaluation.reconstruction import TrainingSet
 from tfinv.inversion import InversionResult
 from tfinv.labels import order_in_class
+from tfinv.recipes.nearest import Nearest
 from tfinv.reporting import Figure
 from tfinv.reporting.course_log import write_course_images
 from tfinv.reporting.figures import class_grid, nearest_grid
 from tfinv.reporting.nearest import Ranked
 from tfinv.reporting.projector import Points, write_projector
 
-_CLASSES, _ROWS, _NEAREST = 40, 20, 4
+_CLASSES, _ROWS = 40, 20
 _AMONG = 1000  # training images in the projector
 
 
 def draw(
     images: np.ndarray,
     labels: np.ndarray,
-    classifier: Classifier,
+    nearest: Nearest | None,
     train: Dataset,
     against: TrainingSet,
     folder: str | os.PathLike,
@@ -39,8 +39,8 @@ def draw(
     Args:
       images: (n, H, W, C) reconstructions in [0, 1].
       labels: (n,) the class of each.
-      classifier: the victim, in whose last convolution nearness is judged, as in the seed; without features none is drawn.
-      train: the victim's training set.
+      nearest: training images of the victim, as it sees them; None for a victim without features, which has no such figure.
+      train: what the victim was trained on.
       against: the class means.
       folder: the workdir.
       name: of the files.
@@ -67,16 +67,13 @@ def draw(
     )
     # The first sample of each class before the second of any.
     order = np.argsort(order_in_class(labels), kind="stable")[:_ROWS]
-    if classifier.has_features:
-        nearest = most_similar(classifier, images[order], labels[order], train, k=_NEAREST)
-        ranked = [Ranked(similar.indices, similar.similarities) for similar in nearest]
-        caption = (
-            "All its training images, searched by cosine similarity of the attacked model's last convolutional output."
-        )
+    if nearest is not None:
+        ranked = [Ranked(s.indices[order], s.similarities[order]) for s in (nearest.anyone, nearest.own)]
         add(
             "nearest",
             "Nearest training images",
-            caption,
+            "All images that it was trained on, searched by cosine similarity of the attacked model's last convolutional output. "
+            f"{nearest.told()} This is the model's own view, which adversarial examples deceive.",
             nearest_grid,
             images[order],
             labels[order],
