@@ -14,7 +14,8 @@ from tfinv.inversion.descent import Descent
 class Projected(Descent):
     """Steepest descent inside a ball around the start; the defaults are the paper's for CIFAR-10.
 
-    The seed of the second system inverts with it; it shows most on adversarially trained models.
+    The seed of the second system inverts with it; it shows most on adversarially trained models. With these defaults the steps
+    lead to the edge of the ball at most; with more of them, or longer ones, it is the ball that ends the way.
 
     Attributes:
       eps: radius of the ball, on images in [0, 1].

@@ -74,7 +74,7 @@ def robust_or_private(
         test,
         workdir,
         members=members,
-        attackers=[_same_steps(a, same_classes) for a in chosen(attackers, attacks)],
+        attackers=[same_steps(a, same_classes) for a in chosen(attackers, attacks)],
         judging=judging,
         known=known_of(auxiliary, same_classes),
         defended=[m.label for m in members if m.label not in robust],
@@ -89,7 +89,7 @@ def robust_or_private(
     ).shown
 
 
-def _same_steps(attacker: Attacker, same_classes: bool) -> Attacker:
+def same_steps(attacker: Attacker, same_classes: bool) -> Attacker:
     """The budget of equal steps alone; projected gradient descent starts as published, from the Gaussian of each class."""
     if attacker.name == SEED_ATTACK and same_classes:
         return Attacker(SEED_ATTACK, Projected(), samples=attacker.samples)
