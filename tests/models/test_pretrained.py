@@ -3,11 +3,15 @@
 import importlib
 import pathlib
 
+import numpy as np
 import pytest
 
 from shipped import check_scores, check_whole
 from tfinv import datasets, models
+from tfinv.attacks import PGD
+from tfinv.classifier import Classifier
 from tfinv.errors import UserError
+from tfinv.evaluation.intervals import rate_interval
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMES = models.pretrained_names()
@@ -39,6 +43,13 @@ def test_what_ships_has_the_accuracy_of_its_card(name, full_data):
     test = datasets.load(card.dataset, "test", data_dir=full_data, image_size=shape)
     assert len(test) == card.clean.n
     check_scores(name, test)
+    # A weaker attack leaves more standing than the card's, and not much more.
+    classifier, some = Classifier.from_keras(models.pretrained(name)), test.take(200)
+    for score in card.robust:
+        result = PGD(eps=score.eps, norm=score.norm, steps=20)(classifier, some.images, some.labels)
+        stand = int(np.sum(~result.success))
+        assert rate_interval(stand, len(some))[1] > score.ci95[0]
+        assert stand / len(some) < score.accuracy + 0.15
 
 
 def test_what_ships_is_in_the_documentation():
