@@ -11,12 +11,13 @@ from tfinv.importing import load_classifier
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 SHAPE = (32, 32, 3)
-# Which range of pixels each takes: the last three rescale images themselves.
+# Which range of pixels each takes, of which three rescale images themselves, and how many channels reach the head.
 MODELS = {
     "MobileNetV2": ((-1, 1), CUT, 1280),
     "EfficientNetB0": ((0, 255), CUT, 1280),
     "ConvNeXtTiny": ((0, 255), CUT, 768),
     "MobileNetV3Small": ((0, 255), LAYER, 1024),
+    "DenseNet121": ((0, 1), CUT, 1024),
 }
 
 

@@ -19,7 +19,6 @@ from keras_models import (
     assert_same_logits,
     body,
     dense,
-    residual,
     sequential,
 )
 from tfinv.classifier import Classifier
@@ -102,9 +101,6 @@ def test_gradient_survives_saturation(kind):
 
 
 def test_feature_choices():
-    model = residual(dense())
-    main = keras.Model(model.inputs[0], model.get_layer("main2").output)
-    np.testing.assert_array_equal(Classifier.from_keras(model).features(IMAGES, pooled=False), main(IMAGES))
     named = Classifier.from_keras(sequential(dense()), features_layer="relu")
     assert named.features(IMAGES, pooled=False).shape == (11, 2, 2, 5)
     assert np.min(named.features(IMAGES)) >= 0
@@ -118,6 +114,49 @@ def test_feature_choices():
     assert Classifier.from_keras(outer, features_layer="first").features(IMAGES).shape == (11, 3)
     with pytest.raises(UserError, match=r"name of a layer: .*first.* Received: nothing"):
         Classifier.from_keras(outer, features_layer="nothing")
+
+
+def maps_behind(x, kind):
+    """What a network may do behind its last convolution, and how it is called where the map ends."""
+    last = keras.layers.Conv2D(5, 3, padding="same", name="last")
+    match kind:
+        case "plain":
+            x = keras.layers.ReLU(name="map")(keras.layers.BatchNormalization()(last(x)))
+        case "residual":
+            x = keras.layers.ReLU(name="map")(keras.layers.Add()([last(x), keras.layers.Conv2D(5, 1)(x)]))
+        case "residual, activation before":
+            x = keras.layers.Add()([last(keras.layers.ReLU()(x)), x])
+            x = keras.layers.Activation("elu", name="map")(keras.layers.LayerNormalization()(x))
+        case "dense":
+            x = keras.layers.Concatenate(name="map")([x, last(x)])
+        case "gated":
+            x = last(x)
+            gate = keras.layers.Conv2D(5, 1)(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+            x = keras.layers.Multiply(name="map")([x, keras.layers.Activation("sigmoid")(gate)])
+        case "a merge before":
+            x = keras.layers.Conv2D(2, 1, name="map")(keras.layers.Add()([last(x), x]))
+    return keras.layers.Dropout(0.5)(x)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(
+    "kind", ["plain", "residual", "residual, activation before", "dense", "gated", "a merge before"]
+)
+def test_features_are_what_the_network_goes_on_with(kind, inside):
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input(SHAPE)
+    maps = keras.Model(inputs, maps_behind(keras.layers.Conv2D(5, 3)(inputs), kind))
+    x = keras.layers.Flatten()(maps(inputs) if inside else maps.output)
+    model = keras.Model(inputs, dense()(x))
+    expected = keras.Model(inputs, maps.get_layer("map").output)(IMAGES)
+    np.testing.assert_array_equal(Classifier.from_keras(model).features(IMAGES, pooled=False), expected)
+
+
+def test_a_merge_without_a_convolution_is_no_map():
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(keras.layers.Multiply()([inputs, inputs]))
+    model = keras.Model(inputs, dense()(keras.layers.Dense(7)(x)))
+    assert Classifier.from_keras(model).features(IMAGES).shape == (11, 7)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -53,7 +53,7 @@ class Classifier(Predictor):
           model: takes (batch, H, W, C) images and gives (batch, K) logits or probabilities.
           bounds: the range of the pixels it takes; (0, 255) if it rescales them itself.
           outputs: "logits" or "probabilities" to say what it gives; None to find out.
-          features_layer: the layer whose output `features` gives; None for the last convolution.
+          features_layer: the layer whose output `features` gives; None for the last map, see `tfinv.features`.
 
         Raises:
           UserError: it is not a classifier of images with one softmax or linear head.

@@ -1,5 +1,12 @@
-"""Features of a Keras model: the last convolution, a named layer, or the input of the head."""
+"""Features of a Keras model: its last map, a named layer, or the input of the head.
 
+The last map is what the last convolution gives, or the addition or concatenation that its branch ends in, with the
+normalisation and the activation behind it. One branch of a residual or dense block would be but a part of what the network goes
+on with.
+"""
+
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -21,8 +28,8 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
     Args:
       model: a Keras model.
       input_shape: (H, W, C).
-      layer: the name of the layer whose output to take; None for the last convolution, or for the input of the
-        last layer with weights where there is none. A convolution that is itself that last layer gives scores and no features.
+      layer: the name of the layer whose output to take; None for the last map, or for the input of the last layer with weights
+        where there is no convolution. A convolution that is itself that last layer gives scores and no features.
 
     Returns:
       None if no layer is asked for and the model's layers cannot be seen.
@@ -48,12 +55,44 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
                 "Change features_layer= or --features_layer.",
             )
         return found
-    head = _head(graph)
     return (
-        _search(graph, lambda node: isinstance(node.operation, _CONVOLUTIONS) and node.operation is not head)
-        or _search(graph, _has_kernel, of_input=True)
-        or graphs.view(graph, graph.output)
+        _last_map(graph, _head(graph)) or _search(graph, _has_kernel, of_input=True) or graphs.view(graph, graph.output)
     )
+
+
+def _last_map(graph: graphs.Graph, head: Any) -> graphs.Function | None:
+    """The view of the last map before the head, nested models included; None without a convolution."""
+    before = list(itertools.takewhile(lambda node: node.operation is not head, graphs.nodes_by_level(graph)))
+    for i, node in reversed(list(enumerate(before))):
+        if _is_convolution(node) or (_is_merge(node) and any(map(_convolves, before[:i]))):
+            return graphs.view(graph, _settled(node.output, before[i + 1 :]))
+        inside = _inside(node)
+        found = inside and _last_map(inside, head)
+        if found:
+            return graphs.chain(graphs.view(graph, node.parents[0]), found)
+    return None
+
+
+def _settled(tensor: graphs.KerasTensor, later: Sequence[graphs.Node]) -> graphs.KerasTensor:
+    """The tensor after the normalisation and activation that follow it: whatever has one input, no kernel, and leaves its shape."""
+    for node in later:
+        follows = len(node.parents) == 1 and node.parents[0] is tensor and node.output.shape == tensor.shape
+        if follows and not _is_model(node) and not _has_kernel(node) and "Pooling" not in type(node.operation).__name__:
+            tensor = node.output
+    return tensor
+
+
+def _is_convolution(node: graphs.Node) -> bool:
+    return isinstance(node.operation, _CONVOLUTIONS)
+
+
+def _is_merge(node: graphs.Node) -> bool:
+    return len(node.parents) > 1 and len(node.output.shape) == 4 and not _is_model(node)
+
+
+def _convolves(node: graphs.Node) -> bool:
+    inside = _inside(node)
+    return _is_convolution(node) or (inside is not None and any(map(_convolves, graphs.nodes_by_level(inside))))
 
 
 def _has_kernel(node: graphs.Node) -> bool:

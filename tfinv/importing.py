@@ -44,7 +44,7 @@ def load_classifier(
       path: the file or folder.
       bounds: the range of the pixels the model takes; (0, 255) if it rescales them itself.
       outputs: "logits" or "probabilities" to say what it gives; None to find out.
-      features_layer: the layer whose output `features` gives; None for the last convolution. Keras files only.
+      features_layer: the layer whose output `features` gives; None for the last map, see `tfinv.features`. Keras files only.
       allow_unsafe_deserialization: whether to run code that the file carries.
       custom_objects: the layers and functions of your own that a Keras file names.
 

@@ -81,7 +81,7 @@ class Predictor:
           pooled: whether to average 4-D features over height and width.
 
         Returns:
-          The output of the last convolution, or of the layer chosen when the classifier was made, or else
+          The last convolutional map, or the output of the layer chosen when the classifier was made, or else
           the input of the head; float32, (batch, c) if pooled, else in the layer's own shape.
 
         Raises:

@@ -14,7 +14,7 @@ def features(evaluator: Classifier, images: np.ndarray, *, pooled: bool = True, 
     direction, 1.41 is unrelated. A product of two is the cosine of the angle between them.
 
     Args:
-      evaluator: a classifier with features: the output of the last convolution, unless it was made otherwise.
+      evaluator: a classifier with features: its last convolutional map, unless it was made otherwise.
       images: (n, H, W, C) in [0, 1].
       pooled: whether to average over height and width, or to keep every place.
       batch_size: images a call.

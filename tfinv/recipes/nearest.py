@@ -21,7 +21,7 @@ _K = 4
 class Nearest:
     """What was found for n reconstructions, for what each began with, and for held-out images.
 
-    Nearness is the cosine of the last convolutional outputs of the attacked model. So it is that model's own view, which an
+    Nearness is the cosine of the last convolutional maps of the attacked model. So it is that model's own view, which an
     adversarial example deceives as it deceives the classifier.
 
     Attributes:

@@ -72,7 +72,7 @@ def draw(
         add(
             "nearest",
             "Nearest training images",
-            "All images that it was trained on, searched by cosine similarity of the attacked model's last convolutional output. "
+            "All images that it was trained on, searched by cosine similarity of the attacked model's last convolutional map. "
             f"{nearest.told()} This is the model's own view, which adversarial examples deceive.",
             nearest_grid,
             images[order],
