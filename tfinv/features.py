@@ -1,11 +1,11 @@
 """Features of a Keras model: its last map, a named layer, or the input of the head.
 
-The last map is what the last convolution gives, or the addition or concatenation that its branch ends in, with the
+The last map is what the last convolution gives, or the addition, concatenation or gate that its branch ends in, with the
 normalisation and the activation behind it. One branch of a residual or dense block would be but a part of what the network goes
 on with.
 """
 
-import itertools
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +20,8 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
+# By name, which layers and operations share: `keras.layers.Add()([x, y])` and `x + y`.
+_MERGES = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
 def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | None = None) -> graphs.Function | None:
@@ -62,37 +64,58 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
 
 def _last_map(graph: graphs.Graph, head: Any) -> graphs.Function | None:
     """The view of the last map before the head, nested models included; None without a convolution."""
-    before = list(itertools.takewhile(lambda node: node.operation is not head, graphs.nodes_by_level(graph)))
-    for i, node in reversed(list(enumerate(before))):
-        if _is_convolution(node) or (_is_merge(node) and any(map(_convolves, before[:i]))):
-            return graphs.view(graph, _settled(node.output, before[i + 1 :]))
-        inside = _inside(node)
-        found = inside and _last_map(inside, head)
-        if found:
-            return graphs.chain(graphs.view(graph, node.parents[0]), found)
-    return None
+    path = _path(graph, head)
+    return functools.reduce(graphs.chain, (graphs.view(*step) for step in path)) if path else None
+
+
+def _path(graph: graphs.Graph, head: Any) -> list[tuple[graphs.Graph, graphs.KerasTensor]]:
+    """Where the last map is: of each graph on the way into nested models the tensor that goes in, and in the last the map."""
+    nodes = graphs.nodes_by_level(graph)
+    end = max((i for i, node in enumerate(nodes) if node.operation is head or _holds(node, head)), default=len(nodes))
+    for i in reversed(range(min(end + 1, len(nodes)))):
+        node, inside = nodes[i], _inside(nodes[i])
+        if inside and (way := _path(inside, head)):
+            # What follows the nested model may still belong to the map that it gives.
+            whole = len(way) == 1 and way[0][1] is inside.output and i < end
+            settled = _settled(node.output, nodes[i + 1 : end]) if whole else node.output
+            return [(graph, settled)] if settled is not node.output else [(graph, node.parents[0]), *way]
+        if i < end and node.operation is not head and (_is_convolution(node) or _is_merge(node, nodes[:i])):
+            return [(graph, _settled(node.output, nodes[i + 1 : end]))]
+    return []
 
 
 def _settled(tensor: graphs.KerasTensor, later: Sequence[graphs.Node]) -> graphs.KerasTensor:
-    """The tensor after the normalisation and activation that follow it: whatever has one input, no kernel, and leaves its shape."""
-    for node in later:
-        follows = len(node.parents) == 1 and node.parents[0] is tensor and node.output.shape == tensor.shape
-        if follows and not _is_model(node) and not _has_kernel(node) and "Pooling" not in type(node.operation).__name__:
-            tensor = node.output
-    return tensor
+    """The tensor after the normalisation and activation that follow it: what alone takes it, has no kernel and leaves its shape."""
+    takers = [node for node in later if any(parent is tensor for parent in node.parents)]
+    if len(takers) != 1 or len(takers[0].parents) != 1 or takers[0].output.shape != tensor.shape:
+        return tensor
+    (node,) = takers
+    if _is_model(node) or _has_kernel(node) or "Pooling" in type(node.operation).__name__:
+        return tensor
+    return _settled(node.output, later)
 
 
 def _is_convolution(node: graphs.Node) -> bool:
     return isinstance(node.operation, _CONVOLUTIONS)
 
 
-def _is_merge(node: graphs.Node) -> bool:
-    return len(node.parents) > 1 and len(node.output.shape) == 4 and not _is_model(node)
+def _is_merge(node: graphs.Node, before: Sequence[graphs.Node]) -> bool:
+    """Whether branches meet in it that are maps: as high and wide as what some convolution before it gives."""
+    if type(node.operation).__name__ not in _MERGES or len(node.parents) < 2 or len(node.output.shape) != 4:
+        return False
+    return any(_convolves(earlier) and earlier.output.shape[1:3] == node.output.shape[1:3] for earlier in before)
 
 
 def _convolves(node: graphs.Node) -> bool:
     inside = _inside(node)
     return _is_convolution(node) or (inside is not None and any(map(_convolves, graphs.nodes_by_level(inside))))
+
+
+def _holds(node: graphs.Node, operation: Any) -> bool:
+    inside = _inside(node)
+    return inside is not None and any(
+        n.operation is operation or _holds(n, operation) for n in graphs.nodes_by_level(inside)
+    )
 
 
 def _has_kernel(node: graphs.Node) -> bool:

@@ -3,16 +3,23 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
+from tfinv.datasets import Dataset
+from tfinv.recipes.defended import is_robust
 from tfinv.training import augmentation
+from tfinv.training.defence import Defence
 from tfinv.training.optimizers import OPTIMIZERS
 from tfinv.training.precision import PRECISIONS
 from tfinv.training.rates import RATE_SCHEDULES
 from tfinv.training.schedule import Schedule
 from tfinv_cli import flags
 
+_FEWEST = 100  # images that tell one epoch from another
+
 
 def made(default: Schedule | None) -> tuple[flags.Define, ...]:
-    """The flags with these defaults, or without any for a command whose settings have their own."""
+    """The flags with these defaults but for --validation, or without any for a command whose settings have their own."""
 
     def of(name: str) -> Any:
         return None if default is None else getattr(default, name)
@@ -63,8 +70,8 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
             "validation",
             None,
             "Keep the last so many training images out of the training, and save the weights of the epoch that is best on them: "
-            "in robust accuracy if an attack is known, else in accuracy. Unless given, tfinv train keeps a tenth for robust "
-            "trainings, 1000 at most, and none for others.",
+            "in robust accuracy if an attack is known, else in accuracy. Unless given, tfinv train keeps a tenth of at least 1000 "
+            "images for robust trainings, 1000 at most, and none for others.",
         ),
         flags.text(
             "validation_attack",
@@ -79,10 +86,25 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
 FLAGS = made(Schedule())
 
 
-def schedule(values: Any) -> Schedule:
+def schedule(values: Any, usual: int = 0) -> Schedule:
     """The schedule of the parsed flags.
+
+    Args:
+      values: the flags.
+      usual: how many images to hold out unless --validation says it.
 
     Raises:
       UserError: values that a schedule refuses.
     """
-    return Schedule(**{field.name: getattr(values, field.name) for field in dataclasses.fields(Schedule)})
+    given = {field.name: getattr(values, field.name) for field in dataclasses.fields(Schedule)}
+    return Schedule(**given | {"validation": usual if values.validation is None else values.validation})
+
+
+def usual_validation(defence: Defence, train: Dataset) -> int:
+    """How many training images to hold out where nothing is said: a robust training can fail unseen, others hardly.
+
+    None where they would be too few to tell, or all there are of a class.
+    """
+    held_out = min(1000, len(train) // 10)
+    left, every = (len(np.unique(labels)) for labels in (train.labels[: len(train) - held_out], train.labels))
+    return held_out if is_robust(defence) and held_out >= _FEWEST and left == every else 0

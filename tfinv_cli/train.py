@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfinv.evaluation.training_checks import no_collapse
-from tfinv.recipes.defended import is_robust, train_defended, usual_validation
+from tfinv.recipes.defended import is_robust, train_defended
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.training import defences, distribution
@@ -15,17 +15,22 @@ from tfinv_cli import command, finish, flags, optimising, victim
 
 def _run(values: Any, _: list[str]) -> None:
     begin, defence = time.perf_counter(), defences.defence(values.defense)
+    schedule = optimising.schedule(values, usual=1)  # what it refuses is known before anything is loaded
+    if values.distribution == "multi_worker" and not values.resume:
+        raise command.UsageError(
+            "Expected --resume with --distribution=multi_worker. Received: --noresume. Change --workdir."
+        )
     strategy = distribution.strategy(values.distribution)  # before TensorFlow does anything, such as resize images
     chief = distribution.is_chief(strategy)
     train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
-    if values.validation is None:
-        values.validation = usual_validation(defence, len(train))
-    config, schedule = command.resolved(values), optimising.schedule(values)
+    schedule = optimising.schedule(values, optimising.usual_validation(defence, train))
+    count = len(schedule.split(train)[0])
+    config = command.resolved(values) | {"validation": schedule.validation}
     name, network = values.defense, schedule.architecture
     kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
     workdir = Workdir(values.workdir, kept | contents, writes=chief, resume=values.resume)
-    finish.say(f"training {network} ({name}) on {len(schedule.split(train)[0])} images of {train.name}")
+    finish.say(f"training {network} ({name}) on {count} images of {train.name}")
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)

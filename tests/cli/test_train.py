@@ -4,8 +4,11 @@ import dataclasses
 
 import keras
 import numpy as np
+import pytest
 
+from tfinv.datasets import Dataset
 from tfinv.reporting import Results
+from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 from tfinv_cli import command, main, optimising, train
 
@@ -39,16 +42,36 @@ def test_the_best_epoch_and_the_check_are_reported(tmp_path):
 
 
 def test_a_robust_training_is_watched_unless_told_otherwise(tmp_path):
-    args = ["train", "--dataset=mnist5k", "--limit=120", "--architecture=mlp(units=8)", "--epochs=1"]
-    for flag, held_out in (("--defense=trades(eps=.1,steps=1)+reversal", 12), ("--defense=reversal", None)):
-        assert main.main([*args, flag, "--workdir", str(tmp_path / flag)]) == 0
-        results = Results.read(tmp_path / flag)
+    args = ["train", "--dataset=mnist5k", "--architecture=mlp(units=8)", "--epochs=1"]
+    watched, usual = "--defense=trades(eps=.1,steps=1)+reversal", "--defense=reversal"
+    # Of fewer than a thousand images a tenth tells nothing.
+    for flag, limit, held_out in ((watched, 1040, 104), (watched, 990, None), (usual, 1040, None)):
+        folder = tmp_path / f"{flag}{limit}"
+        assert main.main([*args, flag, f"--limit={limit}", "--workdir", str(folder)]) == 0
+        results = Results.read(folder)
         found = {row["metric"]: row for row in results.rows}
         assert found.get("best_epoch_robust_accuracy", {}).get("n") == held_out
         assert results.config["validation"] == (held_out or 0)
-        assert [c.passed for c in results.checks] == [True] * bool(held_out)
-    assert main.main([*args, "--defense=fast", "--validation=0", "--workdir", str(tmp_path / "not")]) == 0
+        assert [c.passed for c in results.checks] == {watched: [True if held_out else None], usual: []}[flag]
+    not_watched = [*args, "--defense=fast", "--limit=1040", "--validation=0", "--workdir", str(tmp_path / "not")]
+    assert main.main(not_watched) == 0
     assert [c.passed for c in Results.read(tmp_path / "not").checks] == [None]
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "expected"), [(30000, 10, 1000), (1100, 10, 110), (1100, 1100, 0), (900, 10, 0)]
+)
+def test_how_many_images_a_robust_training_holds_out(n, classes, expected):
+    labels = np.arange(n) % classes
+    train = Dataset("d", "train", np.zeros((n, 1, 1, 1), np.float32), labels, tuple(map(str, range(classes))))
+    assert optimising.usual_validation(defence("fast+reversal"), train) == expected
+    assert optimising.usual_validation(defence("bido"), train) == 0
+
+
+def test_several_workers_go_on_together(tmp_path, capsys):
+    given = ["train", "--distribution=multi_worker", "--noresume", f"--workdir={tmp_path}"]
+    assert main.main(given) == 2
+    assert "Expected --resume" in capsys.readouterr().err
 
 
 def test_however_a_text_form_is_written_it_is_kept_as_one():

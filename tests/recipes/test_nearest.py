@@ -6,6 +6,7 @@ import pytest
 
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.recipes import nearest as nearest_module
 from tfinv.recipes.nearest import Nearest, search
 
 # An image has one bright pixel of four; its place is the class but for the last, which is of class 0 and looks like class 2.
@@ -39,6 +40,8 @@ def test_the_nearest_of_any_class_and_of_the_own(victim):
         Dataset("d", "test", bright([1, 1, 0, 2], 0.3), np.array([1, 0, 0, 1]), NAMES),
     )
     nearest = search(found([0, 1, 2], [3, 1, 1], [0, 1, 0]), victim, trained, held_out)
+    # The first of each class before the second of any.
+    assert nearest.rows.tolist() == [0, 1, 2]
     assert nearest.anyone.indices[:, 0].tolist() == [0, 1, 2]
     assert nearest.own.indices.tolist() == [[0, 4, -1, -1], [1, -1, -1, -1], [4, 0, -1, -1]]
     values = {v.measure: v for v in nearest.values()}
@@ -51,9 +54,19 @@ def test_the_nearest_of_any_class_and_of_the_own(victim):
     assert nearest.told() == f"The nearest is of the intended class for {shares}."
 
 
-def test_it_is_kept_as_arrays(victim, tmp_path):
+def test_of_many_the_first_of_each_class(victim, monkeypatch):
+    monkeypatch.setattr(nearest_module, "_MOST", 2)
     trained = Dataset("d", "train", bright(PLACES), LABELS, NAMES)
-    nearest = search(found([0, 1], [3, 1], [0, 1]), victim, trained, trained.subset(np.array([2])))
+    nearest = search(found([0, 3, 1], [0, 1, 2], [0, 0, 1]), victim, trained, trained)
+    assert nearest.rows.tolist() == [0, 2]
+    assert nearest.labels.tolist() == [0, 1]
+    assert nearest.anyone.indices[:, 0].tolist() == [0, 1]
+    assert nearest.starts.tolist() == [0, 2]
+
+
+def test_it_is_kept_as_arrays_and_a_training_image_is_not_held_out(victim, tmp_path):
+    trained = Dataset("d", "train", bright(PLACES), LABELS, NAMES)
+    nearest = search(found([0, 1], [3, 1], [0, 1]), victim, trained, trained.subset(np.array([0, 1])))
     np.savez(tmp_path / "n.npz", **nearest.to_arrays())
     with np.load(tmp_path / "n.npz") as stored:
         again = Nearest.from_arrays(dict(stored))

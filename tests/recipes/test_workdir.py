@@ -21,6 +21,13 @@ def test_a_finished_stage_is_not_computed_again(tmp_path):
     np.testing.assert_array_equal(again.model("net", lambda folder: never()).get_weights()[0], model.get_weights()[0])
 
 
+def test_a_folder_of_another_format_is_refused(tmp_path, monkeypatch):
+    Workdir(tmp_path, {})
+    monkeypatch.setattr("tfinv.recipes.workdir._FORMAT", 99)
+    with pytest.raises(UserError, match="99 now"):
+        Workdir(tmp_path, {})
+
+
 def test_a_begun_folder_is_refused_where_it_is_not_to_be_resumed(tmp_path):
     Workdir(tmp_path / "a", {}, resume=False)
     with pytest.raises(UserError, match=r"--noresume\. Received: .*a\. Change --workdir"):

@@ -99,6 +99,9 @@ def test_eps_is_the_fields_in_each_norm(name):
     assert defence(name).radius == pytest.approx(8 / 255)
     assert defence(f"{name}(norm=l2)").radius == pytest.approx(128 / 255)
     assert defence(f"{name}(eps=.1,norm=l2)").radius == 0.1
+    assert (
+        defence(f"{name}(eps=128/255,norm=l2)") == defence(f"{name}(norm=l2)") != defence(f"{name}(eps=8/255,norm=l2)")
+    )
     model, _ = training_of(f"{name}(norm=l2)")
     moved = next(x for x in model.prepare(*BATCH) if np.ptp(x - BATCH[0]) > 0)
     lengths = np.linalg.norm((moved - BATCH[0]).numpy().reshape(len(moved), -1), axis=1)

@@ -23,12 +23,12 @@ def threshold(training, at):
     training.classifier.set_weights([kernel, np.array([0, -at], np.float32)])
 
 
-def make(**kwargs):
+def make(data=DATA, **kwargs):
     network = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     training = ClassifierTraining(network)
     training.compile()
     training.stop_training = False
-    watch = Watch(DATA, **kwargs)
+    watch = Watch(data, **kwargs)
     watch.set_model(training)
     watch.set_params({"epochs": 9})
     return training, watch
@@ -104,28 +104,33 @@ BEST = Epoch(3, 0.8, 0.45, 0.5)
     [(0.0, 0.9, True), (0.24, 0.5, True), (0.26, 0.9, False), (0.0, 0.49, False), (math.nan, math.nan, False)],
 )
 def test_collapse_is_a_fall_under_several_steps_but_not_under_one(robust, single, expected):
-    assert collapsed(BEST, Epoch(4, 0.85, robust, single), 20) is expected
+    assert collapsed(BEST, Epoch(4, 0.85, robust, single), 1000, 0.1) is expected
 
 
 @pytest.mark.parametrize(
-    ("robust", "single", "n", "expected"),
+    ("robust", "single", "n", "guess", "expected"),
     [
-        (0.0, 0.3, 1000, True),
-        (0.059, 0.3, 1000, True),  # less than half
-        (0.061, 0.3, 1000, False),
-        (0.0, 0.19, 1000, False),  # weaker under one step, too
-        (0.0, 0.3, 20, False),  # two of twenty images and none: chance
-        (math.nan, math.nan, 1000, False),
+        (0.0, 0.3, 1000, 0.02, True),
+        (0.059, 0.3, 1000, 0.02, True),  # less than half
+        (0.061, 0.3, 1000, 0.02, False),
+        (0.0, 0.19, 1000, 0.02, False),  # weaker under one step, too
+        (0.0, 0.3, 20, 0.02, False),  # two of twenty images and none: chance
+        (0.0, 0.3, 1000, 0.12, False),  # no more than who always says the same
+        (math.nan, math.nan, 1000, 0.02, False),
     ],
 )
-def test_what_withstood_little_collapses_by_half_of_it(robust, single, n, expected):
-    assert collapsed(Epoch(3, 0.5, 0.12, 0.2), Epoch(4, 0.6, robust, single), n) is expected
+def test_what_withstood_little_collapses_by_half_of_it(robust, single, n, guess, expected):
+    assert collapsed(Epoch(3, 0.5, 0.12, 0.2), Epoch(4, 0.6, robust, single), n, guess) is expected
+
+
+def test_chance_is_no_collapse_of_what_withstood_much():
+    assert not collapsed(Epoch(3, 0.8, 0.5, 0.5), Epoch(4, 0.85, 0.25, 0.5), 12, 0.1)
 
 
 def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
     path = tmp_path / "best.npz"
-    training, watch = make(attack=PGD(eps=0.1), path=path)
-    course = [Epoch(0, 0.5, 0.3, 0.4), Epoch(1, 0.6, 0.4, 0.45), Epoch(2, 0.7, 0.35, 0.6), Epoch(3, 0.8, 0.1, 0.9)]
+    training, watch = make(DATA.subset(np.arange(400) % 4), attack=PGD(eps=0.1), path=path)
+    course = [Epoch(0, 0.9, 0.6, 0.7), Epoch(1, 0.9, 0.8, 0.8), Epoch(2, 0.9, 0.7, 0.85), Epoch(3, 0.9, 0.5, 0.9)]
     monkeypatch.setattr(watch, "measure", lambda epoch: course[epoch])
     for epoch in range(4):
         assert not training.stop_training

@@ -24,6 +24,12 @@ def image_hashes(images: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest() for image in levels]
 
 
+def are_copies(given: Dataset, training: Dataset) -> np.ndarray:
+    """(n,) which of the n given images are training images."""
+    known = set(_hashes_of(training))
+    return np.array([h in known for h in _hashes_of(given)], bool)
+
+
 def without_copies(given: Dataset, training: Dataset) -> Dataset:
     """Those of the images that are no training images too; all of them if none is, for then `no_training_data_used` must say so.
 
@@ -31,8 +37,7 @@ def without_copies(given: Dataset, training: Dataset) -> Dataset:
       given: what an attacker is to be given.
       training: the victim's training set.
     """
-    known = set(_hashes_of(training))
-    kept = np.array([h not in known for h in _hashes_of(given)])
+    kept = ~are_copies(given, training)
     return given.subset(kept) if kept.any() else given
 
 

@@ -200,7 +200,7 @@ class _Victim:
     seed: int
     model: keras.Model
     classifier: Classifier
-    trained: Dataset
+    images: Dataset
 
 
 @dataclasses.dataclass
@@ -272,8 +272,8 @@ class _Run:
             self.sound.append((f"{member.label} (seed {seed})", no_collapse(rows)))
         if member.compared:
             self.accuracies.setdefault(member.label, []).append(rows[0]["value"])
-        trained, _ = member.schedule.split(self.train_data)
-        return _Victim(member.label, seed, model, Classifier.from_keras(model), trained)
+        images, _ = member.schedule.split(self.train_data)
+        return _Victim(member.label, seed, model, Classifier.from_keras(model), images)
 
     def attack(self, victim: _Victim, robustness: Robustness) -> None:
         self.progress(f"{victim.label}, seed {victim.seed}: attacking")
@@ -305,7 +305,7 @@ class _Run:
                     found["images"],
                     found["labels"],
                     nearest,
-                    victim.trained,
+                    victim.images,
                     self.against,
                     self.workdir.path,
                     name=f"{attacker.name}-{budget}-{victim.label}",
@@ -326,7 +326,7 @@ class _Run:
 
     def _nearest(self, stage, victim, found):
         def made():
-            return search(found, victim.classifier, victim.trained, self.test).to_arrays()
+            return search(found, victim.classifier, victim.images, self.test).to_arrays()
 
         return Nearest.from_arrays(self.workdir.arrays(f"nearest-{stage}", made))
 

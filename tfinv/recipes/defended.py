@@ -172,11 +172,6 @@ def is_robust(defence: Defence) -> bool:
     return isinstance(recipe_of(defence), Robust)
 
 
-def usual_validation(defence: Defence, n: int) -> int:
-    """How many of n training images to hold out where nothing else is said: a robust training can fail unseen, others hardly."""
-    return min(1000, n // 10) if is_robust(defence) else 0
-
-
 def watched(record: Record, n: int) -> list[dict[str, Any]]:
     """Rows of the best epoch, counted from 1, and of the one that ended the training by its collapse; n images each."""
     rows: list[dict[str, Any]] = []

@@ -11,10 +11,12 @@ from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.measurement import Values
 from tfinv.evaluation.neighbours import Similar, most_similar
+from tfinv.evaluation.provenance import are_copies
 from tfinv.labels import order_in_class
 
 Arrays = dict[str, np.ndarray]
 _K = 4
+_MOST = 1000  # reconstructions: their features are held at once, unpooled
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class Nearest:
     adversarial example deceives as it deceives the classifier.
 
     Attributes:
-      labels: (n,) the class of each reconstruction.
+      rows: (n,) which of the reconstructions were searched for, the first sample of each class before the second of any.
+      labels: (n,) the class of each.
       anyone: the training images nearest to each.
       own: those of its own class.
       starts: (n,) the class of the training image nearest to what each began with.
@@ -33,6 +36,7 @@ class Nearest:
       held_out_labels: (m,) the classes of those.
     """
 
+    rows: np.ndarray
     labels: np.ndarray
     anyone: Similar
     own: Similar
@@ -42,20 +46,17 @@ class Nearest:
 
     def values(self) -> tuple[Values, ...]:
         """How often the nearest training image is of the class, of the reconstructions and of what to compare them with."""
-        name = "nearest_is_of_class"
-        values = [
-            Values(name, self.anyone.classes[:, 0] == self.labels, self.labels),
-            Values(f"start_{name}", self.starts == self.labels, self.labels),
-        ]
-        if len(self.held_out):
-            held_out = self.held_out == self.held_out_labels
-            values.append(Values(f"held_out_{name}", held_out, self.held_out_labels))
-        return tuple(values)
+        found = {
+            "nearest_is_of_class": (self.anyone.classes[:, 0], self.labels),
+            "start_nearest_is_of_class": (self.starts, self.labels),
+            "held_out_nearest_is_of_class": (self.held_out, self.held_out_labels),
+        }
+        return tuple(Values(name, near == labels, labels) for name, (near, labels) in found.items() if len(labels))
 
     def told(self) -> str:
         """The values as a sentence."""
-        whose = ("the reconstructions", "what they began with", "held-out images")
-        shares = [f"{100 * v.values.mean():.0f} % of {of}" for v, of in zip(self.values(), whose, strict=False)]
+        whose = {"nearest": "the reconstructions", "start": "what they began with", "held": "held-out images"}
+        shares = [f"{100 * v.values.mean():.0f} % of {whose[v.measure.split('_')[0]]}" for v in self.values()]
         return f"The nearest is of the intended class for {', '.join(shares)}."
 
     def to_arrays(self) -> Arrays:
@@ -68,29 +69,30 @@ class Nearest:
         """What `to_arrays` made."""
         fields = [f.name for f in dataclasses.fields(Similar)]
         anyone, own = (Similar(*(arrays[f"{name}_{f}"] for f in fields)) for name in ("anyone", "own"))
-        return cls(arrays["labels"], anyone, own, arrays["starts"], arrays["held_out"], arrays["held_out_labels"])
+        plain = (arrays[name] for name in ("starts", "held_out", "held_out_labels"))
+        return cls(arrays["rows"], arrays["labels"], anyone, own, *plain)
 
 
 def search(found: Arrays, classifier: Classifier, trained: Dataset, held_out: Dataset) -> Nearest:
     """Searches all images that the attacked model was trained on; see `most_similar`.
 
     Args:
-      found: "images" and "starts" (n, H, W, C) in [0, 1], and "labels".
+      found: "images" and "starts" (n, H, W, C) in [0, 1], and "labels"; of more than a thousand the first.
       classifier: the attacked model, which has features.
       trained: what it was trained on.
-      held_out: what it was not; of each class of `labels` as many as it has there, the first.
+      held_out: what it was not; of each class as many as of the reconstructions, the first that are not in `trained`, too.
     """
-    labels = found["labels"]
-    wanted = np.array([np.sum(labels == label) for label in held_out.labels])
-    rows = np.flatnonzero(order_in_class(held_out.labels) < wanted)
-    images = np.concatenate([found["images"], found["starts"], held_out.images[rows]])
-    anyone, own = most_similar(
-        classifier, images, np.concatenate([labels, labels, held_out.labels[rows]]), trained, k=_K
-    )
-    n, nearest = len(labels), anyone.classes[:, 0]
-    return Nearest(
-        labels, _first(anyone, n), _first(own, n), nearest[n : 2 * n], nearest[2 * n :], held_out.labels[rows]
-    )
+    rows = np.argsort(order_in_class(found["labels"]), kind="stable")[:_MOST]
+    labels = found["labels"][rows]
+    real = np.flatnonzero(~are_copies(held_out, trained))
+    classes = held_out.labels[real]
+    chosen = order_in_class(classes) < np.array([np.sum(labels == label) for label in classes])
+    real, classes = real[chosen], classes[chosen]
+    images = np.concatenate([found["images"][rows], found["starts"][rows], held_out.images_at(real)])
+    anyone, own = most_similar(classifier, images, np.concatenate([labels, labels, classes]), trained, k=_K)
+    n, nearest = len(rows), anyone.classes[:, 0]
+    starts, others = nearest[n : 2 * n], nearest[2 * n :]
+    return Nearest(rows, labels, _first(anyone, n), _first(own, n), starts, others, classes)
 
 
 def _first(similar: Similar, n: int) -> Similar:

@@ -11,7 +11,6 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.feature_space import features
 from tfinv.evaluation.reconstruction import TrainingSet
 from tfinv.inversion import InversionResult
-from tfinv.labels import order_in_class
 from tfinv.recipes.nearest import Nearest
 from tfinv.reporting import Figure
 from tfinv.reporting.course_log import write_course_images
@@ -65,14 +64,13 @@ def draw(
         against.class_means,
         train.class_names,
     )
-    # The first sample of each class before the second of any.
-    order = np.argsort(order_in_class(labels), kind="stable")[:_ROWS]
     if nearest is not None:
-        ranked = [Ranked(s.indices[order], s.similarities[order]) for s in (nearest.anyone, nearest.own)]
+        order = nearest.rows[:_ROWS]
+        ranked = [Ranked(s.indices[:_ROWS], s.similarities[:_ROWS]) for s in (nearest.anyone, nearest.own)]
         add(
             "nearest",
             "Nearest training images",
-            "All images that it was trained on, searched by cosine similarity of the attacked model's last convolutional map. "
+            "All its training images, searched by cosine similarity of the attacked model's features. "
             f"{nearest.told()} This is the model's own view, which adversarial examples deceive.",
             nearest_grid,
             images[order],

@@ -47,7 +47,7 @@ def robust_or_private(
     """Trains, attacks, inverts and draws; see `comparison.compare`.
 
     The figures are the source's: reconstructions of all models side by side, different samples of one class, and the training
-    images nearest to each reconstruction in the last convolution of the attacked model, of its own class among them.
+    images nearest to each reconstruction in the last convolutional map of the attacked model, of its own class among them.
 
     Args:
       train: the victims' training split.

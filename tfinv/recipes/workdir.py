@@ -13,6 +13,8 @@ from tfinv.errors import expected
 from tfinv.training.backup import trained_once
 
 _CONFIG = "config.json"
+# Goes up when what a stage holds comes to mean something else: figures of two meanings don't belong in one report.
+_FORMAT = 2
 
 
 class Workdir:
@@ -30,6 +32,7 @@ class Workdir:
 
     def __init__(self, path: str | os.PathLike, config: dict[str, Any], *, writes: bool = True, resume: bool = True):
         self.path, self.writes = pathlib.Path(path), writes
+        config = {"workdir_format": _FORMAT, **config}
         kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")

@@ -21,7 +21,7 @@ class Robust(Defence):
 
     Attributes:
       STEP: a step's size over eps, where none is given.
-      eps: radius, of images in [0, 1]; None is the field's for CIFAR-10, 8/255 in L-inf and 128/255 in L2.
+      eps: radius, of images in [0, 1]; None, as which it is kept, is the field's for CIFAR-10: 8/255 in L-inf, 128/255 in L2.
       norm: "linf" or "l2".
       ramp: share of the training over which eps, and the step with it, rises from 0; large radii need it.
       step_size: of a step, in the same norm; None is `STEP` times eps.
@@ -41,6 +41,8 @@ class Robust(Defence):
     def __post_init__(self):
         if self.norm not in _EPS:
             raise expected(f"a norm of {self.NAME} among {', '.join(_EPS)}", repr(self.norm), "Change --defense.")
+        if self.eps == _EPS[self.norm]:
+            object.__setattr__(self, "eps", None)
         if self.eps is not None:
             # An image's L2 norm is the root of its number of pixels at most.
             check_range(self, 0.0, 1.0 if self.norm == "linf" else math.inf, "eps")
