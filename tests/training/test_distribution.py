@@ -132,6 +132,17 @@ def test_all_together_go_on(broken_off, tmp_path):
         np.testing.assert_allclose(np.load(tmp_path / f"{worker}-adversarial.npy"), alone("adversarial"), atol=1e-5)
 
 
+def test_they_go_on_as_well_if_it_was_the_chief_that_was_killed(tmp_path):
+    chief, other = workers([*SCRIPT, tmp_path, "adversarial:3"], [*SCRIPT, tmp_path, "adversarial"])
+    assert chief[0] == -9
+    assert other[0] != 0
+    for code, said, errors in workers(*[[*SCRIPT, tmp_path, "adversarial"]] * 2):
+        assert code == 0, errors
+        assert said.splitlines() == ["epoch 1", "epoch 2"]
+    for worker in range(2):
+        np.testing.assert_allclose(np.load(tmp_path / f"{worker}-adversarial.npy"), alone("adversarial"), atol=1e-5)
+
+
 def test_one_process_goes_on_where_two_were(broken_off, tmp_path):
     shutil.copytree(broken_off[0], tmp_path, dirs_exist_ok=True)
     epochs = []
