@@ -36,13 +36,13 @@ class Workdir:
         kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
-        if kept.exists() and writes and not resume:
-            raise expected(
-                "a --workdir that no run has begun, with --noresume",
-                self.path,
-                "Change --workdir, remove that folder, or leave out --noresume.",
-            )
         if kept.exists():
+            if writes and not resume:
+                raise expected(
+                    "a --workdir that no run has begun, with --noresume",
+                    self.path,
+                    "Change --workdir, remove that folder, or leave out --noresume.",
+                )
             old = files.read_json(kept)
             different = sorted(k for k in {*old, *config} if old.get(k) != config.get(k))
             if different:
