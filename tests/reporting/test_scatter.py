@@ -55,6 +55,20 @@ def test_the_band_is_the_predictions_at_the_level_and_marks_have_names():
     assert axes.get_ylim()[0] > -0.1
 
 
+def test_names_of_models_that_lie_together_do_not_overlap():
+    labels = [f"fast(eps={n}/255)" for n in (1, 2, 4, 8)]
+    crowd = [Point(label, 0.5 + 0.01 * i, 0.5) for i, label in enumerate(labels)]
+    axes = axes_of([*crowd, Point("none", 0.0, 0.1), Point("strong", 0.9, 0.9)])
+    names = [text.get_window_extent() for text in axes.texts if text.get_text() in labels]
+    assert len(names) == 4
+    assert not any(a.overlaps(b) for i, a in enumerate(names) for b in names[:i])
+
+
+def test_the_same_models_give_the_same_picture(tmp_path):
+    first, second = (frontier_plot([*SWEPT, HELD], tmp_path / f"{n}.png", x="x", y="y") for n in (1, 2))
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_it_is_written(tmp_path):
     path = frontier_plot(
         [*SWEPT, HELD, FLAWED], tmp_path / "f.png", x="x", y="y", line=fit_line(SWEPT), marks={"start": 0.1}

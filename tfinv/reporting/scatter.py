@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from tfinv import specs
 from tfinv.errors import UserError, expected
 from tfinv.evaluation.frontier import Line, Point
 from tfinv.reporting import canvas
+
+# Intervals cross the names.
+_HALO = [withStroke(linewidth=2, foreground="white")]
 
 
 def frontier_plot(
@@ -77,24 +82,28 @@ def draw_frontier(
     _draw(axes, [p for p in points if p.flaw], canvas.FAINT, "not counted", fmt="x")
     # The line to its twin says which a held one is.
     named = sorted((p for p in points if not p.twin), key=lambda p: p.x)
-    middle = (min(p.x for p in points) + max(p.x for p in points)) / 2
-    for i, (point, text) in enumerate(zip(named, short([p.label for p in named]), strict=True)):
-        right = point.x > middle
-        axes.annotate(
-            canvas.wrap(text, 34, 2),
-            (point.x, point.y),
-            textcoords="offset points",
-            xytext=(-5 if right else 5, -9 if i % 2 else 4),
-            ha="right" if right else "left",
-            fontsize=6,
-            color=canvas.INK,
-        )
+    texts = [
+        axes.text(point.x, point.y, canvas.wrap(text, 34, 2), fontsize=6, color=canvas.INK, path_effects=_HALO)
+        for point, text in zip(named, short([p.label for p in named]), strict=True)
+    ]
     # The band may reach far beyond what there is: the models, and the marks, set the scale.
     ends = np.array([e for p in points for e in (p.y_interval or (p.y, p.y))] + list((marks or {}).values()))
     margin = 0.06 * float(np.ptp(ends)) or 0.1
     axes.set_ylim(ends.min() - margin, ends.max() + margin)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+    # A limit on iterations, not on seconds: the same models give the same picture.
+    adjust_text(
+        texts,
+        x=[p.x for p in points],
+        y=[p.y for p in points],
+        ax=axes,
+        expand=(1.2, 1.5),
+        force_pull=(0.1, 0.1),
+        min_arrow_len=0,
+        iter_lim=500,
+        arrowprops={"arrowstyle": "-", "color": canvas.INK, "linewidth": 0.4},
+    )
     figure.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=3, loc="upper center")
     return figure
 
