@@ -52,8 +52,7 @@ def inverting(config: dict[str, Any], train: Dataset, given: Dataset) -> dict[st
         "auxiliary": given,
         "same_classes": config["auxiliary"] in (None, config["dataset"]),
         "judging": judging(config, identifiers(train)),
-        "steps": config["steps"],
-        "samples": config["samples"],
+        **{k: config[k] for k in ("steps", "samples") if k in config},
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tfinv.classifier import GRADIENTS
 from tfinv.recipes import robust_or_private
+from tfinv.recipes.attackers import STEPPED
 from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import EPS
 from tfinv.training import defences
@@ -110,6 +111,8 @@ _ROBUST = {
     "seeds": 1,
     "workers": 1,
 }
+# Evaluators of objects and faces.
+_OF_OBJECTS = ["cnn", "resnet(depth=14)", "resnet(depth=14)+fast(eps=4/255,ramp=.3)"]
 _BOTH_WAYS = (
     _ROBUST
     | _OPTIMISED
@@ -117,7 +120,7 @@ _BOTH_WAYS = (
     | {
         "budget": "small",
         "methods": list(robust_or_private.ATTACKS),
-        "evaluators": ["cnn", "resnet(depth=14)", "resnet(depth=14)+fast(eps=4/255,ramp=.3)"],
+        "evaluators": _OF_OBJECTS,
         "evaluator_epochs": 8,
         "optimizer": "sgd",
         "rate_schedule": "cyclic",
@@ -138,7 +141,7 @@ DEFAULTS["frontier"] = (
     | _OPTIMISED
     | {
         "dataset": "mnist",
-        # So small that 42 of them are trained and attacked on two cores in an hour and a half.
+        # So small that two cores train and attack 42 of them in some two hours.
         "architecture": "cnn(filters=(16,32,64),units=64)",
         "train_limit": 10000,
         "auxiliary_limit": 5000,
@@ -201,7 +204,7 @@ _BY_DATASET: dict[tuple[str, str], dict[str, Any]] = {
         "robust_eps": [1 / 255, 2 / 255, 4 / 255, 8 / 255],
         "robust_training": "fast(eps={eps},ramp=.2)",
         "eps": [2 / 255],
-        "evaluators": ["cnn", "resnet(depth=14)", "resnet(depth=14)+fast(eps=4/255,ramp=.3)"],
+        "evaluators": _OF_OBJECTS,
         "evaluator_epochs": 12,
         "attack_limit": 150,
         "methods": ["projected"],
@@ -234,7 +237,7 @@ def cut(what: str, config: dict[str, Any]) -> str:
     shown = [
         f"{k} {config[k]} in place of {whole.get(k, 'all') if full[k] is None else full[k]}"
         for k in full
-        if k not in _SCALELESS and config[k] != full[k]
+        if k not in _SCALELESS and k in config and config[k] != full[k]
     ]
     return f"--budget={config['budget']}: {', '.join(shown)}" if shown else ""
 
@@ -320,7 +323,7 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
     """The configuration: flags that were given over the experiment's own values.
 
     Raises:
-      UsageError: a flag was given that this experiment does not have.
+      UsageError: a flag was given that this experiment, or none of its methods, has.
     """
     given = {k: v for k, v in resolved(values).items() if v is not None}
     foreign = sorted(given.keys() - DEFAULTS[what].keys() - {"data_dir", "workdir"})
@@ -334,4 +337,12 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
         )
     own = _own(what, name)
     chosen = given.get("budget", own.get("budget"))
-    return own | (budget(what, chosen) if chosen else {}) | given
+    config = own | (budget(what, chosen) if chosen else {}) | given
+    if "steps" in config and (methods := config.get("methods")) and not STEPPED.intersection(methods):
+        if "steps" in given:
+            raise UsageError(
+                f"Expected no --steps, which only {', '.join(sorted(STEPPED))} take, with --methods={','.join(methods)}. "
+                f"Received: {given['steps']}."
+            )
+        del config["steps"]
+    return config

@@ -36,7 +36,7 @@ def _run(values: Any, _: list[str]) -> None:
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)
     if chief:
         finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
-        checks = [no_collapse(rows)] if schedule.validation or is_robust(defence) else []
+        checks = [no_collapse(rows)] if schedule.validation_attack or is_robust(defence) else []
         finish.finish(Results("train", config, rows, checks), workdir.path, begin)
     distribution.leave(strategy)
 

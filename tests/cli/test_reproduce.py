@@ -7,12 +7,12 @@ from tfinv import attacks, datasets, models
 from tfinv.evaluation.evaluators import check_evaluators
 from tfinv.reporting import Results
 from tfinv.training import defences
-from tfinv_cli import compared, main, settings
+from tfinv_cli import command, compared, main, reproduce, settings
 
 SMALL = (
     "--dataset=mnist5k --train_limit=400 --auxiliary_limit=200 --limit=60 --attack_limit=20 --epochs=1 --batch_size=64"
 )
-JUDGED = "--evaluators=softmax --evaluator_epochs=1 --attacks=pgd(steps=2) --eps=.1 --samples=2 --steps=5"
+JUDGED = "--evaluators=softmax --evaluator_epochs=1 --attacks=pgd(steps=2) --eps=.1 --samples=2"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
     sweep = (
         "--architecture=mlp(units=16) --anti_weights=.5 --robust_eps=.2 --robust_training=fast(eps={eps}) --reversal="
     )
-    how = f"{SMALL} {JUDGED} --validation=0 --seeds=1 --decoder_images=0 --methods=gradient"
+    how = f"{SMALL} {JUDGED} --validation=0 --seeds=1 --decoder_images=0 --methods=gradient --steps=5"
     assert main.main(["reproduce", "frontier", *f"{sweep} {how}".split(), f"--workdir={tmp_path}"]) == 0
     results = Results.read(tmp_path)
     trained = {r["experiment"] for r in results.rows_of("training")}
@@ -57,6 +57,19 @@ def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
         "some-recipe-is-robust-and-private (acc@1)",
         "some-recipe-is-robust-and-private (feature_distance)",
     }
+
+
+def test_a_configuration_has_steps_only_where_a_method_takes_them(both_ways):
+    folder, _ = both_ways
+    assert "steps" not in Results.read(folder).config
+    given = {
+        n: command.parse(reproduce.COMMAND, ["--workdir=w", *n.split()])[0]
+        for n in ("", "--methods=projected", "--methods=projected --steps=5")
+    }
+    assert settings.resolve("frontier", given[""])["steps"] == 200
+    assert "steps" not in settings.resolve("frontier", given["--methods=projected"])
+    with pytest.raises(command.UsageError, match=r"no --steps, which only gmi, gradient, miface take.* Received: 5"):
+        settings.resolve("frontier", given["--methods=projected --steps=5"])
 
 
 def test_the_published_experiments_are_autoattack_and_three_inversions():

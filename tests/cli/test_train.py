@@ -41,6 +41,15 @@ def test_the_best_epoch_and_the_check_are_reported(tmp_path):
         assert main.main(["train", *args, flag, "--workdir", str(tmp_path / "other")]) == 1
 
 
+def test_a_training_as_usual_is_not_judged_for_overfitting_to_single_steps(tmp_path):
+    args = ["train", "--dataset=mnist5k", "--limit=60", "--architecture=softmax", "--epochs=1", "--validation=20"]
+    assert main.main([*args, "--workdir", str(tmp_path / "as usual")]) == 0
+    assert Results.read(tmp_path / "as usual").checks == []
+    assert main.main([*args, "--validation_attack=pgd(eps=.1,steps=2)", "--workdir", str(tmp_path / "attacked")]) == 0
+    (check,) = Results.read(tmp_path / "attacked").checks
+    assert check.passed
+
+
 def test_a_robust_training_is_watched_unless_told_otherwise(tmp_path):
     args = ["train", "--dataset=mnist5k", "--architecture=mlp(units=8)", "--epochs=1"]
     watched, usual = "--defense=trades(eps=.1,steps=1)+reversal", "--defense=reversal"

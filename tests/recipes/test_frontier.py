@@ -1,5 +1,7 @@
 """The frontier: which recipes, where its points come from, and the whole road at a size for tests."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,12 @@ from tfinv.recipes.workdir import Workdir
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 
+ATAT = "atat(weight={weight})"
+
 
 def test_the_sweep_goes_from_the_least_robust_to_the_most():
-    sweep = Sweep((0.8, 0.08), (0.1, 0.3), "atat(weight={weight},steps=1)", "adversarial(eps={eps},steps=2)")
+    trainings = ("atat(weight={weight},steps=1)", "adversarial(eps={eps},steps=2)")
+    sweep = Sweep((0.8, 0.08), (0.1, 0.3), *trainings, reversal="reversal")
     assert sweep.swept == [
         "atat(weight=0.8,steps=1)",
         "atat(weight=0.08,steps=1)",
@@ -26,7 +31,8 @@ def test_the_sweep_goes_from_the_least_robust_to_the_most():
     assert sweep.held[2:4] == ["reversal", "adversarial(eps=0.1,steps=2)+reversal"]
     assert sweep.twins["reversal"] == "none"
     assert sweep.twins["adversarial(eps=0.1,steps=2)+reversal"] == "adversarial(eps=0.1,steps=2)"
-    assert (Sweep(reversal="").held, Sweep(reversal="").twins) == ([], {})
+    alone = dataclasses.replace(sweep, reversal="")
+    assert (alone.swept, alone.held, alone.twins) == (sweep.swept, [], {})
     for spec in (*sweep.swept, *sweep.held):
         defence(spec)
 
@@ -34,12 +40,12 @@ def test_the_sweep_goes_from_the_least_robust_to_the_most():
 @pytest.mark.parametrize("robust", ["adversarial(eps={e})", "adversarial(eps=.1)"])
 def test_a_sweep_needs_a_place_for_eps(robust):
     with pytest.raises(UserError, match=r"with \{eps\} in it.*Change --robust_training"):
-        Sweep(robust=robust)
+        Sweep((), (0.1,), ATAT, robust)
 
 
 def test_a_sweep_needs_a_place_for_the_weight():
     with pytest.raises(UserError, match=r"with \{weight\} in it. Received: atat.*Change --anti_training"):
-        Sweep(anti="atat")
+        Sweep((0.8,), (), "atat", "fast(eps={eps})")
 
 
 def test_the_road_from_sweep_to_line(tmp_path):
@@ -49,7 +55,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
         datasets.load("mnist5k", "test").take(60),
         whole.subset(range(3000, 3200)),
         Workdir(tmp_path, {}),
-        sweep=Sweep((), (0.05, 0.1), robust="fast(eps={eps})", reversal="reversal(strength=1)"),
+        sweep=Sweep((), (0.05, 0.1), ATAT, "fast(eps={eps})", "reversal(strength=1)"),
         schedule=Schedule(architecture="mlp(units=32)", epochs=5, batch_size=32, learning_rate=0.01),
         judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),

@@ -8,6 +8,9 @@ from tfinv.errors import expected
 from tfinv.evaluation.measurement import CONVERGENCE, EQUAL
 from tfinv.inversion import BREP, GMI, Gradient, Inversion, Knowledge, MIFace, Multiscale, Network, Projected
 
+# Whose number of steps a comparison sets; the others have those of their papers.
+STEPPED = frozenset(("miface", "gradient", "gmi"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Attacker:
@@ -59,7 +62,7 @@ def all_attackers(steps: int, most: int, samples: int, folder: str) -> list[Atta
     """One of each kind of knowledge: white box without and with a generator, confidences, labels only.
 
     Args:
-      steps: of the equal budget of MIFace, gradient inversion and GMI; the others have the numbers of their papers.
+      steps: of the equal budget of those in `STEPPED`.
       most: of the budget until convergence.
       samples: reconstructions a label, where the start is drawn.
       folder: keeps what an attacker trains once for all victims.

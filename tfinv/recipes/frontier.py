@@ -53,11 +53,11 @@ class Sweep:
       reversal: text form of the destruction defence that is held against the line, combined with each; "" for none.
     """
 
-    weights: tuple[float, ...] = (0.8, 0.08)
-    eps: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3)
-    anti: str = "atat(weight={weight})"
-    robust: str = "adversarial(eps={eps},steps=7,ramp=.5)"
-    reversal: str = "reversal"
+    weights: tuple[float, ...]
+    eps: tuple[float, ...]
+    anti: str
+    robust: str
+    reversal: str = ""
 
     def __post_init__(self):
         if "{weight}" not in self.anti:

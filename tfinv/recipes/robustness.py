@@ -28,9 +28,9 @@ class Robustness:
       UserError: an unknown attack, one with an eps of its own, or none.
     """
 
-    attacks: tuple[str, ...] = ("pgd(steps=40)", "autoattack")
-    eps: tuple[float, ...] = (8 / 255,)
-    limit: int | None = 1000
+    attacks: tuple[str, ...]
+    eps: tuple[float, ...]
+    limit: int | None = None
     gradients: str = "folded"
     effort: Effort = QUICK
 

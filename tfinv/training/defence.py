@@ -54,13 +54,13 @@ class Undefended(Defence):
 
 
 def check_range(defence: Defence, low: float, high: float, *names: str) -> None:
-    """Refuses fields of a defence outside [low, high].
+    """Refuses fields of a defence outside [low, high], and infinite ones.
 
     Raises:
       UserError: one is outside, or not a number.
     """
     for name in names:
         value = getattr(defence, name)
-        if not low <= value <= high:
+        if not low <= value <= high or math.isinf(value):
             limit = f"of at least {low:g}" if math.isinf(high) else f"in {low:g}..{high:g}"
             raise expected(f"{name} of {defence.NAME} {limit}", value, "Change --defense.")

@@ -61,6 +61,7 @@ class Positive(Defence):
     layer: str = models.ENCODING
 
     def __post_init__(self):
+        check_range(self, 0.0, math.inf, "weight")
         check_range(self, 1, math.inf, "decoder_steps")
 
     def training(self, plan: Plan, inner: ClassifierTraining | None = None) -> "DestructionTraining":
@@ -101,6 +102,7 @@ class Reversal(Positive):
 
     def __post_init__(self):
         super().__post_init__()
+        check_range(self, 0.0, math.inf, "strength")
         check_range(self, 0.0, 1.0, "ramp")
         check_bound(self.bound)
 
