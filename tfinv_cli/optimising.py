@@ -38,7 +38,7 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
         flags.real(
             "learning_rate",
             of("learning_rate"),
-            "The highest; otherwise .001 for adam (less for a wide mlp), and for sgd .1 with batch normalisation or .01 without.",
+            "The highest; otherwise .001 for adam (less for mlp on large images), and for sgd .1 with batch normalisation or .01 without.",
         ),
         flags.choice(
             "rate_schedule",
@@ -58,7 +58,7 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
             augmentation.normal,
             "an augmentation, such as crop or crop(padding=2)",
             f"{', '.join(augmentation.AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and "
-            "crop_flip also mirrors every other one.",
+            "crop_flip also mirrors half of them, at random.",
         ),
         flags.real("label_smoothing", of("label_smoothing"), "Share of each target that is spread over all classes."),
         flags.real(

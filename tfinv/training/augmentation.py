@@ -42,7 +42,7 @@ def crop(images: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
 
 
 def crop_flip(images: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
-    """`crop`, and every other image mirrored left to right: as usual for CIFAR-10, and wrong for digits.
+    """`crop`, and half of the images, drawn at random, mirrored left to right: as usual for CIFAR-10, and wrong for digits.
 
     The arguments are those of `crop`.
     """

@@ -1,4 +1,4 @@
-"""How long a training took, those parts of it that were killed included."""
+"""How long the whole epochs of a training took, in all the runs that it took; what a kill interrupted is not counted."""
 
 import os
 import pathlib
