@@ -38,7 +38,7 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
         flags.real(
             "learning_rate",
             of("learning_rate"),
-            "The highest; otherwise .001 for adam (less for mlp on large images), and for sgd .1 with batch normalisation or .01 without.",
+            "The highest; otherwise .001 for adam (less for mlp on large images), for sgd .1 with batch norm or .01 without.",
         ),
         flags.choice(
             "rate_schedule",
