@@ -30,10 +30,8 @@ def no_collapse(rows: Sequence[Mapping[str, Any]]) -> Check:
     found = {row["metric"]: row["value"] for row in rows}
     robust, single = (f"epoch_{name}" for name in ("robust_accuracy", "single_step_accuracy"))
     if f"best_{single}" not in found:
-        passed, evidence = (
-            None,
-            "no robust accuracy was measured while training; --validation holds out images, --validation_attack names the attack",
-        )
+        passed = None
+        evidence = "no robust accuracy was measured while training: --validation holds out images, --validation_attack attacks them"
         if f"best_{robust}" in found:
             evidence = "the attack on held-out images was none of several steps, or in a norm without a single-step one"
     else:

@@ -72,7 +72,7 @@ def climb(value: Move, start: tf.Tensor, within: Move, *, size: tf.Tensor | floa
       (batch, H, W, C), to which no gradient flows.
     """
 
-    # Traced once, called in turn. In a tf.while_loop, half of all compiled trainings of a small network are a third slower.
+    # Traced once, called in turn. In a tf.while_loop, some compiled trainings of a small network are a third slower than others.
     @tf.function(autograph=False)
     def step(current):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
