@@ -41,6 +41,15 @@ class Counting(keras.layers.Layer):
         return x
 
 
+@pytest.fixture
+def eager():
+    """Each call of a function runs its Python, where otherwise only its tracing does."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize(
     "spec",
