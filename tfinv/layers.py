@@ -52,7 +52,6 @@ class DannRamp(keras.optimizers.schedules.LearningRateSchedule):
         self.steps, self.high, self.gamma = steps, high, gamma
 
     def __call__(self, step):
-        """The scale at a step."""
         """The scale after `step` steps."""
         progress = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.high * (2.0 / (1.0 + tf.exp(-self.gamma * progress)) - 1.0)

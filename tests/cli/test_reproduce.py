@@ -1,5 +1,10 @@
 """`tfinv reproduce` of the experiments on robust models, on digits and at a size for tests."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
@@ -118,6 +123,28 @@ def test_run_again_it_only_reads_what_it_made(both_ways):
     made = {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()}
     assert main.main(line) == 0
     assert {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()} == made
+
+
+def test_killed_after_its_first_attack_it_goes_on_to_the_same_rows(both_ways, tmp_path):
+    folder, line = both_ways
+    line = [*line[:-1], f"--workdir={tmp_path}"]
+    whole = [sys.executable, "-m", "tfinv_cli.main", *line]
+    first = subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not any(tmp_path.glob("stages/robustness-*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (tmp_path / "results.json").exists()
+    made = {p: p.stat().st_mtime_ns for p in tmp_path.glob("stages/robustness-*.npz")}
+    assert made
+    assert main.main(line) == 0
+    assert {p: p.stat().st_mtime_ns for p in made} == made
+
+    def rows(path):
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(path).rows]
+
+    assert rows(tmp_path) == rows(folder)
 
 
 def test_an_unknown_featured_class_is_refused(tmp_path, capsys):

@@ -19,9 +19,9 @@ TRAININGS = {
     "none": "none",
     "adversarial": "adversarial(eps=.05,steps=2)",
     "fast": "fast(eps=.05)",
-    "nfgsm": "nfgsm(eps=.05)",
+    "nfgsm": "nfgsm(eps=.5,norm=l2)",
     "free": "free(eps=.05,replays=2)",
-    "trades": "trades(eps=.05,steps=2)",
+    "trades": "trades(eps=.5,steps=2,norm=l2)",
     "mart": "mart(eps=.05,steps=2)",
     "positive": "positive",
     "reversal": "reversal(strength=1)",
@@ -35,7 +35,8 @@ TRAININGS = {
     "rounding": "rounding",
     "scheduled": "none",
 }
-# With batch normalisation, in a case that also has all that a schedule may add.
+# Those whose network has batch normalisation. The last also has all that a schedule may add.
+NORMALISED = ("mart", "free", "scheduled")
 SCHEDULED = Schedule(
     optimizer="sgd",
     learning_rate=0.05,
@@ -73,7 +74,7 @@ def train(name, strategy, **kwargs):
     """The training model, and the last logs."""
     with strategy.scope():
         keras.utils.set_random_seed(4)
-        network = normalised_net() if name == "scheduled" else small_net(DATA)
+        network = normalised_net() if name in NORMALISED else small_net(DATA)
         plan = Plan(network, DATA, EPOCHS, BATCH, seed=1)
         model = defence(TRAININGS[name]).training(plan)
         (SCHEDULED if name == "scheduled" else USUAL).compile(model, DATA.image_shape, plan.steps)

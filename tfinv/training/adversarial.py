@@ -11,7 +11,7 @@ from tfinv.training.robust import Robust, RobustTraining
 
 @dataclasses.dataclass(frozen=True)
 class Adversarial(Robust):
-    """Trains on the worst images that a few steps of PGD find; the defaults are the authors' for CIFAR-10.
+    """Trains on the worst images that a few steps of PGD find; the defaults are the paper's for CIFAR-10.
 
     The authors' eps for MNIST is .3, with steps=40,step_size=.01. See `Robust` for the other fields.
 

@@ -64,7 +64,8 @@ class Robust(Defence):
 class RobustTraining(ClassifierTraining):
     """Trains on perturbed images; the accuracy shown in training is that on them.
 
-    The network's statistics are frozen while a perturbation is sought. The further arguments are those of `ClassifierTraining`.
+    The network's statistics are frozen while a perturbation is sought, but in `Free`, which takes it from the passes that it
+    learns from. The further arguments are those of `ClassifierTraining`.
 
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits.
