@@ -89,13 +89,13 @@ def test_steps_and_their_passes_are_measured(monkeypatch, capsys):
         training_step, "_NETS", {"small": (lambda shape, n: models.cnn(shape, n, (4,), 8), (12, 12, 1))}
     )
     rows = training_step.measure(
-        ("fast", "trades(steps=2)", "free(replays=2)"), batch=4, steps=2, repetitions=3, seed=0
+        ("fast", "trades(steps=2)", "free(replays=2)"), batch=4, steps=2, repetitions=3, seed=0, compilations=2
     )
     assert [(r["network"], r["recipe"]) for r in rows] == [
         ("small", s) for s in ("fast", "trades(steps=2)", "free(replays=2)")
     ]
     for row in rows:
-        assert len(row["step"]) == len(row["passes"]) == 3
+        assert len(row["step"]) == len(row["passes"]) == 6
         assert min(row["step"] + row["passes"]) > 0
     assert "small, fast: passes: " in capsys.readouterr().out
 
