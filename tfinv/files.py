@@ -7,8 +7,12 @@ import os
 import pathlib
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from tfinv.errors import UserError, expected
 
@@ -87,3 +91,31 @@ def read_json(path: str | os.PathLike) -> Any:
         raise expected("a file that can be read", f"{path} ({error.strerror})") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise expected("a JSON file", f"{path} ({error})") from error
+
+
+def read_arrays(path: str | os.PathLike, what: str, hint: str = "") -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name.
+
+    Args:
+      path: of the file.
+      what: it should be, for the error.
+      hint: what to change if it is not.
+
+    Raises:
+      UserError: it is missing, damaged, or needs code to be read.
+    """
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        KeyError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        # AttributeError and TypeError: a bare .npy array, whatever its name, is no context manager
+        raise expected(what, f"{path} ({error})", hint) from error

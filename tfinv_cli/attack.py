@@ -57,7 +57,7 @@ verdict on the model use `tfinv evaluate`, which also checks whether the attacks
   tfinv attack --model=model.keras --dataset=mnist5k --attacks=autoattack --eps=0.1,0.2,0.3 --curve=bisected --workdir=runs/b""",
     (
         *victim.FLAGS,
-        flags.ATTACKS,
+        flags.attacks(["fgsm", "pgd(steps=40)"]),
         flags.EPS,
         flags.choice("curve", "bisected", ("bisected", "independent"), flags.CURVE_HELP),
         flags.switch("save_images", True, "Whether to keep the adversarial images."),

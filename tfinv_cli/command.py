@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -12,6 +12,8 @@ from tfinv.errors import UserError, expected
 from tfinv_cli.flags import Define
 
 Flags = Any
+# What every command with settings of its own takes.
+_EVERYWHERE = ("data_dir", "workdir", "resume")
 
 
 class UsageError(UserError):
@@ -29,6 +31,7 @@ class Command:
       run: is given the parsed flags and the positional arguments.
       arguments: the positional arguments, for the help.
       required: names of flags that must be given.
+      own: for a positional argument that has settings of its own, the flags it takes and their values where they are not given.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Command:
     run: Callable[[Flags, list[str]], None]
     arguments: str = ""
     required: Sequence[str] = ()
+    own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def main(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -45,23 +49,23 @@ def main(command: Command, argv: Sequence[str] | None = None) -> int:
     0 is done, 1 failed, 2 wrong use. An expected error is one line on stderr; a traceback is a bug.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    if any(a in ("--help", "-help", "-h", "--helpfull") for a in given):
-        print(manual(command))
-        return 0
     try:
+        if any(a in ("--help", "-help", "-h", "--helpfull") for a in given):
+            print(manual(command, next((a for a in given if a in command.own), None)))
+            return 0
         values, rest = parse(command, given)
         command.run(values, rest)
     except UsageError as error:
         return _say(command, error, 2)
     except UserError as error:
         return _say(command, error, 1)
+    except BrokenPipeError:  # nobody reads the rest
+        return 1
     except OSError as error:
         # A full or read-only disk is met wherever a library writes.
         return _say(command, f"{error.strerror or error}: {error.filename or 'a file'}", 1)
     except KeyboardInterrupt:
         return _say(command, "interrupted; run it again with the same --workdir to go on", 130)
-    except BrokenPipeError:
-        return 1
     return 0
 
 
@@ -91,32 +95,44 @@ def resolved(values: Flags) -> dict[str, Any]:
     return {name: value for name, value in sorted(values.flag_values_dict().items()) if name != "resume"}
 
 
-def manual(command: Command) -> str:
-    """The text of --help."""
+def manual(command: Command, argument: str | None = None) -> str:
+    """The text of --help.
+
+    Args:
+      command: the binary.
+      argument: a positional argument with settings of its own: its flags alone.
+    """
+    own = None if argument is None else command.own[argument]
     values = flags.FlagValues()
     for define in command.flags:
         define(values)
     lines = [
-        f"tfinv {command.name} {command.arguments}".rstrip() + " [--flags]",
+        f"tfinv {command.name} {argument or command.arguments}".rstrip() + " [--flags]",
         "",
         command.help.strip(),
         "",
         "Flags:",
     ]
     for name, flag in sorted(values._flags().items()):
+        if own is not None and name not in own and name not in _EVERYWHERE:
+            continue
         kind = flag.flag_type()
         if isinstance(flag, flags.EnumFlag):
             kind = " | ".join(flag.parser.enum_values)
-        default = "required" if name in command.required else _default(flag)
+        default = "required" if name in command.required else _default(flag, own or {})
         lines.append(f"  --{name}  ({kind}; {default})")
         lines += textwrap.wrap(flag.help or "", 92, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 
 
-def _default(flag):
-    if flag.default is None:
+def _default(flag, own):
+    if own.get(flag.name, flag.default) is None:
         return "optional"
-    return f"default {flag.default_as_str.strip(chr(39))}"
+    if flag.name not in own:
+        return f"default {flag.default_as_str.strip(chr(39))}"
+    value = own[flag.name]
+    several = value if isinstance(value, (list, tuple)) else [value]
+    return f"default {','.join(f'{v:g}' if isinstance(v, float) else str(v) for v in several) or 'none'}"
 
 
 def _say(command, message, code):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfinv import datasets, models
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import expected, from_flag
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.provenance import without_copies
 from tfinv.recipes.inversion import inversion
@@ -87,7 +87,8 @@ def auxiliary(config: dict[str, Any], train: Dataset, data_dir: str | None) -> D
     """
     name, count = config["auxiliary"] or config["dataset"], config["auxiliary_limit"]
     if name != config["dataset"]:
-        return without_copies(victim.auxiliary(name, train, data_dir, count), train)
+        with from_flag("--auxiliary"):
+            return without_copies(victim.auxiliary(name, train, data_dir, count), train)
     whole = datasets.load(name, "train", data_dir=data_dir, image_size=train.image_shape[:2])
     if len(whole) < len(train) + count:
         raise expected(

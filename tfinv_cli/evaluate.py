@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from tfinv.evaluation.checks import THOROUGH, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, named_attacks
+from tfinv.evaluation.robustness import accuracy_curve, check_budgets, named_attacks
 from tfinv.evaluation.stream import BoundedImages
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
@@ -19,6 +19,7 @@ from tfinv_cli.progress import robust_so_far
 def _run(values: Any, _: list[str]) -> None:
     begin, config = time.perf_counter(), command.resolved(values)
     chosen = named_attacks(values.attacks)
+    check_budgets(chosen, values.eps)
     classifier, data = victim.load(values)
     finish.say(f"{classifier}\n{data}")
     given = {"command": "evaluate", **config, **victim.contents(values, data)}
@@ -59,7 +60,7 @@ A killed run, started again with the same --workdir, goes on.
   tfinv evaluate --model=model.keras --dataset=path/to/folders --bounds=0,255 --eps=2/255,4/255,8/255 --workdir=runs/e""",
     (
         *victim.FLAGS,
-        flags.spec_list("attacks", ["fgsm", "pgd", "noise"], flags.ATTACKS_HELP),
+        flags.attacks(["fgsm", "pgd", "noise"]),
         flags.EPS,
         flags.choice("curve", "independent", ("bisected", "independent"), flags.CURVE_HELP),
         flags.whole("check_images", 200, "How many images the checks that attack by themselves take.", 1),

@@ -46,9 +46,9 @@ class _Wholes(_Numbers):
 class _Specs(flags.ArgumentParser):
     """Comma-separated specs; commas inside parentheses belong to the spec."""
 
-    def __init__(self, normal: Callable[[str], str] = str):
+    def __init__(self, normal: Callable[[str], str], example: str):
         super().__init__()
-        self._normal = normal
+        self._normal, self._example = normal, example
 
     def parse(self, argument):
         """A list of texts.
@@ -63,7 +63,7 @@ class _Specs(flags.ArgumentParser):
 
     def flag_type(self):
         """Shown in the help."""
-        return "specs, such as fgsm,pgd(steps=40,restarts=5)"
+        return f"one or several, such as {self._example}"
 
 
 class _Normal(flags.ArgumentParser):
@@ -104,11 +104,11 @@ def wholes(name: str, default: Any, help_text: str) -> Define:
     return define
 
 
-def spec_list(name: str, default: Any, help_text: str, normal: Callable[[str], str] = str) -> Define:
+def spec_list(name: str, default: Any, help_text: str, normal: Callable[[str], str] = str, *, example: str) -> Define:
     """A flag of several specs, each kept as `normal` makes of it."""
 
     def define(values):
-        flags.DEFINE(_Specs(normal), name, default, help_text, values, _Serializer())
+        flags.DEFINE(_Specs(normal, example), name, default, help_text, values, _Serializer())
 
     return define
 
@@ -184,11 +184,17 @@ UNSAFE = switch(
     "allow_unsafe_deserialization", False, "Load a model file even if it can run code. Only for files you trust."
 )
 EPS = numbers("eps", [0.05, 0.1, 0.25], "Budgets, as fractions of the bounds' width.")
-ATTACKS_HELP = (
-    "Attacks, with arguments in parentheses, such as autoattack or pgd(steps=40,restarts=5,norm=l2); docs/attacks.md "
-    "has them all."
-)
-ATTACKS = spec_list("attacks", ["fgsm", "pgd(steps=40)"], ATTACKS_HELP)
+
+
+def attacks(default: list[str] | None, help_text: str | None = None) -> Define:
+    """--attacks, whose default differs."""
+    usual = (
+        "Attacks, with arguments in parentheses, such as autoattack or pgd(steps=40,restarts=5,norm=l2); docs/attacks.md "
+        "has them all."
+    )
+    return spec_list("attacks", default, help_text or usual, example="fgsm,pgd(steps=40,restarts=5)")
+
+
 CURVE_HELP = (
     "How a curve over several eps is made: bisected looks for each image's own threshold, in less time; "
     "independent runs the attack anew at each eps, which a check of the curve's form needs."
@@ -199,7 +205,10 @@ GRADIENTS_HELP = (
 )
 GRADIENTS = choice("gradients", "folded", classifier.GRADIENTS, GRADIENTS_HELP)
 METHODS = spec_list(
-    "methods", ["miface", "gradient"], "Inversions, of docs/inversion.md: miface, gradient(start=noise), gmi, ..."
+    "methods",
+    ["miface", "gradient"],
+    "Inversions, of docs/inversion.md: miface, gradient(start=noise), gmi, ...",
+    example="gradient(start=noise),gmi",
 )
 AUXILIARY = text(
     "auxiliary", None, "Another data set that the attacker has, without labels that mean anything to the model."
@@ -228,4 +237,5 @@ def evaluators(default: list[str] | None) -> Define:
         "evaluators",
         default,
         "Who judges: ARCHITECTURE, not the model's own, or ARCHITECTURE+adversarial, such as cnn+adversarial.",
+        example="mlp,cnn+adversarial",
     )

@@ -96,7 +96,7 @@ WORKDIR/reconstructions.npz holds each method's reconstructions, in the model's 
         flags.AUXILIARY,
         flags.whole("auxiliary_limit", 5000, "At most so many images of it.", 1),
         flags.evaluators(["mlp", "softmax", "cnn+adversarial"]),
-        flags.spec_list("identifiers", None, "Who ranks persons, trained on --split alone; each as an evaluator."),
+        flags.spec_list("identifiers", None, "Who ranks persons, trained on --split alone.", example="mlp,softmax"),
         flags.epochs(10),
         flags.SEED,
         flags.BATCH_SIZE,

@@ -89,7 +89,8 @@ COMMAND = command.Command(
   fer2013    the same on faces with seven expressions
   frontier   from anti-adversarial to adversarial training over eps: robust accuracy against what an inversion gets
 
-Flags that are not given take the experiment's own values, which the report lists.
+Flags that are not given take the experiment's own values, which `tfinv reproduce EXPERIMENT --help` and the report list;
+--budget and some data sets have others.
 
   tfinv reproduce table1 --seeds=3 --workdir=runs/table1
   tfinv reproduce faces --dataset=mnist --workdir=runs/mnist""",
@@ -97,6 +98,7 @@ Flags that are not given take the experiment's own values, which the report list
     _run,
     arguments="|".join(WHAT),
     required=("workdir",),
+    own=settings.DEFAULTS,
 )
 
 

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from tfinv import models
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import expected, from_flag
 from tfinv.evaluation.check import Check
 from tfinv.recipes.comparison import Member
+from tfinv.recipes.defended import is_robust
 from tfinv.recipes.frontier import Sweep, frontier
 from tfinv.recipes.robust_or_private import named, robust_or_private
 from tfinv.recipes.robustness import Robustness
@@ -32,12 +34,17 @@ def trained_both_ways(
 ) -> Found:
     """`reproduce cifar10` and `fer2013`: VGG16 and a ResNet trained as usual, and the ResNet adversarially."""
     usual = settings.schedule(config)
+    if models.normal(config["plain_architecture"], "Change --plain_architecture.") == models.normal(usual.architecture):
+        raise expected("each model once", usual.architecture, "Change --plain_architecture or --architecture.")
     # Different networks, and one that pays for robustness with accuracy: none is held to the others' accuracy.
     members = [
         Member(named(name, False), defence("none"), dataclasses.replace(usual, architecture=name), compared=False)
         for name in (config["plain_architecture"], config["architecture"])
     ]
-    hard = defence(config["robust_training"])
+    with from_flag("--robust_training"):
+        hard = defence(config["robust_training"])
+    if not is_robust(hard):
+        raise expected("a recipe of robust training", config["robust_training"], "Change --robust_training.")
     label = named(config["architecture"], True)
     members.append(Member(label, hard, dataclasses.replace(usual, epochs=config["robust_epochs"]), compared=False))
     rows, checks, figures = robust_or_private(

@@ -4,9 +4,10 @@ import dataclasses
 from typing import Any
 
 from tfinv.classifier import GRADIENTS
+from tfinv.errors import from_flag
 from tfinv.recipes import robust_or_private
 from tfinv.recipes.attackers import STEPPED
-from tfinv.recipes.poster import PosterTraining
+from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
 from tfinv.recipes.table1 import EPS
 from tfinv.training import defences
 from tfinv.training.destruction import BOUNDS
@@ -270,7 +271,7 @@ FLAGS = (
         "robust_training", None, "Adversarial training, as --defense of `tfinv train`; a frontier's has {eps} in it."
     ),
     flags.whole("robust_epochs", None, "Passes of the adversarial training; otherwise the budget's.", 1),
-    flags.spec_list("attacks", None, "Attacks that judge robustness; a frontier's x is the last."),
+    flags.attacks(None, "Attacks that judge robustness; a frontier's x is the last."),
     flags.choice("gradients", None, GRADIENTS, flags.GRADIENTS_HELP),
     flags.numbers("robust_eps", None, "eps of a frontier's adversarial trainings."),
     flags.numbers("anti_weights", None, "weights of a frontier's anti-adversarial trainings."),
@@ -285,17 +286,27 @@ FLAGS = (
         "auxiliary_limit", None, "At most so many images for the attackers, less those that a victim learns from.", 1
     ),
     flags.spec_list(
-        "defenses", None, "Trainings to compare, as --defense of `tfinv train` takes them.", defences.normal
+        "defenses",
+        None,
+        "Trainings to compare, as --defense of `tfinv train` takes them.",
+        defences.normal,
+        example="none,reversal,mid(beta=.01)",
     ),
-    flags.spec_list("methods", None, "Names of the inversions, one alone for a frontier; otherwise all."),
+    flags.spec_list(
+        "methods", None, "Names of the inversions, one alone for a frontier; otherwise all.", example="projected,gmi"
+    ),
     flags.spec_list(
         "than",
         None,
         "Of the defenses those with which each of the others is compared; otherwise none.",
         defences.normal,
+        example="none,adversarial",
     ),
     flags.spec_list(
-        "evaluators", None, "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial."
+        "evaluators",
+        None,
+        "ARCHITECTURE or ARCHITECTURE+TRAINING of each evaluator, such as cnn+adversarial.",
+        example="mlp,cnn+adversarial",
     ),
     flags.whole("samples", None, "Reconstructions a class, where the start is drawn.", 1),
     flags.whole("decoder_images", None, "Training images of the fresh decoders; 0 leaves them out."),
@@ -316,7 +327,12 @@ def schedule(config: dict[str, Any]) -> Schedule:
 
 def poster_training(config: dict[str, Any]) -> PosterTraining:
     """How the poster's models are trained in a configuration."""
-    return PosterTraining(schedule(config), **{name: config[name] for name in _DESTRUCTION})
+    usual = schedule(config)
+    with from_flag(", ".join(f"--{name}" for name in _DESTRUCTION)):
+        training = PosterTraining(usual, **{name: config[name] for name in _DESTRUCTION})
+        for experiment in EXPERIMENTS:
+            training.of(experiment)
+    return training
 
 
 def resolve(what: str, values: Any) -> dict[str, Any]:

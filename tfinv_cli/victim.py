@@ -9,7 +9,7 @@ import tfinv
 from tfinv import datasets, files, models, validation
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import expected, from_flag
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.provenance import without_copies
 from tfinv.evaluation.robustness import named_attacks
@@ -37,7 +37,8 @@ def load(values: Any) -> tuple[Classifier, Dataset]:
             allow_unsafe_deserialization=values.allow_unsafe_deserialization,
         )
     data = images(values, values.split, limit=values.limit)
-    classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
+    with from_flag("--dataset or --image_size"):
+        classifier.validate(classifier.from_unit(data.take(1).images), data.labels[:1])
     validation.check_labels(data.labels, len(data), classifier.num_classes)
     return classifier.with_gradients(getattr(values, "gradients", "plain")), data
 

@@ -317,6 +317,15 @@ def test_help_is_quiet_and_names_every_flag():
     assert "required" in single.stdout
 
 
+def test_help_of_an_experiment_has_its_own_flags_and_values():
+    whole, single = (process("reproduce", *what, "--help").stdout for what in ((), ("frontier",)))
+    assert "--pgd_steps" in whole
+    assert "--pgd_steps" not in single
+    assert re.search(r"--robust_eps +\(numbers.*default 0\.05,0\.1,0\.2,0\.3\)", single)
+    assert re.search(r"--robust_eps +\(numbers.*optional\)", whole)
+    assert re.search(r"--workdir +\(string; required\)", single)
+
+
 def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=8")
     found = process(*args, "--eps=.1", "--attacks=fgsm", "--workdir", tmp_path, module="tfinv_cli.evaluate")

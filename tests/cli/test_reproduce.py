@@ -158,6 +158,20 @@ def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
         ("cifar10 --methods=plague", "Expected methods among miface, "),
         ("cifar10 --attacks=plague", "Expected one of "),
         ("cifar10 --plain_architecture=softmax --architecture=softmax --budget=small", "Expected each model once"),
+        ("cifar10 --plain_architecture=foo", "'foo'. Change --plain_architecture."),
+        ("cifar10 --robust_training=fast(eps=-1)", "Change --robust_training."),
+        ("cifar10 --robust_training=nls", "Expected a recipe of robust training. Received: nls."),
+        ("cifar10 --eps=8", "Expected eps of at most 1 in linf"),
+        ("cifar10 --eps=-.1", "Received: -0.1. Change --eps."),
+        ("cifar10 --attacks=pgd,pgd", "Expected attacks of different names. Received: pgd, pgd."),
+        ("cifar10 --auxiliary=nosuch", "Change --auxiliary."),
+        ("table1 --eps=8", "Expected eps of at most 1 in linf"),
+        ("table1 --strength=-1", "Received: -1.0. Change --strength, --weight, --bound, --ramp, --decoder_steps."),
+        ("frontier --robust_eps=2", "Received: 2. Change --robust_eps or --robust_training."),
+        ("frontier --robust_eps=.1,.1", "Change --anti_weights or --robust_eps."),
+        ("frontier --anti_weights=-1", "Received: -1. Change --anti_weights or --anti_training."),
+        ("frontier --reversal=foo", "Change --reversal."),
+        ("frontier --eps=8", "Expected eps of at most 1 in linf"),
         ("cifar10 --seed=1001", "Expected seeds that are not the evaluators', 1000 to 1002"),
         ("frontier --robust_training=fast", "Expected an adversarial training with {eps} in it"),
         ("frontier --methods=plague --validation=0", "Expected methods among miface, "),
@@ -168,7 +182,8 @@ def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
 )
 def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path, capsys):
     what, *more = flags.split()
-    sizes = [f for f in SMALL.split() if what != "inversion" or "attack_limit" not in f]
+    foreign = {"inversion": "--attack_limit", "table1": "--auxiliary_limit"}.get(what)
+    sizes = [f for f in SMALL.split() if f.partition("=")[0] != foreign]
     more += ["--featured=3"] if what == "cifar10" else []
     assert main.main(["reproduce", what, *sizes, *more, f"--workdir={tmp_path}"]) == 1
     assert said in capsys.readouterr().err

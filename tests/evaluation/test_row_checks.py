@@ -63,13 +63,21 @@ def test_what_a_large_eps_is_depends_on_the_norm(norm):
 
 def test_two_large_eps_that_are_near_may_give_the_same():
     def judged(*eps):
-        found = [{"attack": "none", "eps": 0.0, "accuracy": 0.95, "n": 60}]
+        found = [{"attack": "none", "eps": 0.0, "accuracy": 0.95, "n": 160}]
         return row_checks.accuracy_falls(
-            [*found, *({"attack": "pgd", "eps": e, "accuracy": 0.9, "n": 60} for e in eps)]
+            [*found, *({"attack": "pgd", "eps": e, "accuracy": 0.9, "n": 160} for e in eps)]
         )
 
     assert judged(0.25, 0.3).passed is True
     assert judged(0.15, 0.3).passed is False
+
+
+def test_few_images_do_not_tell_a_flat_curve_from_a_robust_model():
+    few = row_checks.accuracy_falls(rows(100, 0.99, pgd=(0.98, 0.98, 0.98)))
+    assert few.passed is True
+    assert few.evidence.endswith("98.00 % (judged for rises only)")
+    assert row_checks.accuracy_falls(rows(100, 0.99, pgd=(0.9, 0.9, 0.98))).passed is False
+    assert row_checks.accuracy_falls(rows(150, 0.99, pgd=(0.98, 0.98, 0.98))).passed is False
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,14 @@ def test_a_finished_stage_is_not_computed_again(tmp_path):
 
 
 def test_a_folder_of_another_format_is_refused(tmp_path, monkeypatch):
-    Workdir(tmp_path, {})
+    Workdir(tmp_path, {}).json("stage", lambda: 1)
     monkeypatch.setattr("tfinv.recipes.workdir._FORMAT", 99)
     with pytest.raises(UserError, match="99 now"):
         Workdir(tmp_path, {})
 
 
 def test_a_begun_folder_is_refused_where_it_is_not_to_be_resumed(tmp_path):
-    Workdir(tmp_path / "a", {}, resume=False)
+    Workdir(tmp_path / "a", {}, resume=False).json("stage", lambda: 1)
     with pytest.raises(UserError, match=r"--noresume\. Received: .*a\. Change --workdir"):
         Workdir(tmp_path / "a", {}, resume=False)
     Workdir(tmp_path / "a", {})
@@ -74,7 +74,7 @@ def test_a_stage_that_fails_leaves_nothing(tmp_path):
 
 
 def test_another_configuration_is_refused(tmp_path):
-    Workdir(tmp_path, {"seed": 0, "eps": [0.1]})
+    Workdir(tmp_path, {"seed": 0, "eps": [0.1]}).json("stage", lambda: 1)
     with pytest.raises(UserError, match=r"seed=0 there, 1 now.*--workdir"):
         Workdir(tmp_path, {"seed": 1, "eps": [0.1]})
 
@@ -85,3 +85,24 @@ def test_a_damaged_stage_is_named(tmp_path):
     (tmp_path / "stages" / "rows.json").write_text('{"half')
     with pytest.raises(UserError, match=r"rows\.json"):
         workdir.json("rows", never)
+
+
+def test_a_run_that_was_refused_leaves_its_folder_to_the_next(tmp_path):
+    Workdir(tmp_path, {"eps": 8})
+    Workdir(tmp_path, {"eps": 0.1}, resume=False).json("stage", lambda: 1)
+    assert Workdir(tmp_path, {"eps": 0.1}).json("stage", never) == 1
+
+
+def test_what_is_damaged_is_named(tmp_path):
+    workdir = Workdir(tmp_path, {})
+    workdir.arrays("images", lambda: {"x": np.arange(3)})
+    workdir.model("net", lambda folder: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    for path in ("stages/images.npz", "models/net.keras"):
+        (tmp_path / path).write_bytes(b"garbage")
+    with pytest.raises(UserError, match=r"Expected a whole stage of an earlier run. Received: .*images\.npz.*Remove"):
+        workdir.arrays("images", never)
+    with pytest.raises(UserError, match=r"Expected a whole model. Received: .*net\.keras.*Remove"):
+        workdir.model("net", lambda folder: never())
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(UserError, match=r"Expected the configuration of a run. Received: .*config.json"):
+        Workdir(tmp_path, {})

@@ -134,7 +134,7 @@ def test_its_text_form_reads_back(name):
         ("reversal(bound=hope)", "a bound among"),
         ("reversal(weight=-1)", "weight of reversal of at least 0"),
         ("shuffled(strength=-10)", "strength of shuffled of at least 0"),
-        ("reversal(strength=inf)", "strength of reversal of at least 0"),
+        ("reversal(strength=inf)", "strength of reversal finite and of at least 0"),
         ("bido(label_kernel=cubic)", "a label_kernel among"),
         ("dp_sgd(clip=0)", "clip of dp_sgd"),
         ("adversarial(steps=0)", "steps of adversarial"),

@@ -162,6 +162,16 @@ def test_killed_before_it_could_say_so_it_does_not_go_on_from_what_is_not_finite
         fit(make("positive", data, weight=float("nan")), data, **options)
 
 
+@pytest.mark.parametrize("name", ["latest.weights.h5", "training_metadata.json"])
+def test_a_damaged_backup_is_named(name, tmp_path):
+    data, options = stripes(), {"batch_size": 16, "workdir": tmp_path}
+    fit(make("positive", data), data, epochs=1, **options)
+    (backup,) = (tmp_path / "backup").iterdir()
+    (backup / name).write_bytes(b"garbage")
+    with pytest.raises(UserError, match=rf"Expected a whole backup of a training. Received: .*{backup.name} .*Remove"):
+        fit(make("positive", data), data, epochs=2, **options)
+
+
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     whole = resumable.train(tmp_path / "whole")
     killed = subprocess.run([sys.executable, resumable.__file__, tmp_path / "killed"], capture_output=True)

@@ -177,6 +177,15 @@ def test_the_command_trains_among_workers(tmp_path):
     assert path.stat().st_mtime_ns == before
 
 
+def test_a_cluster_of_one_is_this_machine(tmp_path):
+    """As a batch system's script with one node makes it."""
+    flags = ["--limit=64", "--epochs=1", "--batch_size=32", f"--workdir={tmp_path}"]
+    command = [*CLI, "--dataset=mnist5k", "--architecture=softmax", "--distribution=multi_worker", *flags]
+    ((code, _, said),) = workers(command)
+    assert code == 0, said
+    assert list((tmp_path / "models").glob("*.keras"))
+
+
 def test_one_device_is_no_distribution():
     here = strategy("mirrored")
     assert here.num_replicas_in_sync == 1
@@ -276,7 +285,7 @@ def test_an_unknown_distribution_is_named():
 
 def test_too_late_to_join_is_said(monkeypatch):
     tf.constant(0.0)
-    monkeypatch.setenv("TF_CONFIG", cluster(0, "127.0.0.1:1"))
+    monkeypatch.setenv("TF_CONFIG", cluster(0, "127.0.0.1:1", "127.0.0.1:2"))
     with pytest.raises(UserError, match="before tfinv is imported"):
         strategy("multi_worker")
 

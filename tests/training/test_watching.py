@@ -9,6 +9,7 @@ import pytest
 
 from tfinv.attacks import FGSM, PGD, Noise
 from tfinv.datasets import Dataset
+from tfinv.errors import UserError
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.watching import Epoch, Record, Watch, collapsed
 
@@ -141,6 +142,12 @@ def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
     assert (kept.best, kept.collapse) == (course[1], course[3])
     watch.on_train_end()
     assert training.classifier.get_weights()[1][1] == np.float32(-0.1)
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    (tmp_path / "best.npz").write_bytes(b"garbage")
+    with pytest.raises(UserError, match=r"Expected the best weights of a training. Received: .*best\.npz.*Remove"):
+        Record.read(tmp_path / "best.npz")
 
 
 def test_a_record_survives_and_a_new_training_forgets_it(tmp_path):

@@ -167,6 +167,12 @@ class Attack:
         """The models that it reads, its parts' included."""
         return tuple(path for part in self.parts for path in part.files)
 
+    def check_files(self) -> None:
+        """Raises UserError unless each of `files` exists."""
+        for path in self.files:
+            if not path or not pathlib.Path(path).exists():
+                raise expected("a surrogate that exists", repr(path), "Write transfer(surrogate='other.keras').")
+
     def stages(self, classifier: Classifier) -> Sequence[tuple["Attack", int]]:
         """The rounds, one after the other on what still withstands: (attack, number of its round)."""
         return [(self, 0)]

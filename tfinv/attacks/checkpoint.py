@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import pathlib
-import zipfile
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -56,12 +55,11 @@ class Checkpoint:
         fingerprint, clean = digest.hexdigest(), fresh.margins.copy()
         if path is None or not path.exists():
             return cls(path, fingerprint, clean, fresh, 0)
+        kept = files.read_arrays(path, "a checkpoint of an attack", "Remove that file.")
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                kept = {name: stored[name] for name in stored.files}
             state = State(**{field.name: kept[field.name] for field in dataclasses.fields(State)})
             other, stage, margins = str(kept["fingerprint"]), int(kept["stage"]), kept["clean"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError) as error:
             raise expected("a checkpoint of an attack", f"{path} ({error})", "Remove that file.") from error
         if other != fingerprint or not _alike(margins, clean):
             raise expected(

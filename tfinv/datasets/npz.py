@@ -2,11 +2,10 @@
 
 import os
 import pathlib
-import zipfile
-import zlib
 
 import numpy as np
 
+from tfinv import files
 from tfinv.datasets.dataset import Dataset
 from tfinv.datasets.splitting import eighty_twenty, split_indices
 from tfinv.errors import expected
@@ -33,7 +32,7 @@ def load_npz(path: str | os.PathLike, split: str, seed: int) -> Dataset:
       UserError: the file is not such a file, or is corrupt.
     """
     path = pathlib.Path(path)
-    arrays = _read(path)
+    arrays = files.read_arrays(path, "a whole .npz file of plain arrays")
     name = path.stem
     for images, labels in _WHOLE:
         if images in arrays and labels in arrays:
@@ -63,23 +62,6 @@ def _mixed(dataset: Dataset, seed: int) -> Dataset:
     if labels[0] == labels[-1] or np.any(np.diff(labels) < 0):
         return dataset
     return dataset.subset(np.random.default_rng(seed).permutation(len(labels)))
-
-
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        # AttributeError and TypeError: a bare .npy array, whatever its name, is no context manager
-        raise expected("a whole .npz file of plain arrays", f"{path} ({error})") from error
 
 
 def _images(array: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Accuracy under attack: rows of kind "accuracy" (see `tfinv.reporting.results`), made chunk by chunk of the images."""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -67,14 +68,30 @@ def named_attacks(forms: Iterable[str]) -> list[tuple[str, Attack]]:
         made = make_attack(form)
         if made.targeted:
             raise expected(f"{name} untargeted", repr(form), "Leave out targeted: any wrong class counts.")
-        for path in made.files:
-            if not pathlib.Path(path).exists() or not path:
-                raise expected(
-                    f"a surrogate of {name} that exists", repr(path), "Write transfer(surrogate='other.keras')."
-                )
+        made.check_files()
         # As the rows and files are called: a blank before the arguments would make it another attack.
         found.append((name + form[form.index("(") :].rstrip() if "(" in form else name, made))
     return found
+
+
+def check_budgets(attacks: Sequence[tuple[str, Attack]], eps: Sequence[float]) -> None:
+    """Refuses what `accuracy_curve` can't run, before anything is trained or loaded for it.
+
+    Args:
+      attacks: names and attacks.
+      eps: fractions of the bounds' width.
+
+    Raises:
+      UserError: two attacks of one name, an eps above 1 in L-inf, or one that an attack refuses.
+    """
+    if max(eps, default=0) > 1 and any(attack.norm == "linf" for _, attack in attacks):
+        raise expected(
+            "eps of at most 1 in linf, fractions of the bounds' width", max(eps), "Write --eps=8/255 for 8 grey levels."
+        )
+    if len({name for name, _ in attacks}) < len(attacks):
+        raise expected("attacks of different names", ", ".join(name for name, _ in attacks), "Change --attacks.")
+    for (_, attack), budget in itertools.product(attacks, eps):
+        dataclasses.replace(attack, eps=float(budget))
 
 
 def accuracy_curve(
@@ -118,18 +135,13 @@ def accuracy_curve(
       Rows of kind "accuracy".
 
     Raises:
-      UserError: an unknown `curve`, an eps above 1 in L-inf, or a classifier that lacks what one of the attacks needs.
+      UserError: see `check_budgets`; an unknown `curve`, or a classifier that lacks what one of the attacks needs.
     """
     if curve not in MODES:
         raise expected(f"a curve among {', '.join(MODES)}", repr(curve), "Change --curve.")
     named = list(attacks)
-    if max(eps, default=0) > 1 and any(attack.norm == "linf" for _, attack in named):
-        raise expected(
-            "eps of at most 1 in linf, fractions of the bounds' width", max(eps), "Write --eps=8/255 for 8 grey levels."
-        )
+    check_budgets(named, eps)
     budgets = _budgets(eps)
-    if len({name for name, _ in named}) < len(named):
-        raise expected("attacks of different names", ", ".join(name for name, _ in named), "Change --attacks.")
     for _, attack in named if budgets else ():
         attack.check_needs(classifier)
     total, size = len(labels), _BATCHES * batch_size

@@ -158,11 +158,7 @@ def images_for(problem: Any, who: str) -> np.ndarray:
 
 
 def _load(network, path):
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = [stored[name] for name in stored.files]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise expected("a file of trained weights", f"{path} ({error})", "Delete it.") from error
+    arrays = list(files.read_arrays(path, "a file of trained weights", "Delete it.").values())
     if [a.shape for a in arrays] != [tuple(v.shape) for v in network.variables]:
         raise expected("the weights of this network", f"{path}, which holds others", "Delete it.")
     for variable, array in zip(network.variables, arrays, strict=True):

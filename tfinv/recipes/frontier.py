@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfinv.datasets import Dataset
-from tfinv.errors import UserError, expected
+from tfinv.errors import UserError, expected, from_flag
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.frontier import Line, Point, fit_line
 from tfinv.evaluation.frontier_check import judge
@@ -64,8 +64,17 @@ class Sweep:
             raise expected("an anti-adversarial training with {weight} in it", self.anti, "Change --anti_training.")
         if "{eps}" not in self.robust:
             raise expected("an adversarial training with {eps} in it", self.robust, "Change --robust_training.")
-        for spec in (*self.swept, *self.held):
-            defence(spec)
+        if len(set(self.swept)) < len(self.swept):
+            raise expected("each recipe once", ", ".join(self.swept), "Change --anti_weights or --robust_eps.")
+        anti, robust = len(self.weights), len(self.weights) + 1
+        for flags, recipes in (
+            ("--anti_weights or --anti_training", self.swept[:anti]),
+            ("--robust_eps or --robust_training", self.swept[robust:]),
+            ("--reversal", self.held),
+        ):
+            with from_flag(flags):
+                for recipe in recipes:
+                    defence(recipe)
 
     @property
     def swept(self) -> list[str]:

@@ -9,7 +9,7 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.checks import QUICK, Effort, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, accuracy_row, named_attacks
+from tfinv.evaluation.robustness import accuracy_curve, accuracy_row, check_budgets, named_attacks
 from tfinv.recipes.workdir import Workdir
 
 
@@ -25,7 +25,7 @@ class Robustness:
       effort: what the checks may cost.
 
     Raises:
-      UserError: an unknown attack, one with an eps of its own, or none.
+      UserError: an unknown attack, one with an eps of its own, or none; see `check_budgets`.
     """
 
     attacks: tuple[str, ...]
@@ -37,7 +37,7 @@ class Robustness:
     def __post_init__(self):
         if not self.attacks or not self.eps:
             raise expected("at least one attack at one eps", "none", "Change --attacks or --eps.")
-        named_attacks(self.attacks)
+        check_budgets(named_attacks(self.attacks), self.eps)
 
     def judge(
         self, classifier: Classifier, test: Dataset, workdir: Workdir, *, label: str, seed: int

@@ -10,7 +10,7 @@ from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.checks import robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, accuracy_row
+from tfinv.evaluation.robustness import accuracy_curve, accuracy_row, check_budgets
 from tfinv.evaluation.row_checks import accuracy_falls, perturbation_uses_budget
 from tfinv.evaluation.training_checks import all_converged
 from tfinv.recipes.artefact import GreyLevelFGSM
@@ -73,6 +73,7 @@ def table1(
       artefact apart.
     """
     training = training or PosterTraining()
+    check_budgets(attacks(pgd_steps), eps)
     for experiment in experiments:
         untrained(training.of(experiment), train, training.schedule)
     rows: list[dict[str, Any]] = []

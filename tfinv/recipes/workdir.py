@@ -36,7 +36,7 @@ class Workdir:
         kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
-        if kept.exists():
+        if kept.exists() and (not writes or _begun(self.path)):
             if writes and not resume:
                 raise expected(
                     "a --workdir that no run has begun, with --noresume",
@@ -44,6 +44,8 @@ class Workdir:
                     "Change --workdir, remove that folder, or leave out --noresume.",
                 )
             old = files.read_json(kept)
+            if not isinstance(old, dict):
+                raise expected("the configuration of a run", kept, "Change --workdir, or remove that folder.")
             different = sorted(k for k in {*old, *config} if old.get(k) != config.get(k))
             if different:
                 shown = ", ".join(f"{k}={old.get(k)!r} there, {config.get(k)!r} now" for k in different)
@@ -75,13 +77,17 @@ class Workdir:
                 return made
             with files.atomic_path(path) as temporary:
                 np.savez(temporary, **made)  # type: ignore[arg-type]
-        with np.load(path, allow_pickle=False) as stored:
-            return {k: stored[k] for k in stored.files}
+        return files.read_arrays(path, "a whole stage of an earlier run", "Remove that file, to make it again.")
 
     def model(self, name: str, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
         """The model that `make` trains, given a folder; see `trained_once`. Its file is `models/name.keras`."""
         path, folder = self.path / "models" / f"{name}.keras", self.path / "training" / name
         return trained_once(path, folder, make) if self.writes or path.exists() else make(folder)
+
+
+def _begun(path: pathlib.Path) -> bool:
+    """Whether a run has left more than its configuration: one that was refused has not, and the next may have other flags."""
+    return any(p.name != _CONFIG for p in path.iterdir())
 
 
 def read_config(path: str | os.PathLike) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def check_fit(defence: Defence, schedule: Schedule) -> None:
         # Its perturbation is smaller than what bfloat16 tells apart.
         raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
     if schedule.label_smoothing and isinstance(defence, NLS):
-        raise expected("label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing)
+        raise expected(
+            "label_smoothing 0 with nls, which smooths by itself", schedule.label_smoothing, "Change --label_smoothing."
+        )
 
 
 def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 
 from tfinv import files
+from tfinv.errors import expected
 
 
 class WholeBackup(keras.callbacks.BackupAndRestore):
@@ -16,6 +17,8 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
 
     Keras overwrites its two files one after the other: killed in the first it can't restore, and between the two it restores the
     weights of one epoch with the number of another, and trains that epoch twice.
+
+    A damaged backup is an error that names it.
 
     The last backup stays when the training ends, for a kill before the model is saved; `trained_once` removes it then.
 
@@ -41,7 +44,12 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
         whole = self._whole()
         if whole:
             self._point_at(whole[-1])
-            super()._load_model()
+            try:
+                super()._load_model()
+            except (OSError, ValueError, KeyError) as error:
+                raise expected(
+                    "a whole backup of a training", f"{whole[-1]} ({error})", "Remove that folder."
+                ) from error
 
     def _save_model(self):
         if not self._writes:
@@ -69,10 +77,17 @@ def trained_once(path: pathlib.Path, folder: pathlib.Path, make: Callable[[pathl
       path: the .keras file.
       folder: of the training.
       make: trains and returns the model.
+
+    Raises:
+      UserError: the file is damaged.
     """
     if not path.exists():
         model = make(folder)
         with files.atomic_path(path) as temporary:
             model.save(temporary)
         shutil.rmtree(folder / "backup", ignore_errors=True)
-    return keras.models.load_model(path)
+    try:
+        return keras.models.load_model(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise expected("a whole model", f"{path} ({reason})", "Remove that file, to train it again.") from error

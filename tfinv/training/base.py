@@ -214,6 +214,6 @@ def split_with_weights(
         raise expected(
             f"an encoder with weights for {defence!r}",
             f"{classifier.name}, whose encoding is the image itself",
-            "Change --architecture, or `layer` of the defense.",
+            "Change --architecture." if layer == models.ENCODING else "Change `layer` of the defense.",
         )
     return encoder, head

@@ -39,7 +39,10 @@ def strategy(name: str) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    check_tf_config(os.environ.get("TF_CONFIG"))
+    if check_tf_config(os.environ.get("TF_CONFIG")) == 1:
+        return (
+            tf.distribute.MirroredStrategy()
+        )  # the other one's metrics are vectors of one, which Keras's TensorBoard refuses
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
@@ -56,8 +59,8 @@ def strategy(name: str) -> tf.distribute.Strategy:
         ) from error
 
 
-def check_tf_config(text: str | None) -> None:
-    """Refuses what does not say which workers there are and which of them this is.
+def check_tf_config(text: str | None) -> int:
+    """How many workers there are; refuses what does not say so, and which of them this is.
 
     Args:
       text: the value of TF_CONFIG.
@@ -79,6 +82,7 @@ def check_tf_config(text: str | None) -> None:
         valid = False
     if not valid:
         raise expected("TF_CONFIG with the workers' addresses and this one's place among them", text, change)
+    return sum(len(addresses) for addresses in jobs.values())
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

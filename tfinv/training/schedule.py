@@ -8,7 +8,7 @@ import numpy as np
 
 from tfinv import attacks, models
 from tfinv.datasets import Dataset
-from tfinv.errors import expected
+from tfinv.errors import expected, from_flag
 from tfinv.training.augmentation import augmentation
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.optimizers import OPTIMIZERS, make_optimizer
@@ -81,7 +81,8 @@ class Schedule:
         if self.warmup is not None and self.rate_schedule not in ("cosine", "cyclic"):
             raise _wrong("rate_schedule", "among cosine, cyclic with a warm-up", repr(self.rate_schedule))
         if self.validation_attack is not None:
-            attacks.attack(self.validation_attack)
+            with from_flag("--validation_attack"):
+                attacks.attack(self.validation_attack).check_files()
             if not self.validation:
                 raise _wrong("validation", "above 0 for an attack to measure on", 0)
 

@@ -95,12 +95,16 @@ class Record:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Record | None":
-        """What `write` wrote; None if there is no such file."""
+        """What `write` wrote; None if there is no such file.
+
+        Raises:
+          UserError: the file is damaged.
+        """
         if not pathlib.Path(path).exists():
             return None
-        with np.load(path, allow_pickle=False) as kept:
-            found = [Epoch(int(row[0]), *map(float, row[1:])) for row in kept["epochs"]]
-            weights = [kept[f"arr_{i}"] for i in range(len(kept.files) - 1)]
+        kept = files.read_arrays(path, "the best weights of a training", "Remove the folder of this training.")
+        found = [Epoch(int(row[0]), *map(float, row[1:])) for row in kept["epochs"]]
+        weights = [kept[f"arr_{i}"] for i in range(len(kept) - 1)]
         return cls(found[0], weights, *found[1:])
 
 
