@@ -9,7 +9,7 @@ from tfinv.errors import UserError
 from tfinv.reporting import Check, Figure, Results, write_html
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "br", "hr", "wbr"}
 
 
 class Page(html.parser.HTMLParser):
@@ -230,3 +230,16 @@ def test_texts_of_inversions_are_shown_and_never_run(workdir):
     assert page.all("script") == []
     assert len(page.all("img")) == 1
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+
+
+def test_a_long_name_breaks_where_its_parts_meet(workdir):
+    row = {
+        "kind": "training",
+        "experiment": "fast(eps=8/255,ramp=.2)",
+        "metric": "test_accuracy",
+        "value": 0.9,
+        "seed": 0,
+    }
+    found = write_html(Results("train", {}, [row]), workdir).read_text(encoding="utf-8")
+    assert ">test_<wbr>accuracy</th>" in found
+    assert ">fast(<wbr>eps=8/255,<wbr>ramp=.2)</th>" in found

@@ -55,6 +55,7 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["readable"] = readable
     accuracy, inversion, training = (rows_of(results, k) for k in ("accuracy", "inversion", "training"))
     own = [f for f in results.figures if f.name == CURVES]
     curves = [_picture(f, workdir) for f in own] or _curves(accuracy)
