@@ -62,9 +62,6 @@ def check_range(defence: Defence, low: float, high: float, *names: str) -> None:
     for name in names:
         value = getattr(defence, name)
         if not low <= value <= high or math.isinf(value):
-            limit = (
-                "finite and " * math.isinf(value) + f"of at least {low:g}"
-                if math.isinf(high)
-                else f"in {low:g}..{high:g}"
-            )
-            raise expected(f"{name} of {defence.NAME} {limit}", value, "Change --defense.")
+            limit = f"of at least {low:g}" if math.isinf(high) else f"in {low:g}..{high:g}"
+            finite = "finite and " if math.isinf(value) else ""
+            raise expected(f"{name} of {defence.NAME} {finite}{limit}", value, "Change --defense.")

@@ -40,9 +40,8 @@ def strategy(name: str) -> tf.distribute.Strategy:
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     if check_tf_config(os.environ.get("TF_CONFIG")) == 1:
-        return (
-            tf.distribute.MirroredStrategy()
-        )  # the other one's metrics are vectors of one, which Keras's TensorBoard refuses
+        # Metrics of the other strategy would be vectors of one number, which Keras's TensorBoard refuses.
+        return tf.distribute.MirroredStrategy()
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
