@@ -61,8 +61,11 @@ def test_an_eps_that_the_curve_would_replace_is_refused():
     ("form", "said"),
     [
         ("pgd(targeted=True)", "pgd untargeted.*Leave out targeted"),
-        ("transfer", "a surrogate of transfer that exists. Received: ''"),
-        ("worst_case(members='fgsm,transfer(surrogate=none.keras)')", "worst_case that exists. Received: 'none.keras'"),
+        ("transfer", "a surrogate that exists. Received: ''"),
+        (
+            "worst_case(members='fgsm,transfer(surrogate=none.keras)')",
+            "a surrogate that exists. Received: 'none.keras'",
+        ),
     ],
 )
 def test_what_could_not_run_is_refused_by_its_name(form, said):
