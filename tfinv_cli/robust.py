@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv import models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected, from_flag
 from tfinv.evaluation.check import Check
@@ -34,12 +33,12 @@ def trained_both_ways(
 ) -> Found:
     """`reproduce cifar10` and `fer2013`: VGG16 and a ResNet trained as usual, and the ResNet adversarially."""
     usual = settings.schedule(config)
-    if models.normal(config["plain_architecture"], "Change --plain_architecture.") == models.normal(usual.architecture):
-        raise expected("each model once", usual.architecture, "Change --plain_architecture or --architecture.")
+    with from_flag("--plain_architecture"):
+        plain = dataclasses.replace(usual, architecture=config["plain_architecture"])
     # Different networks, and one that pays for robustness with accuracy: none is held to the others' accuracy.
     members = [
-        Member(named(name, False), defence("none"), dataclasses.replace(usual, architecture=name), compared=False)
-        for name in (config["plain_architecture"], config["architecture"])
+        Member(named(schedule.architecture, False), defence("none"), schedule, compared=False)
+        for schedule in (plain, usual)
     ]
     with from_flag("--robust_training"):
         hard = defence(config["robust_training"])

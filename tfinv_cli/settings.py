@@ -7,7 +7,7 @@ from tfinv.classifier import GRADIENTS
 from tfinv.errors import from_flag
 from tfinv.recipes import robust_or_private
 from tfinv.recipes.attackers import STEPPED
-from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
+from tfinv.recipes.poster import PosterTraining
 from tfinv.recipes.table1 import EPS
 from tfinv.training import defences
 from tfinv.training.destruction import BOUNDS
@@ -329,10 +329,7 @@ def poster_training(config: dict[str, Any]) -> PosterTraining:
     """How the poster's models are trained in a configuration."""
     usual = schedule(config)
     with from_flag(", ".join(f"--{name}" for name in _DESTRUCTION)):
-        training = PosterTraining(usual, **{name: config[name] for name in _DESTRUCTION})
-        for experiment in EXPERIMENTS:
-            training.of(experiment)
-    return training
+        return PosterTraining(usual, **{name: config[name] for name in _DESTRUCTION})
 
 
 def resolve(what: str, values: Any) -> dict[str, Any]:

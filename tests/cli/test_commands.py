@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from commands import arrays, one_line, process, run
+from commands import arrays, killed, one_line, process, run, timeless
 from tfinv.classifier import Classifier
 from tfinv.evaluation import robustness
 from tfinv.reporting import Results
@@ -345,24 +345,12 @@ def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
         "--pgd_steps=3",
     )
     assert run(*args, "--workdir", tmp_path / "whole") == 0
-    command = [sys.executable, "-m", "tfinv_cli.main", *args, "--workdir", str(tmp_path / "killed")]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    stage = tmp_path / "killed" / "stages" / "table1-positive-0.json"
-    deadline = time.monotonic() + 240
-    while not stage.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert stage.exists()
-    assert not (tmp_path / "killed" / "results.json").exists()
+    folder = tmp_path / "killed"
+    (stage,) = killed(folder, "stages/table1-positive-0.json", *args, "--workdir", folder)
     before = stage.stat().st_mtime_ns
-    assert run(*args, "--workdir", tmp_path / "killed") == 0
+    assert run(*args, "--workdir", folder) == 0
     assert stage.stat().st_mtime_ns == before
-
-    def rows(name):
-        return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(tmp_path / name).rows]
-
-    assert rows("whole") == rows("killed")
+    assert timeless(tmp_path / "whole") == timeless(folder)
     expected = {"experiment", "attack", "eps", "accuracy", "n", "ci95", "seed", "poster"}
     for row in Results.read(tmp_path / "whole").rows_of("accuracy"):
         assert expected <= row.keys()

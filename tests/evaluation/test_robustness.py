@@ -8,7 +8,7 @@ from tfinv.attacks import PGD, attack, worst_case
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 from tfinv.evaluation import robustness
-from tfinv.evaluation.robustness import accuracy_curve, named_attacks
+from tfinv.evaluation.robustness import accuracy_curve, check_budgets, named_attacks
 
 
 def brightness(bounds):
@@ -72,6 +72,20 @@ def test_what_could_not_run_is_refused_by_its_name(form, said):
     form = form.replace("none.keras", '\\"none.keras\\"')
     with pytest.raises(UserError, match=said):
         named_attacks(["fgsm", form])
+
+
+@pytest.mark.parametrize(
+    ("forms", "eps", "said"),
+    [
+        (["fgsm"], [0.1, 8], "eps of at most 1 in linf"),
+        (["fgsm"], [-0.1], "Received: -0.1. Change --eps"),
+        (["pgd", "pgd"], [0.1], "attacks of different names. Received: pgd, pgd"),
+    ],
+)
+def test_budgets_that_can_not_be_are_known_before_anything_is_made(forms, eps, said):
+    with pytest.raises(UserError, match=said):
+        check_budgets(named_attacks(forms), eps)
+    check_budgets(named_attacks(["pgd(norm=l2)"]), [8])
 
 
 def test_what_an_attack_lacks_is_known_before_another_has_begun():

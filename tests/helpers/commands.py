@@ -1,10 +1,13 @@
 """Running commands as a user does, in this process or in one of their own, and what they leave."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 
+from tfinv.reporting import Results
 from tfinv_cli import main
 
 
@@ -15,6 +18,26 @@ def run(*argv):
 def process(*argv, module=None, **more):
     command = [sys.executable, "-m", module or "tfinv_cli.main", *map(str, argv)]
     return subprocess.run(command, capture_output=True, text=True, **more)
+
+
+def killed(folder, pattern, *argv):
+    """Runs a command in a process of its own, and kills it with SIGKILL as soon as it has left such files: what they are."""
+    command = [sys.executable, "-m", "tfinv_cli.main", *map(str, argv)]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not any(folder.glob(pattern)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (folder / "results.json").exists()
+    found = list(folder.glob(pattern))
+    assert found
+    return found
+
+
+def timeless(folder):
+    """The rows of a report, without the seconds that they took."""
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(folder).rows]
 
 
 def arrays(path):

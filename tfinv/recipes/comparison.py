@@ -142,7 +142,7 @@ def compare(
     if own := sorted(set(seeds) & set(judges)):
         raise expected(f"seeds that are not the evaluators', {judges[0]} to {judges[-1]}", own, "Change --seed.")
     if twice := sorted({m.label for m in members if [x.label for x in members].count(m.label) > 1}):
-        raise expected("each model once", ", ".join(twice), "Change --defenses.")
+        raise expected("each model once", ", ".join(twice), "Change --defenses, or --plain_architecture.")
     average = known.require("average", "inversions")
     _check(members, attackers, train, known, wanted)
     progress("evaluators: training")

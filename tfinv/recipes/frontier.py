@@ -66,10 +66,9 @@ class Sweep:
             raise expected("an adversarial training with {eps} in it", self.robust, "Change --robust_training.")
         if len(set(self.swept)) < len(self.swept):
             raise expected("each recipe once", ", ".join(self.swept), "Change --anti_weights or --robust_eps.")
-        anti, robust = len(self.weights), len(self.weights) + 1
         for flags, recipes in (
-            ("--anti_weights or --anti_training", self.swept[:anti]),
-            ("--robust_eps or --robust_training", self.swept[robust:]),
+            ("--anti_weights or --anti_training", self._against),
+            ("--robust_eps or --robust_training", self._towards),
             ("--reversal", self.held),
         ):
             with from_flag(flags):
@@ -77,10 +76,17 @@ class Sweep:
                     defence(recipe)
 
     @property
+    def _against(self) -> list[str]:
+        return [self.anti.replace("{weight}", str(w)) for w in self.weights]
+
+    @property
+    def _towards(self) -> list[str]:
+        return [self.robust.replace("{eps}", str(e)) for e in self.eps]
+
+    @property
     def swept(self) -> list[str]:
         """Text forms from the least robust to the most."""
-        against = [self.anti.replace("{weight}", str(w)) for w in self.weights]
-        return [*against, "none", *(self.robust.replace("{eps}", str(e)) for e in self.eps)]
+        return [*self._against, "none", *self._towards]
 
     @property
     def twins(self) -> dict[str, str]:

@@ -26,6 +26,9 @@ class PosterTraining:
       bound: of the reversed loss.
       ramp: fraction of the training over which lambda rises as in DANN; 0 for none.
       decoder_steps: steps of the decoder for one of the encoder.
+
+    Raises:
+      UserError: a field is out of range.
     """
 
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
@@ -34,6 +37,10 @@ class PosterTraining:
     bound: str = "class_mean"
     ramp: float = 0.0
     decoder_steps: int = 2
+
+    def __post_init__(self):
+        for experiment in EXPERIMENTS:
+            self.of(experiment)
 
     def of(self, experiment: str) -> Defence:
         """The defence of one of `EXPERIMENTS`, with those of the fields that it has."""
