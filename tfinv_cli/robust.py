@@ -7,9 +7,9 @@ from typing import Any
 from tfinv.datasets import Dataset
 from tfinv.errors import expected, from_flag
 from tfinv.evaluation.check import Check
-from tfinv.recipes.comparison import Member
 from tfinv.recipes.defended import is_robust
 from tfinv.recipes.frontier import Sweep, frontier
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.robust_or_private import named, robust_or_private
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir

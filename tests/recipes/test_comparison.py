@@ -11,8 +11,9 @@ from tfinv.evaluation.checks import Effort
 from tfinv.evaluation.neighbours import most_similar
 from tfinv.inversion import Gradient, Knowledge
 from tfinv.recipes.attackers import Attacker
-from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.defences import defence

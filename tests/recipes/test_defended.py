@@ -10,8 +10,8 @@ import pytest
 from stripes import stripes
 from tfinv.attacks import APGD, PGD
 from tfinv.errors import UserError
-from tfinv.recipes.comparison import Member
 from tfinv.recipes.defended import train_defended, validation_attack
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.assembly import training_model
 from tfinv.training.clock import Clock

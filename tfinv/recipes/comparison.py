@@ -2,10 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 
 from tfinv import inversion
@@ -16,51 +14,22 @@ from tfinv.evaluation import inversion_checks
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.evaluators import JUDGES_SEED
 from tfinv.evaluation.leak_checks import leak_checks
-from tfinv.evaluation.measurement import CONVERGENCE, FRESH_DECODER, Measurement
+from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.pooling import differences, pool
 from tfinv.evaluation.provenance import no_training_data_used
-from tfinv.evaluation.reconstruction import TrainingSet, against_classes
+from tfinv.evaluation.reconstruction import against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
-from tfinv.evaluation.training_checks import all_converged, no_collapse
+from tfinv.evaluation.training_checks import all_converged
 from tfinv.inversion import Knowledge
-from tfinv.recipes import pictures
 from tfinv.recipes.attackers import Attacker
-from tfinv.recipes.defended import check_member, divergence, is_robust, train_defended, untrained
+from tfinv.recipes.defended import untrained
 from tfinv.recipes.gallery import Gallery
-from tfinv.recipes.judging import Judging, arrays_of, measure_decoded, measure_found
-from tfinv.recipes.nearest import Nearest, search
+from tfinv.recipes.judging import Judging
+from tfinv.recipes.meeting import Meeting, Member, usable
 from tfinv.recipes.processes import spread
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
-from tfinv.training.defence import Defence
-from tfinv.training.schedule import Schedule
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """A model of the comparison.
-
-    Attributes:
-      label: its name in rows and files.
-      defence: how it is trained.
-      schedule: architecture and optimisation. Its `validation_attack` chooses the epoch of robust trainings alone: by robust
-        accuracy, one as usual would be judged by the epoch in which it had learnt least.
-      compared: whether it is held to equal accuracy; others are there to be inverted only.
-
-    Raises:
-      UserError: the defence can't be trained in the way of the schedule.
-    """
-
-    label: str
-    defence: Defence
-    schedule: Schedule
-    compared: bool = True
-
-    def __post_init__(self):
-        if not is_robust(self.defence):
-            object.__setattr__(self, "schedule", dataclasses.replace(self.schedule, validation_attack=None))
-        check_member(self.defence, self.schedule)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +120,7 @@ def compare(
         *measure_references(wanted, against, test, seed=seeds[0]),
         measure_start(average, wanted, against, name="average image", seed=seeds[0]),
     ]
-    run = _Run(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
+    run = Meeting(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
     gallery = Gallery(wanted, train, test, against, featured)
     tasks = [(member, seed) for seed in seeds for member in members]
     for i, (member, seed) in enumerate(tasks):
@@ -194,172 +163,11 @@ def compare(
     return Compared(with_scale(rows), merge(run.sound) + checks, figures, measured, references, run.unsound)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Victim:
-    label: str
-    seed: int
-    model: keras.Model
-    classifier: Classifier
-    images: Dataset
-
-
-@dataclasses.dataclass
-class _Run:
-    """What every model of a comparison meets, and what was found of them so far; each step of it is a stage of the workdir."""
-
-    train_data: Dataset
-    test: Dataset
-    workdir: Workdir
-    judging: Judging
-    against: TrainingSet
-    known: Knowledge
-    wanted: np.ndarray
-    pictured: tuple[str, ...]
-    verbose: int
-    progress: Callable[[str], None]
-    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    measured: list[Measurement] = dataclasses.field(default_factory=list)
-    starts: list[Measurement] = dataclasses.field(default_factory=list)
-    figures: list[Figure] = dataclasses.field(default_factory=list)
-    accuracies: dict[str, list[float]] = dataclasses.field(default_factory=dict)
-    sound: list[tuple[str, Check]] = dataclasses.field(default_factory=list)
-    unsound: dict[tuple[str, int], list[str]] = dataclasses.field(default_factory=dict)
-    diverged: list[str] = dataclasses.field(default_factory=list)
-
-    def meet(
-        self,
-        member: Member,
-        seed: int,
-        attackers: Sequence[Attacker],
-        robustness: Robustness | None,
-        gallery: Gallery | None,
-    ) -> None:
-        """All that one model meets; nothing but a note where its training diverges, as the others are worth having."""
-        # A stage of its own, or whoever reads what others left would train again what diverged there.
-        said = divergence(self.workdir, f"{member.label}-{seed}", partial(self.begin, member, seed))
-        if said is not None:
-            self.diverged.append(f"{member.label} (seed {seed}): {said}")
-            return
-        victim = self.train(member, seed)
-        if robustness is not None:
-            self.attack(victim, robustness)
-        for attacker in _meeting(attackers, victim.classifier):
-            self.invert(victim, attacker, gallery)
-        # What the outputs hide, the encoder does not.
-        if victim.classifier.differentiable and self.judging.has_decoder(victim.model):
-            self.decode(victim, gallery)
-
-    def begin(self, member: Member, seed: int) -> None:
-        self.progress(f"{member.label}, seed {seed}: training")
-        self.trained(member, seed)
-
-    def trained(self, member: Member, seed: int) -> tuple[keras.Model, list[dict[str, Any]]]:
-        return train_defended(
-            member.defence,
-            self.train_data,
-            self.test,
-            member.schedule,
-            self.workdir,
-            label=member.label,
-            seed=seed,
-            verbose=self.verbose,
-        )
-
-    def train(self, member: Member, seed: int) -> _Victim:
-        model, rows = self.trained(member, seed)
-        self.rows += rows
-        if is_robust(member.defence):
-            self.sound.append((f"{member.label} (seed {seed})", no_collapse(rows)))
-        if member.compared:
-            self.accuracies.setdefault(member.label, []).append(rows[0]["value"])
-        images, _ = member.schedule.split(self.train_data)
-        return _Victim(member.label, seed, model, Classifier.from_keras(model), images)
-
-    def attack(self, victim: _Victim, robustness: Robustness) -> None:
-        self.progress(f"{victim.label}, seed {victim.seed}: attacking")
-        rows, checks = robustness.judge(
-            victim.classifier, self.test, self.workdir, label=victim.label, seed=victim.seed
-        )
-        self.rows += rows
-        self.sound += [(f"{victim.label} (seed {victim.seed})", check) for check in checks]
-        if failed := [check.name for check in checks if check.passed is False]:
-            self.unsound[victim.label, victim.seed] = failed
-
-    def invert(self, victim: _Victim, attacker: Attacker, gallery: Gallery | None) -> None:
-        for budget, method in attacker.budgets:
-            self.progress(f"{victim.label}, seed {victim.seed}: {attacker.name}, {budget}")
-            stage = f"{victim.label}-{attacker.name}-{budget}-{victim.seed}"
-            make = partial(_invert, victim.classifier, self.wanted, method, attacker.samples, self.known, victim.seed)
-            found = self.workdir.arrays(stage, make)
-            nearest = None
-            if attacker.name in self.pictured and victim.classifier.has_features:
-                nearest = self._nearest(stage, victim, found)
-            measure = partial(measure_found, nearest=nearest)
-            self._measure(stage, victim, attacker.name, budget, str(found["knowledge"]), measure, found)
-            if gallery is None:
-                continue
-            gallery.add(victim.label, attacker.name, budget, found)
-            self._measure_start(attacker.name, victim.seed, found)
-            if attacker.name in self.pictured:
-                self.figures += pictures.draw(
-                    found["images"],
-                    found["labels"],
-                    nearest,
-                    victim.images,
-                    self.against,
-                    self.workdir.path,
-                    name=f"{attacker.name}-{budget}-{victim.label}",
-                    title=f"{victim.label}, {attacker.name}, {budget}",
-                )
-
-    def decode(self, victim: _Victim, gallery: Gallery | None) -> None:
-        self.progress(f"{victim.label}, seed {victim.seed}: fresh decoder")
-        stage = f"{victim.label}-{FRESH_DECODER}-{victim.seed}"
-        make = partial(self.judging.decode, victim.model, self.train_data, self.test, victim.seed)
-        found = self.workdir.arrays(stage, make)
-        knowledge = "encodings of the training images, with the images"
-        measure = partial(measure_decoded, test=self.test)
-        # An equal budget means nothing for a decoder that trains until it stops improving.
-        self._measure(stage, victim, FRESH_DECODER, CONVERGENCE, knowledge, measure, found)
-        if gallery is not None:
-            gallery.add_decoded(victim.label, found["images"])
-
-    def _nearest(self, stage, victim, found):
-        def made():
-            return search(found, victim.classifier, victim.images, self.test).to_arrays()
-
-        return Nearest.from_arrays(self.workdir.arrays(f"nearest-{stage}", made))
-
-    def _measure_start(self, method, seed, found):
-        """Once an attacker: what its reconstructions have in common with what it began with is no leak."""
-        if not any(m.keys["of"] == method for m in self.starts):
-
-            def made():
-                begun = measure_start(found["starts"], found["labels"], self.against, of=method, seed=seed)
-                return begun.to_json()
-
-            self.starts.append(Measurement.from_json(self.workdir.json(f"start-{method}-{seed}", made)))
-
-    def _measure(self, stage, victim, method, budget, knowledge, measure, found):
-        keys = {"experiment": victim.label, "method": method, "budget": budget, "seed": victim.seed}
-        keys["knowledge"] = knowledge
-
-        def made():
-            return measure(found, against=self.against, keys=keys).to_json()
-
-        self.measured.append(Measurement.from_json(self.workdir.json(stage, made)))
-
-
-def _meeting(attackers, classifier):
-    """Those that do without gradients, where there are none."""
-    return [a for a in attackers if a.equal.ACCESS != "gradients" or classifier.differentiable]
-
-
 def _check(members, attackers, train, known, wanted):
     """Raises what a training or an inversion would refuse when it is its turn, after hours of the others."""
     for member in members:
         classifier = Classifier.from_keras(untrained(member.defence, train, member.schedule))
-        for attacker in _meeting(attackers, classifier):
+        for attacker in usable(attackers, classifier):
             for _, method in attacker.budgets:
                 inversion.check(classifier, wanted, method, samples=attacker.samples, knowledge=known)
 
@@ -369,12 +177,7 @@ def _apart(train, test, workdir, judging, known, wanted, pictured, attackers, ro
     against, _ = judging.judges(train, test, workdir)
 
     def meet(member, seed):
-        run = _Run(train, test, workdir, judging, against, known, wanted, pictured, 0, lambda line: None)
+        run = Meeting(train, test, workdir, judging, against, known, wanted, pictured, 0, lambda line: None)
         run.meet(member, seed, attackers, robustness, None)
 
     return meet
-
-
-def _invert(classifier, wanted, method, samples, known, seed):
-    found = inversion.invert(classifier, wanted, method, samples=samples, knowledge=known, seed=seed)
-    return arrays_of(found, classifier)

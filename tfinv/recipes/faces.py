@@ -8,8 +8,9 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
 from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import poster_attackers
-from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging, evaluators_schedule
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure

@@ -22,8 +22,9 @@ from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
 from tfinv.evaluation.pooling import differences
 from tfinv.evaluation.references import START
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
-from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure

@@ -7,8 +7,9 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
-from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
 from tfinv.training.defences import defence

@@ -8,8 +8,9 @@ from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check
 from tfinv.inversion import Projected
 from tfinv.recipes.attackers import Attacker, all_attackers, chosen, known_of
-from tfinv.recipes.comparison import Member, compare
+from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging
+from tfinv.recipes.meeting import Member
 from tfinv.recipes.robustness import Robustness
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure
