@@ -12,7 +12,6 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation import inversion_checks
 from tfinv.evaluation.check import Check, merge
-from tfinv.evaluation.evaluators import JUDGES_SEED
 from tfinv.evaluation.leak_checks import leak_checks
 from tfinv.evaluation.measurement import Measurement
 from tfinv.evaluation.pooling import differences, pool
@@ -24,7 +23,7 @@ from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import untrained
 from tfinv.recipes.gallery import Gallery
-from tfinv.recipes.judging import Judging
+from tfinv.recipes.judging import Judge, Judging
 from tfinv.recipes.meeting import Meeting, Member, usable
 from tfinv.recipes.processes import spread
 from tfinv.recipes.robustness import Robustness
@@ -98,7 +97,7 @@ def compare(
         in its own view, which are measured, too.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
-      workers: processes that share the models after the first.
+      workers: processes that share the trainings, and then the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 
@@ -107,14 +106,19 @@ def compare(
     """
     wanted = np.arange(train.num_classes) if labels is None else np.unique(labels)
     against_classes(wanted, train.labels)
-    judges = range(JUDGES_SEED, JUDGES_SEED + len(judging.evaluators))
-    if own := sorted(set(seeds) & set(judges)):
-        raise expected(f"seeds that are not the evaluators', {judges[0]} to {judges[-1]}", own, "Change --seed.")
+    theirs = {judge.seed for judge in judging.each}
+    if own := sorted(theirs.intersection(seeds)):
+        listed = ", ".join(map(str, sorted(theirs)))
+        raise expected(f"seeds that are not the evaluators', {listed}", own, "Change --seed.")
     if twice := sorted({m.label for m in members if [x.label for x in members].count(m.label) > 1}):
         raise expected("each model once", ", ".join(twice), "Change --defenses, or --plain_architecture.")
     average = known.require("average", "inversions")
     _check(members, attackers, train, known, wanted)
-    progress("evaluators: training")
+    tasks = [(member, seed) for seed in seeds for member in members]
+    if workers > 1:
+        _train(tasks, train, test, workdir, judging, workers, progress)
+    else:
+        progress("evaluators: training")
     against, judged = judging.judges(train, test, workdir)
     references = [
         *measure_references(wanted, against, test, seed=seeds[0]),
@@ -122,7 +126,6 @@ def compare(
     ]
     run = Meeting(train, test, workdir, judging, against, known, wanted, tuple(pictured), verbose, progress)
     gallery = Gallery(wanted, train, test, against, featured)
-    tasks = [(member, seed) for seed in seeds for member in members]
     for i, (member, seed) in enumerate(tasks):
         if i == 1 and workers > 1:
             # The first has trained what attacks have in common; what the others leave is read below, and not told again.
@@ -170,6 +173,32 @@ def _check(members, attackers, train, known, wanted):
         for attacker in usable(attackers, classifier):
             for _, method in attacker.budgets:
                 inversion.check(classifier, wanted, method, samples=attacker.samples, knowledge=known)
+
+
+def _train(tasks, train, test, workdir, judging, workers, progress):
+    """All models and their judges at once: not even the first model has to wait for those who will judge it."""
+    trainings = [*tasks, *((judge, judge.seed) for judge in judging.each)]
+    # Those of several passes a step take longest: the last to begin should not be one of them.
+    trainings.sort(key=lambda task: not task[0].robust)
+
+    progress(f"trainings: {len(trainings)}, shared among {workers} processes")
+
+    def done(task):
+        progress(f"{task[0].label}, seed {task[1]}: trained")
+
+    spread(_training, (train, test, workdir, judging), trainings, workers, done)
+
+
+def _training(train, test, workdir, judging):
+    """What a process of its own does with each training: it leaves the model."""
+
+    def one(what, seed):
+        if isinstance(what, Judge):
+            judging.train(what, train, test, workdir)
+        else:
+            what.divergence(train, test, workdir, seed)
+
+    return one
 
 
 def _apart(train, test, workdir, judging, known, wanted, pictured, attackers, robustness):

@@ -137,7 +137,7 @@ def frontier(
       samples: reconstructions a class.
       steps: of the inversion; see `all_attackers` for those that have their own.
       seeds: a training, an evaluation and an inversion each.
-      workers: processes that share the models after the first.
+      workers: processes that share the trainings, and then the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """

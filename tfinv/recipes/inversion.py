@@ -57,7 +57,7 @@ def inversion(
       than: of the defences those with which each of the others is compared.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
-      workers: processes that share the models after the first.
+      workers: processes that share the trainings, and then the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
 

@@ -10,16 +10,41 @@ from tfinv import models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.evaluation.evaluators import check_evaluators, train_evaluators
+from tfinv.evaluation.evaluators import JUDGES_SEED, check_evaluators, train_evaluators
 from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.evaluation.similarity import ssim
 from tfinv.inversion import InversionResult
+from tfinv.recipes.defended import is_robust
 from tfinv.recipes.nearest import Nearest
 from tfinv.recipes.workdir import Workdir
 from tfinv.training.schedule import Schedule
 
 Found = dict[str, np.ndarray]
+
+# Of the first identifier, as `JUDGES_SEED` is of the first evaluator.
+_IDENTIFIERS_SEED = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """An evaluator or identifier.
+
+    Attributes:
+      label: its spec; see `train_evaluators`.
+      seed: of its training.
+      identifies: whether it learns from the held-out images alone.
+    """
+
+    label: str
+    seed: int
+    identifies: bool = False
+
+    @property
+    def robust(self) -> bool:
+        """Whether it is trained to withstand perturbations."""
+        ((_, training),) = check_evaluators([self.label])
+        return is_robust(training)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +82,38 @@ class Judging:
           test: held-out images.
           workdir: keeps the evaluators.
         """
-        folder = workdir.path / "models" / "evaluators"
-        judges = train_evaluators(train, architectures=self.evaluators, schedule=self.schedule, workdir=folder)
-        identifiers = None
-        if self.identifiers:
-            # Of these images, whatever a run before this one held out.
-            apart = folder / f"identifiers-{test.digest()[:16]}"
-            identifiers = train_evaluators(
-                test, architectures=self.identifiers, schedule=self.schedule, seed=2000, workdir=apart
-            )
+        judges: dict[str, Classifier] = {}
+        identifiers: dict[str, Classifier] = {}
+        for judge in self.each:
+            (identifiers if judge.identifies else judges).update(self.train(judge, train, test, workdir))
         accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
         # Those who saw the held-out images alone are tried on the others.
-        for name, judge in (identifiers or {}).items():
-            accuracies[name] = judge.accuracy(judge.from_unit(train.images), train.labels)
-        return TrainingSet.make(train.images, train.labels, judges, identifiers), accuracies
+        for name, identifier in identifiers.items():
+            accuracies[name] = identifier.accuracy(identifier.from_unit(train.images), train.labels)
+        return TrainingSet.make(train.images, train.labels, judges, identifiers or None), accuracies
+
+    @property
+    def each(self) -> list[Judge]:
+        """All of them, each with a seed of its own."""
+        judges = [Judge(spec, JUDGES_SEED + i) for i, spec in enumerate(self.evaluators)]
+        return judges + [Judge(spec, _IDENTIFIERS_SEED + i, True) for i, spec in enumerate(self.identifiers)]
+
+    def train(self, judge: Judge, train: Dataset, test: Dataset, workdir: Workdir) -> dict[str, Classifier]:
+        """One of `each` by its name, trained once.
+
+        Args:
+          judge: which.
+          train: the victims' training split.
+          test: held-out images.
+          workdir: keeps it.
+        """
+        folder, images = workdir.path / "models" / "evaluators", train
+        if judge.identifies:
+            # Of these images, whatever a run before this one held out.
+            folder, images = folder / f"identifiers-{test.digest()[:16]}", test
+        return train_evaluators(
+            images, architectures=(judge.label,), schedule=self.schedule, seed=judge.seed, workdir=folder
+        )
 
     def has_decoder(self, model: keras.Model) -> bool:
         """Whether there is an encoder to decode: not where the encoding is the image itself."""

@@ -65,7 +65,7 @@ def robust_or_private(
       steps: of the inversions that have no number of their own; see `all_attackers`.
       featured: the class of the figure of different samples; the source has birds.
       seeds: a training and an inversion each.
-      workers: processes that share the models after the first.
+      workers: processes that share the trainings, and then the models after the first.
       verbose: Keras's, for the trainings.
       progress: is told what begins.
     """
