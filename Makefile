@@ -10,7 +10,8 @@ BENCH := .venv-bench
 demo: $(INSTALLED)
 	$(BIN)/tfinv reproduce demo --workdir=runs/demo
 
-test: lint docs
+test:
+	$(MAKE) -j2 lint docs
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)

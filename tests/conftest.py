@@ -4,6 +4,7 @@ import os
 import pytest
 
 import tfinv  # noqa: F401  first of all, for a quiet start
+from tfinv.evaluation.checks import Effort
 
 gc.set_threshold(
     100_000
@@ -17,6 +18,13 @@ def full_data():
     if not folder:
         pytest.skip("TFINV_DATA_DIR names no folder of the full data sets")
     return folder
+
+
+@pytest.fixture
+def few_checks(monkeypatch):
+    """For tests of what `tfinv evaluate` does beside its checks, which are a thousand draws and more."""
+    effort = Effort(images=300, steps=5, queries=20, draws=20, minimal_steps=5)
+    monkeypatch.setattr("tfinv_cli.evaluate.THOROUGH", effort)
 
 
 @pytest.fixture(autouse=True, scope="module")

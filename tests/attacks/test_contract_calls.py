@@ -1,6 +1,7 @@
 """What every attack refuses, and that it can be killed, go on, and be forgotten."""
 
 import dataclasses
+import functools
 import gc
 import math
 import weakref
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attack_contract import ALL, CLASSES, EACH, SETTINGS, SHAPE, follows_gradients, make, of, victim
+from attack_contract import ALL, CLASSES, SETTINGS, SHAPE, follows_gradients, make, of, victim
 from tfinv import attacks
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -107,41 +108,58 @@ def test_an_attack_does_not_keep_the_classifier_alive(name):
     assert gone() is None
 
 
-@EACH
-def test_a_checkpoint_ends_as_an_unbroken_run(name, norm, tmp_path, monkeypatch):
-    classifier, _, x, y = victim("logits")
-    attack = make(name, classifier, 0.02, norm)
-    whole = attack(classifier, x, y, seed=1)
-    path = tmp_path / "state.npz"
-    stages = len(attack.stages(classifier))
-    calls = []
-    for member in {type(m) for m, _ in attack.stages(classifier)}:
-        honest = member.perturb
-
-        def perturb(self, problem, honest=honest):
-            calls.append(1)
-            if len(calls) == max(1, stages):
-                raise KeyboardInterrupt
-            return honest(self, problem)
-
-        monkeypatch.setattr(member, "perturb", perturb)
-    with pytest.raises(KeyboardInterrupt):
-        attack(classifier, x, y, seed=1, checkpoint=path)
-    monkeypatch.undo()
-    again = attack(classifier, x, y, seed=1, checkpoint=path)
-    for field in dataclasses.fields(whole):
-        np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
-    with pytest.raises(UserError, match="checkpoint of the same attack"):
-        attack(classifier, x, y, seed=2, checkpoint=path)
-    surer = Classifier.from_callable(
+@functools.cache
+def surer():
+    """The classifier of the checkpoints with larger logits, which is another."""
+    classifier = victim("logits")[0]
+    return Classifier.from_callable(
         lambda v: 3 * classifier.logits(v),
         input_shape=classifier.input_shape,
         num_classes=classifier.num_classes,
         bounds=classifier.bounds,
         outputs="logits",
     )
+
+
+def counted(monkeypatch, attack, classifier, broken_off=None):
+    """A list that grows with each stage of an attack, which is broken off in that of a number."""
+    calls = []
+
+    def counting(honest):
+        def perturb(self, problem):
+            calls.append(1)
+            if len(calls) == broken_off:
+                raise KeyboardInterrupt
+            return honest(self, problem)
+
+        return perturb
+
+    for member in {type(m) for m, _ in attack.stages(classifier)}:
+        monkeypatch.setattr(member, "perturb", counting(member.perturb))
+    return calls
+
+
+@ALL
+def test_a_checkpoint_ends_as_an_unbroken_run(name, tmp_path, monkeypatch):
+    classifier, _, x, y = victim("logits")
+    attack = make(name, classifier, 0.02)
+    whole = attack(classifier, x, y, seed=1)
+    path = tmp_path / "state.npz"
+    stages = len(attack.stages(classifier))
+    counted(monkeypatch, attack, classifier, broken_off=max(1, stages))
+    with pytest.raises(KeyboardInterrupt):
+        attack(classifier, x, y, seed=1, checkpoint=path)
+    monkeypatch.undo()
+    calls = counted(monkeypatch, attack, classifier)
+    again = attack(classifier, x, y, seed=1, checkpoint=path)
+    monkeypatch.undo()
+    assert len(calls) == 1  # of the stage that was broken off alone
+    for field in dataclasses.fields(whole):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
     with pytest.raises(UserError, match="checkpoint of the same attack"):
-        attack(surer, x, y, seed=1, checkpoint=path)
+        attack(classifier, x, y, seed=2, checkpoint=path)
+    with pytest.raises(UserError, match="checkpoint of the same attack"):
+        attack(surer(), x, y, seed=1, checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="checkpoint of an attack"):
         attack(classifier, x, y, seed=1, checkpoint=path)

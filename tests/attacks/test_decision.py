@@ -1,5 +1,7 @@
 """Attacks on labels alone, on models whose nearest boundary is known."""
 
+import functools
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -22,6 +24,7 @@ def function(fn, classes=2, **options):
     return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", **options)
 
 
+@functools.cache
 def linear(offset, bounds=(0.0, 1.0), scale=1.0):
     """Logits (0, w (x - middle) + offset), in units of the bounds' width."""
     middle, width = sum(bounds) / 2, bounds[1] - bounds[0]
@@ -103,16 +106,22 @@ def test_only_labels_count(cls, norm, excess):
         np.testing.assert_array_equal(other.queries, found[0].queries)
 
 
-@EACH
-@pytest.mark.parametrize("budget", [1, 2, 20, 40, 137])
-def test_each_query_is_one_prediction(cls, norm, excess, budget):
+@functools.cache
+def counted():
+    """A classifier that gives labels alone, and how many each of its calls was asked for."""
     asked = []
 
     def fn(x):
         asked.append(len(x))
         return ((x.reshape(len(x), -1) - 0.5) @ W > 0.5).astype(int)
 
-    classifier = Classifier.from_predict(fn, input_shape=SHAPE, num_classes=2, outputs="labels")
+    return Classifier.from_predict(fn, input_shape=SHAPE, num_classes=2, outputs="labels"), asked
+
+
+@EACH
+@pytest.mark.parametrize("budget", [1, 2, 20, 40, 137])
+def test_each_query_is_one_prediction(cls, norm, excess, budget):
+    classifier, asked = counted()
     asked.clear()
     result = cls(norm=norm, queries=budget)(classifier, images(n=1), [0], batch_size=1, seed=2)
     assert result.queries[0] <= budget

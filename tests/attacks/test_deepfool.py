@@ -1,5 +1,6 @@
 """DeepFool on linear models, where its first step is right, and on models where it has to take several."""
 
+import functools
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ def function(fn, classes=2, bounds=(0.0, 1.0)):
     return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", bounds=bounds)
 
 
+@functools.cache
 def linear(scale=1.0, bounds=(0.0, 1.0)):
     low, high = bounds
     return function(lambda x: scale * (tf.reshape((x - low) / (high - low), [-1, SIZE]) @ MATRIX + OFFSETS), 4, bounds)

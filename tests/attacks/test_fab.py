@@ -1,6 +1,7 @@
 """FAB where the smallest perturbation is known: planes, spheres, corners of the bounds, and nothing to find."""
 
 import dataclasses
+import functools
 import math
 
 import keras
@@ -195,6 +196,7 @@ def test_a_start_is_where_it_begins():
     np.testing.assert_allclose(result.images[:, 0, 0, 0], 0.7, rtol=1e-3)
 
 
+@functools.cache
 def small_network(scale=1.0):
     keras.utils.set_random_seed(1)
     inputs = keras.Input((4, 4, 1))

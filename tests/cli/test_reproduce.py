@@ -22,7 +22,7 @@ def both_ways(tmp_path_factory):
     networks = "--plain_architecture=softmax --architecture=cnn(filters=(8,),units=16) --robust_training=fast(eps=.1)"
     how = "--robust_epochs=1 --validation=0 --augmentation=none --methods=projected --featured=3"
     line = ["reproduce", "cifar10", *f"{SMALL} {JUDGED} {networks} {how}".split(), f"--workdir={folder}"]
-    assert main.main(line) == 0
+    assert main.main([*line, "--noresume"]) == 0
     return folder, line
 
 
@@ -114,11 +114,15 @@ def test_no_face_is_judged_by_its_models_own_architecture_as_usual(own):
     check_evaluators(evaluators)
 
 
-def test_run_again_it_only_reads_what_it_made(both_ways):
+def test_run_again_it_only_reads_what_it_made_unless_told_otherwise(both_ways, capsys):
     folder, line = both_ways
     made = {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()}
-    assert main.main(line) == 0
+    assert main.main([*line, "--resume"]) == 0
     assert {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()} == made
+    assert "resume" not in Results.read(folder).config
+    capsys.readouterr()
+    assert main.main([*line, "--noresume"]) == 1
+    assert "--noresume" in capsys.readouterr().err
 
 
 def test_killed_after_its_first_attack_it_goes_on_to_the_same_rows(both_ways, tmp_path):

@@ -153,6 +153,6 @@ def beginnings(name, classifier, targets):
 
 
 @functools.cache
-def attacked(name, norm, kind, batch_size=256, seed=1):
+def attacked(name, norm, kind, seed=1):
     classifier, _, x, y = victim(kind)
-    return make(name, classifier, 0.07, norm)(classifier, x, y, seed=seed, batch_size=batch_size)
+    return make(name, classifier, 0.07, norm)(classifier, x, y, seed=seed)

@@ -1,5 +1,7 @@
 """A linear classifier of six pixels, where the smallest perturbation is known in closed form."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +17,7 @@ def function(fn, classes=2, **options):
     return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", **options)
 
 
+@functools.cache
 def linear(offset, bounds=(0.0, 1.0), scale=1.0):
     """Logits (0, w (x - middle) + offset): the margin of class 0 is the second."""
     matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)

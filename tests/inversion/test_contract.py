@@ -119,7 +119,7 @@ def test_images_are_in_the_bounds_and_their_cost_is_what_it_says(name, start, bo
 def test_confidence_is_the_probability_of_the_label(name, start):
     classifier, model = victim()
     result = found(name, start)
-    probabilities = model.predict(result.images, verbose=0)[np.arange(10), result.labels]
+    probabilities = model(result.images, training=False).numpy()[np.arange(10), result.labels]
     np.testing.assert_allclose(result.confidence, probabilities, rtol=1e-4)
     assert result.confidence.dtype == np.float64
 
@@ -166,6 +166,23 @@ def test_starts(bounds):
     noise = classifier.to_unit(found("gradient", "noise", bounds).starts)
     assert 0.4 < noise.mean() < 0.6
     assert noise.std() == pytest.approx(12**-0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["gradient", "brep"])
+def test_another_start_or_number_of_steps_traces_nothing_anew(name):
+    traces = []
+
+    def fn(x):
+        traces.append(1)
+        return tf.reshape(x, [-1, 16])[:, :CLASSES]
+
+    classifier = Classifier.from_callable(fn, input_shape=SHAPE, num_classes=CLASSES, outputs="logits")
+    how = METHODS[name](**SETTINGS[name] | {"start": "noise"})
+    invert(classifier, range(CLASSES), how, knowledge=knowledge(), seed=0)
+    before = len(traces)
+    for other in (dataclasses.replace(how, start="auxiliary"), dataclasses.replace(how, steps=5)):
+        invert(classifier, range(CLASSES), other, knowledge=knowledge(), seed=0)
+    assert len(traces) == before
 
 
 @ALL

@@ -139,7 +139,7 @@ def test_normal_form(spec, normal):
 
 
 @pytest.mark.parametrize("name", models.MODELS)
-@pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 224])
+@pytest.mark.parametrize("side", [28, 32, 224])
 def test_fits_usual_images(name, side):
     """At full width, but without values: none are drawn."""
     with keras.StatelessScope(initialize_variables=False):

@@ -235,7 +235,7 @@ def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path,
     assert models.pretrained_names() == []
 
 
-def test_rejudge(trained, package, tmp_path, capsys):
+def test_rejudge(trained, package, tmp_path, capsys, few_checks):
     attack = "autoattack(n_targets=2,queries=20,steps=3)"
     scored = evaluation(tmp_path / "scored", trained / "packed.keras", attacks=[attack])
     first = ship("digits", trained, scored, folder=package)
@@ -298,7 +298,7 @@ def test_a_tampered_model_is_noticed(trained, package, tmp_path):
         models.card("digits")
 
 
-def test_commands_take_a_pretrained_model(trained, package, tmp_path, capsys):
+def test_commands_take_a_pretrained_model(trained, package, tmp_path, capsys, few_checks):
     ship("digits", trained, evaluation(tmp_path / "scored", trained / "packed.keras"), folder=package)
     line = "evaluate --model=pretrained:digits --dataset=mnist5k --limit=50 --eps=.1 --attacks=fgsm --check_images=10"
     assert main.main([*line.split(), f"--workdir={tmp_path / 'run'}"]) == 0

@@ -1,7 +1,9 @@
 """A reproduction of a table of four experiments, as its command would leave it in a work folder."""
 
+import copy
 import math
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -153,14 +155,31 @@ def workdir(tmp_path):
     return folder
 
 
-@pytest.fixture
-def results(workdir):
-    return make_results(workdir)
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Results and the folder of their pictures, which take a second to draw, by their kind."""
+    makers, found = {"attacked": make_results, "inverted": inverted.make_results}, {}
+    for kind, make in makers.items():
+        folder = tmp_path_factory.mktemp(kind)
+        found[kind] = make(folder), folder
+    return found
+
+
+def copied(made, workdir):
+    """Such results to be changed, with their pictures in a folder of their own."""
+    results, folder = made
+    shutil.copytree(folder / "figures", workdir / "figures", dirs_exist_ok=True)
+    return copy.deepcopy(results)
 
 
 @pytest.fixture
-def inverted_results(workdir):
-    return inverted.make_results(workdir)
+def results(made, workdir):
+    return copied(made["attacked"], workdir)
+
+
+@pytest.fixture
+def inverted_results(made, workdir):
+    return copied(made["inverted"], workdir)
 
 
 @pytest.fixture

@@ -59,6 +59,13 @@ def browser(tmp_path_factory):
     chrome.quit()
 
 
+def _opened(browser, address):
+    _resize(browser, 1200)
+    browser.get_log("browser")  # what came before
+    browser.get(address)
+    return browser
+
+
 def _resize(browser, width, dark=False):
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -66,12 +73,19 @@ def _resize(browser, width, dark=False):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
+@pytest.fixture(scope="module")
+def pages(made, tmp_path_factory):
+    """The addresses of both kinds of report."""
+    found = {}
+    for kind, (results, drawn) in made.items():
+        folder = shutil.copytree(drawn, tmp_path_factory.mktemp("pages") / kind)
+        found[kind] = write_html(results, folder).as_uri()
+    return found
+
+
 @pytest.fixture
-def inversion_page(browser, inverted_results, workdir):
-    _resize(browser, 1200)
-    browser.get_log("browser")
-    browser.get(write_html(inverted_results, workdir).as_uri())
-    return browser
+def inversion_page(browser, pages):
+    return _opened(browser, pages["inverted"])
 
 
 def test_the_inversion_page_is_read_from_top_to_bottom(inversion_page):
@@ -98,11 +112,8 @@ def test_the_inversion_page_is_never_wider_than_the_window(inversion_page, width
 
 
 @pytest.fixture
-def report(browser, results, workdir):
-    _resize(browser, 1200)
-    browser.get_log("browser")  # what came before
-    browser.get(write_html(results, workdir).as_uri())
-    return browser
+def report(browser, pages):
+    return _opened(browser, pages["attacked"])
 
 
 def test_the_report_loads_without_complaint(report):
@@ -173,9 +184,11 @@ def test_the_report_prints(report):
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
 
 
-@pytest.fixture
-def server(results, workdir):
-    logdir = write_tensorboard(results, workdir, workdir / "tb")
+@pytest.fixture(scope="module")
+def server(made, tmp_path_factory):
+    results, drawn = made["attacked"]
+    folder = tmp_path_factory.mktemp("tensorboard")
+    logdir = write_tensorboard(results, drawn, folder / "tb")
     training, labels, _, images, wanted = inverted.arrays()
     kinds = [("training", training[:200], labels[:200]), ("none, miface", images, wanted)]
     write_projector(logdir, [Points(k, x.reshape(len(x), -1), x, [f"digit {i}" for i in y]) for k, x, y in kinds])
@@ -183,7 +196,7 @@ def server(results, workdir):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", "--host=127.0.0.1", f"--port={port}"]
-    with open(workdir / "server.log", "w+", encoding="utf-8") as log:
+    with open(folder / "server.log", "w+", encoding="utf-8") as log:
         # A session of its own, so that the data server which it starts ends with it.
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         address = f"http://127.0.0.1:{port}/"

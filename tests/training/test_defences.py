@@ -1,6 +1,7 @@
 """What every defence keeps: it learns, is repeatable, goes on after a kill, and leaves a plain model."""
 
 import functools
+import shutil
 import subprocess
 import sys
 
@@ -35,48 +36,35 @@ SPECS = {name: name for name in DEFENCES} | {
 }
 
 
-class Kill(keras.callbacks.Callback):
-    """Ends the training in the middle of its third epoch."""
+class Leave(keras.callbacks.Callback):
+    """Copies the folder of a training in the middle of its third epoch: what a kill there would leave."""
+
+    def __init__(self, folder, copy):
+        super().__init__()
+        self.folder, self.copy, self.epoch = folder, copy, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch) == (2, 1):
-            raise KeyboardInterrupt
+            shutil.copytree(self.folder, self.copy)
+
+
+class Epochs(keras.callbacks.Callback):
+    """Lists the epochs that begin."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun.append(epoch)
 
 
 def train(name, **kwargs):
+    """The training model of a defence, its last logs, and how often its step was traced."""
     model = defence(SPECS[name]).training(Plan(small_net(DATA), DATA, EPOCHS, BATCH, seed=1))
-    model.compile(keras.optimizers.Adam(1e-2))
-    logs = fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
-    return model, logs
-
-
-@functools.cache
-def trained(name):
-    """The training model and the last logs of a defence, trained for the first test that wants them."""
-    return train(name)
-
-
-def weights(model):
-    return np.concatenate([np.ravel(w) for w in model.export_classifier().get_weights()])
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_it_learns(name):
-    model, logs = trained(name)
-    assert np.isfinite(list(logs.values())).all()
-    assert {"loss", "accuracy"} <= logs.keys()
-    output = model.export_classifier().predict(DATA.images, verbose=0)
-    assert output.shape == (len(DATA), 2)
-    assert np.mean(output.argmax(1) == DATA.labels) > 0.9
-    assert model.evaluate(DATA.as_tf(32), verbose=0, return_dict=True)["accuracy"] > 0.9
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_all_its_epochs_are_one_compiled_step(name):
-    model = defence(SPECS[name]).training(Plan(small_net(DATA), DATA, 2, BATCH, seed=1))
     model.compile(keras.optimizers.Adam(1e-2))
     honest, traced = model.train_step, []
 
@@ -85,19 +73,54 @@ def test_all_its_epochs_are_one_compiled_step(name):
         return honest(data)
 
     model.train_step = step
-    fit(model, DATA, epochs=2, batch_size=BATCH, seed=1)
-    assert len(traced) == 1
+    logs = fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
+    return model, logs, len(traced)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Gives what `train` does, and the folder that a kill in the third epoch would have left; once for each defence."""
+
+    @functools.cache
+    def once(name):
+        folder = tmp_path_factory.mktemp("trained")
+        leave = Leave(folder / "run", folder / "killed")
+        return *train(name, workdir=folder / "run", callbacks=[leave]), folder / "killed"
+
+    return once
+
+
+def weights(model):
+    return np.concatenate([np.ravel(w) for w in model.export_classifier().get_weights()])
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_killed_and_resumed_it_ends_with_the_same_weights(name, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        train(name, workdir=tmp_path, callbacks=[Kill()])
-    resumed, _ = train(name, workdir=tmp_path)
-    np.testing.assert_array_equal(weights(resumed), weights(trained(name)[0]))
+def test_it_learns(name, trained):
+    model, logs, *_ = trained(name)
+    assert np.isfinite(list(logs.values())).all()
+    assert {"loss", "accuracy"} <= logs.keys()
+    output = model.export_classifier()(DATA.images).numpy()
+    assert output.shape == (len(DATA), 2)
+    assert np.mean(output.argmax(1) == DATA.labels) > 0.9
+    assert model.evaluate(DATA.as_tf(32), verbose=0, return_dict=True)["accuracy"] > 0.9
 
 
-def test_the_exported_models_load_without_tfinv(tmp_path):
+@pytest.mark.parametrize("name", SPECS)
+def test_all_its_epochs_are_one_compiled_step(name, trained):
+    _, _, traces, _ = trained(name)
+    assert traces == 1
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained):
+    whole, *_, killed = trained(name)
+    epochs = Epochs()
+    resumed, *_ = train(name, workdir=killed, callbacks=[epochs])
+    assert epochs.begun == [2, 3, 4, 5]
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+
+
+def test_the_exported_models_load_without_tfinv(tmp_path, trained):
     np.save(tmp_path / "images.npy", DATA.images[:8])
     models_of = {name: trained(name)[0] for name in SPECS}
     for name, model in models_of.items():

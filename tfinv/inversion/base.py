@@ -56,6 +56,12 @@ class Inversion:
             raise expected("best_of=1 for reconstructions that are always the same", f"best_of={self.best_of}")
 
     @property
+    def graph(self) -> tuple[Any, ...]:
+        """What a compiled step depends on: all but how many there are, what they begin with, and what is made of their ends."""
+        around = {field.name for field in dataclasses.fields(Inversion)}
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in around)
+
+    @property
     def needs(self) -> frozenset[str]:
         """Names of the attributes of `Knowledge` that it uses."""
         return starts.NEEDS[self.start]

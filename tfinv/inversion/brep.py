@@ -139,7 +139,7 @@ class BREP(Inversion):
         recorder, nothing = Recorder(self, problem), np.full(n, np.nan, np.float32)
         spec, draws = (tf.TensorSpec((*lead, *shape), tf.float32) for lead in ((None,), (None, self.points)))
         kinds = (spec, draws, "labels", "flags", "numbers", "counts")
-        step = compiled(problem.classifier, ("brep", self, shape), _make_step(self), *kinds)
+        step = compiled(problem.classifier, ("brep", self.graph, shape), _make_step(self), *kinds)
         together = max(1, problem.batch_size // self.points)
         for i in range(self.steps):
             rows = np.flatnonzero(state["active"])
@@ -169,7 +169,7 @@ class BREP(Inversion):
         """Sets `x` and `active` of the rows for which a point of the class is found."""
         shape = state["x"].shape[1:]
         spec = tf.TensorSpec((None, *shape), tf.float32)
-        is_hit = compiled(problem.classifier, ("brep start", self, shape), _make_hit(self), spec, "labels")
+        is_hit = compiled(problem.classifier, ("brep start", self.graph, shape), _make_hit(self), spec, "labels")
         is_drawn = self.start in ("noise", "gaussian", "auxiliary")
         for attempt in range(self.tries if is_drawn else 1):
             rows = np.flatnonzero(~state["active"])

@@ -145,7 +145,7 @@ def descend(method: Descent, problem: Problem, points: np.ndarray) -> Optimised:
     spec, window = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, method.window), tf.float32)
     slots = [spec] * OPTIMISERS[method.optimiser].slots
     moving = (spec, spec, "numbers", "numbers", "counts", window, "flags", "counts", *slots)
-    kind = (type(method).__name__, method, shape)
+    kind = (type(method).__name__, method.graph, shape)
     step = compiled(problem.classifier, kind, _make_step(method), *moving, spec, "labels", "count", "count")
     fixed = {"start": points.astype(np.float32), "goal": goals}
     course, seed = Recorder(method, problem), problem.seed % 2**31
