@@ -318,7 +318,8 @@ def test_help_of_an_experiment_has_its_own_flags_and_values(capsys):
 
 def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=8")
-    found = process(*args, "--eps=.1", "--attacks=fgsm", "--workdir", tmp_path, module="tfinv_cli.evaluate")
+    more = ("--eps=.1", "--attacks=fgsm", "--check_images=2", "--workdir", tmp_path)
+    found = process(*args, *more, module="tfinv_cli.evaluate")
     assert found.returncode == 0
     assert found.stderr == ""
 
