@@ -70,6 +70,17 @@ def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_
     assert checks["no-catastrophic-overfitting"].passed is None
 
 
+def test_of_trainings_that_are_shared_the_long_ones_begin_first(tmp_path, monkeypatch):
+    def spread(make, arguments, tasks, *more):
+        assert [what.label for what, _ in tasks] == ["robust", "none", "softmax"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfinv.recipes.comparison.spread", spread)
+    members = [Member("none", defence("none"), GOOD), Member("robust", defence("fast(eps=.1)"), GOOD)]
+    with pytest.raises(KeyboardInterrupt):
+        compared(tmp_path, *members, workers=2)
+
+
 def test_nothing_is_left_to_compare_if_all_diverge(tmp_path):
     with pytest.raises(UserError, match=r"whose training does not diverge.*gone \(seed 0\)"):
         compared(tmp_path, Member("gone", defence("none"), DIVERGES))
