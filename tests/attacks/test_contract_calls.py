@@ -134,8 +134,9 @@ def counted(monkeypatch, attack, classifier, broken_off=None):
 
         return perturb
 
-    for member in {type(m) for m, _ in attack.stages(classifier)}:
-        monkeypatch.setattr(member, "perturb", counting(member.perturb))
+    # All of them before any is replaced: one may have inherited another's.
+    for member, honest in [(kind, kind.perturb) for kind in {type(m) for m, _ in attack.stages(classifier)}]:
+        monkeypatch.setattr(member, "perturb", counting(honest))
     return calls
 
 
