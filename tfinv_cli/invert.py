@@ -16,7 +16,7 @@ from tfinv.evaluation.provenance import no_training_data_used
 from tfinv.evaluation.reconstruction import against_classes
 from tfinv.evaluation.references import measure_references, measure_start, with_scale
 from tfinv.recipes import pictures
-from tfinv.recipes.judging import Judging, arrays_of, measure_found
+from tfinv.recipes.judging import Judging, accuracies_of, arrays_of, measure_found
 from tfinv.recipes.nearest import search
 from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Figure, Results
@@ -45,7 +45,7 @@ def _run(values: Any, _: list[str]) -> None:
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
     drawn = {k: getattr(values, k) for k in ("image_size", "epochs", "batch_size")} | {"images": train.digest()}
-    against, accuracies = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
+    against = judging.judges(train, data, Workdir(folder / "evaluators", drawn))
     given = {"auxiliary images": known.images, "average image": known.require("average", "invert")[None]}
     rows = [row for m in measure_references(labels, against, data, seed=values.seed) for row in m.rows()]
     figures, measured, kept = list[Figure](), list[Measurement](), dict[str, Any]()
@@ -70,7 +70,7 @@ def _run(values: Any, _: list[str]) -> None:
         np.savez(temporary, **kept)
     checks = [
         victim.bounds_check(classifier, data),
-        evaluators_are_accurate(accuracies),
+        evaluators_are_accurate(accuracies_of(against, data)),
         attack_converged(rows),
         *leak_checks(measured, train.num_classes),
         no_training_data_used(given, train),

@@ -7,32 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from linear_model import SHAPE, WEIGHTS, function, linear, middle
 from tfinv.attacks import FGSM, NFGSM, PGD, attack
 from tfinv.attacks.losses import LOSSES
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
-SHAPE, SIZE = (2, 3, 1), 6
-WEIGHTS = np.float32([0.5, -1, 2, -0.25, 0.125, -3])
 LINEAR = [FGSM, PGD]
-
-
-def function(fn, classes=2, **options):
-    return Classifier.from_callable(fn, input_shape=SHAPE, num_classes=classes, outputs="logits", **options)
-
-
-@functools.cache
-def linear(offset, bounds=(0.0, 1.0), scale=1.0):
-    """Logits (0, w (x - middle) + offset): the margin of class 0 is the second."""
-    matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
-    middle = (bounds[0] + bounds[1]) / 2
-    return function(
-        lambda x: scale * (tf.reshape(x - middle, [-1, SIZE]) @ matrix + np.float32([0, offset])), bounds=bounds
-    )
-
-
-def middle(bounds=(0.0, 1.0), n=3):
-    return np.full((n, *SHAPE), (bounds[0] + bounds[1]) / 2, np.float32)
 
 
 def run(cls, eps, norm, loss="margin"):

@@ -23,7 +23,7 @@ from tfinv.inversion import Knowledge
 from tfinv.recipes.attackers import Attacker
 from tfinv.recipes.defended import untrained
 from tfinv.recipes.gallery import Gallery
-from tfinv.recipes.judging import Judge, Judging
+from tfinv.recipes.judging import Judge, Judging, accuracies_of
 from tfinv.recipes.meeting import Meeting, Member, usable
 from tfinv.recipes.processes import spread
 from tfinv.recipes.robustness import Robustness
@@ -119,7 +119,7 @@ def compare(
         _train(tasks, train, test, workdir, judging, workers, progress)
     else:
         progress("evaluators: training")
-    against, judged = judging.judges(train, test, workdir)
+    against = judging.judges(train, test, workdir)
     references = [
         *measure_references(wanted, against, test, seed=seeds[0]),
         measure_start(average, wanted, against, name="average image", seed=seeds[0]),
@@ -149,7 +149,7 @@ def compare(
         raise expected(wanted_by, "; ".join(run.diverged) or "no inversion", "Change the trainings or --methods.")
     checks = [
         all_converged(run.diverged, len(members) * len(seeds)),
-        inversion_checks.evaluators_are_accurate(judged, judging.least),
+        inversion_checks.evaluators_are_accurate(accuracies_of(against, test), judging.least),
         inversion_checks.equal_accuracy(means),
         inversion_checks.attack_converged(single),
         *leak_checks(measured, train.num_classes),
@@ -203,7 +203,7 @@ def _training(train, test, workdir, judging):
 
 def _apart(train, test, workdir, judging, known, wanted, pictured, attackers, robustness):
     """What a process of its own does with each member and seed: it leaves the stages."""
-    against, _ = judging.judges(train, test, workdir)
+    against = judging.judges(train, test, workdir)
 
     def meet(member, seed):
         run = Meeting(train, test, workdir, judging, against, known, wanted, pictured, 0, lambda line: None)

@@ -74,8 +74,8 @@ class Judging:
         for specs in filter(None, (self.evaluators, self.identifiers)):
             check_evaluators(specs)
 
-    def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> tuple[TrainingSet, dict[str, float]]:
-        """What reconstructions are judged against, and each evaluator's accuracy on real images that it did not see.
+    def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> TrainingSet:
+        """What reconstructions are judged against.
 
         Args:
           train: the victims' training split.
@@ -86,11 +86,7 @@ class Judging:
         identifiers: dict[str, Classifier] = {}
         for judge in self.each:
             (identifiers if judge.identifies else judges).update(self.train(judge, train, test, workdir))
-        accuracies = {k: c.accuracy(c.from_unit(test.images), test.labels) for k, c in judges.items()}
-        # Those who saw the held-out images alone are tried on the others.
-        for name, identifier in identifiers.items():
-            accuracies[name] = identifier.accuracy(identifier.from_unit(train.images), train.labels)
-        return TrainingSet.make(train.images, train.labels, judges, identifiers or None), accuracies
+        return TrainingSet.make(train.images, train.labels, judges, identifiers)
 
     @property
     def each(self) -> list[Judge]:
@@ -126,6 +122,16 @@ class Judging:
             model, train.images[:count], train.labels[:count], test.images, epochs=self.decoder_epochs, seed=seed
         )
         return {"images": probe.images, "errors": probe.errors}
+
+
+def accuracies_of(against: TrainingSet, test: Dataset) -> dict[str, float]:
+    """Each judge's accuracy on real images that it did not see: of those who saw the held-out ones alone, on the others."""
+    found = {
+        name: judge.accuracy(judge.from_unit(test.images), test.labels) for name, judge in against.evaluators.items()
+    }
+    for name, judge in against.identifiers.items():
+        found[name] = judge.accuracy(judge.from_unit(against.images), against.labels)
+    return found
 
 
 def evaluators_schedule(victims: Schedule, epochs: int) -> Schedule:
