@@ -18,17 +18,23 @@ MODELS = {
     "ConvNeXtTiny": ((0, 255), CUT, 768),
     "MobileNetV3Small": ((0, 255), LAYER, 1024),
     "DenseNet121": ((0, 1), CUT, 1024),
+    "ResNet50V2": ((-1, 1), CUT, 2048),
+    "InceptionV3": ((-1, 1), CUT, 2048),
+    "VGG16": ((0, 255), CUT, 4096),
 }
+# Those that take no images of 32 x 32.
+LEAST = {"InceptionV3": 75}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_is_a_classifier(name, tmp_path):
     bounds, source, channels = MODELS[name]
+    shape = (LEAST.get(name, 32),) * 2 + (3,)
     keras.utils.set_random_seed(0)
-    model = getattr(keras.applications, name)(weights=None, input_shape=SHAPE, classes=10)
+    model = getattr(keras.applications, name)(weights=None, input_shape=shape, classes=10)
     model.save(tmp_path / "model.keras")
     classifier = load_classifier(tmp_path / "model.keras", bounds)
-    images = np.random.default_rng(0).uniform(*bounds, size=(2, *SHAPE)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(*bounds, size=(2, *shape)).astype(np.float32)
     assert (classifier.num_classes, classifier.logits_source) == (10, source)
     assert classifier.differentiable
     assert_same_logits(classifier.predict(images), model(images, training=False))

@@ -44,7 +44,11 @@ def usage() -> str:
     lines = ["tfinv COMMAND [--flags]", "", "Is an image classifier robust, is it private?", ""]
     lines += [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
     return "\n".join(
-        [*lines, "", "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use."]
+        [
+            *lines,
+            "",
+            "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
+        ]
     )
 
 

@@ -257,7 +257,7 @@ FLAGS = (
     flags.whole("seed", None, "The first seed.", most=flags.MOST_SEED),
     flags.whole("seeds", None, "How many seeds: a training and an evaluation each.", 1),
     flags.whole(
-        "workers", None, "Processes that share the models of a comparison, each with its part of the cores.", 1
+        "workers", None, "Processes that share a comparison's trainings and models, each with its part of the cores.", 1
     ),
     flags.IMAGE_SIZE,
     flags.whole("train_limit", None, "Train on the first so many images only.", 1),
@@ -313,7 +313,7 @@ FLAGS = (
     flags.whole("decoder_epochs", None, "Epochs of the fresh decoders, at most.", 1),
     flags.whole("evaluator_epochs", None, "training of the evaluators.", 1),
     flags.whole(
-        "steps", None, "steps of the equal budget of miface, gradient and gmi; the others keep their published ones.", 1
+        "steps", None, "steps of the equal budget of miface, gradient and gmi; the others have numbers of their own.", 1
     ),
     flags.whole("most_steps", None, "inversion steps at most, until convergence.", 1),
 )

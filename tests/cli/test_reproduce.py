@@ -125,10 +125,12 @@ def test_run_again_it_only_reads_what_it_made_unless_told_otherwise(both_ways, c
     assert "--noresume" in capsys.readouterr().err
 
 
-def test_killed_after_its_first_attack_it_goes_on_to_the_same_rows(both_ways, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_after_its_first_attack_it_goes_on_to_the_same_rows(both_ways, workers, tmp_path):
     folder, line = both_ways
     line = [*line[:-1], f"--workdir={tmp_path}"]
-    made = {p: p.stat().st_mtime_ns for p in killed(tmp_path, "stages/robustness-*.npz", *line)}
+    found = killed(tmp_path, "stages/robustness-*.npz", *line, f"--workers={workers}")
+    made = {p: p.stat().st_mtime_ns for p in found}
     assert main.main(line) == 0
     assert {p: p.stat().st_mtime_ns for p in made} == made
     assert timeless(tmp_path) == timeless(folder)

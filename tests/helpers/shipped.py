@@ -13,6 +13,9 @@ from tfinv.classifier import Classifier
 from tfinv.evaluation.intervals import rate_interval
 from tfinv.models.pretrained import MOST_BYTES, golden_images
 from tfinv.training import defences
+from tfinv_cli import command, evaluate, reproduce, settings, train
+
+COMMANDS = {"train": train.COMMAND, "evaluate": evaluate.COMMAND, "reproduce": reproduce.COMMAND}
 
 
 def check_whole(name):
@@ -33,6 +36,12 @@ def check_whole(name):
     assert defences.show(defences.defence(card.recipe)) == card.recipe
     assert shlex.split(card.command)[:2] in (["tfinv", "train"], ["tfinv", "reproduce"])
     assert f"--seed={card.seed}" in card.command
+    # The flags of both commands still are what the commands take.
+    for line in (card.command, card.evaluation):
+        _, verb, *flags = shlex.split(line)
+        values, rest = command.parse(COMMANDS[verb], [*flags, "--workdir=w"])
+        if verb == "reproduce":
+            settings.resolve(*rest, values)
     # A comparison trains and scores in one command.
     assert f"--model=pretrained:{name}" in card.evaluation or card.evaluation == card.command
     assert card.seconds > 0

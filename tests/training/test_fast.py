@@ -59,12 +59,16 @@ def test_nfgsm_stays_in_the_bounds():
     assert (found.min(), found.max()) == (0.0, 1.0)
 
 
-def test_noise_and_step_rise_with_eps():
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_noise_and_step_rise_with_eps(norm):
     options = {"steps": 100, "seed": 3}
+    order = np.inf if norm == "linf" else 2
     for training in (
-        FastTraining(linear_net(TWO), Fast(eps=0.1, ramp=0.5), **options),
-        NFGSMTraining(linear_net(TWO), NFGSM(eps=0.1, ramp=0.5), **options),
+        FastTraining(linear_net(TWO), Fast(eps=0.1, ramp=0.5, norm=norm), **options),
+        NFGSMTraining(linear_net(TWO), NFGSM(eps=0.1, ramp=0.5, norm=norm), **options),
     ):
-        np.testing.assert_array_equal(prepared(training, step=0), 0.0)
-        half = np.abs(prepared(training, step=25)).max()
-        assert half == pytest.approx(0.5 * np.abs(prepared(training, step=100)).max(), rel=0.05)
+        none, half, whole = (
+            np.linalg.norm(prepared(training, step=step), order, axis=1).max() for step in (0, 25, 100)
+        )
+        assert none == 0.0
+        assert half == pytest.approx(0.5 * whole, rel=0.05)

@@ -116,14 +116,18 @@ def test_trades_goes_to_where_the_prediction_changes_most(norm):
     np.testing.assert_allclose(found, 0.1 * ways[:, None] * along, atol=1e-4)
 
 
-def test_trades_ramps_up_its_ball_and_its_steps():
-    training = TradesTraining(linear_net(TWO), Trades(eps=0.2, ramp=0.5, steps=5), steps=100, seed=1)
+@pytest.mark.parametrize("recipe", [Trades, Mart])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_ball_and_the_steps_ramp_up(recipe, norm):
+    made = {Trades: TradesTraining, Mart: MartTraining}[recipe]
+    training = made(linear_net(TWO), recipe(eps=0.2, ramp=0.5, steps=10, norm=norm), steps=100, seed=1)
     training.compile()
     images = tf.fill([16, 2, 2, 1], 0.5)
     for iterations, eps in ((10, 0.04), (25, 0.1), (80, 0.2)):
         training.optimizer.iterations.assign(iterations)
-        _, moved = training.prepare(images, tf.fill([16], -1))
-        np.testing.assert_allclose(np.abs(moved - images), eps, atol=1e-6)
+        _, moved = training.prepare(images, tf.zeros([16], tf.int32))
+        far = np.linalg.norm((moved - images).numpy().reshape(16, 4), np.inf if norm == "linf" else 2, axis=1)
+        np.testing.assert_allclose(far, eps, atol=1e-6)
 
 
 def test_the_start_of_trades_is_close_to_the_image():

@@ -8,7 +8,7 @@ from tfinv.errors import expected
 from tfinv.evaluation.measurement import CONVERGENCE, EQUAL
 from tfinv.inversion import BREP, GMI, Gradient, Inversion, Knowledge, MIFace, Multiscale, Network, Projected
 
-# Whose number of steps a comparison sets; the others have those of their papers.
+# Whose number of steps a comparison sets; the others have numbers of their own.
 STEPPED = frozenset(("miface", "gradient", "gmi"))
 
 
