@@ -28,9 +28,8 @@ class AdversarialFiles:
         Raises:
           UserError: the folder cannot be written to.
         """
-        plain = name.replace("/", "-")
-        if len(plain.encode()) > _LONGEST:
-            plain = files.slug(name)
+        # With a "-" for each "/" two surrogates' paths could become one name.
+        plain = files.slug(name) if "/" in name or len(name.encode()) > _LONGEST else name
         path = self._folder / f"{plain}{_UNFINISHED}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

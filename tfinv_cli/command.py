@@ -1,6 +1,7 @@
 """What every binary shares: flags, help, exit codes, one line for an expected error."""
 
 import dataclasses
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -81,13 +82,30 @@ def parse(command: Command, given: Sequence[str]) -> tuple[Flags, list[str]]:
     try:
         rest = values([command.name, *given])[1:]
     except flags.Error as error:
-        raise UsageError(" ".join(str(error).split())) from error
+        raise _misused(command, error) from error
     for name in command.required:
         if getattr(values, name) in (None, ""):
             raise UsageError(str(expected(f"--{name}", "none", f"Pass --{name}; see tfinv {command.name} --help.")))
     if rest and not command.arguments:
         raise UsageError(str(expected("flags only", " ".join(rest), f"See tfinv {command.name} --help.")))
     return values, rest
+
+
+def _misused(command: Command, error: flags.Error) -> UsageError:
+    """What absl says of a flag, in the form of every other error."""
+    text, hint = " ".join(str(error).split()), f"See tfinv {command.name} --help."
+    if isinstance(error, flags.UnrecognizedFlagError):
+        near = re.sub(r"([\w-]+)", r"--\1", text.partition("Did you mean: ")[2].removesuffix(" ?"))
+        meant = f"Did you mean {near}? " if near else ""
+        return UsageError(str(expected(f"flags of tfinv {command.name}", f"--{error.flagname}", f"{meant}{hint}")))
+    if found := re.fullmatch(r"flag --(\w+)=(.*?): (.*)", text):
+        name, value, reason = found.groups()
+        if reason.startswith("Expected "):
+            return UsageError(reason, "" if f"--{name}" in reason else f"Change --{name}.")
+        return UsageError(str(expected(f"a value that --{name} takes", f"{value or 'none'} ({reason})", hint)))
+    if found := re.fullmatch(r"Missing value for flag (--\w+)", text):
+        return UsageError(str(expected(f"a value for {found[1]}", "none", hint)))
+    return UsageError(str(expected("flags that can be read", text, hint)))
 
 
 def resolved(values: Flags) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from tfinv import classifier, models, specs
-from tfinv.errors import UserError
+from tfinv.errors import UserError, expected
 
 Define = Callable[[flags.FlagValues], Any]
 
@@ -21,7 +21,7 @@ class _Numbers(flags.ArgumentParser):
         try:
             return [specs.parse_number(part) for part in str(argument).split(",")]
         except UserError as error:
-            raise ValueError(f"not numbers separated by commas: {argument!r}") from error
+            raise expected("numbers separated by commas", repr(argument)) from error
 
     def flag_type(self):
         """Shown in the help."""
@@ -35,7 +35,7 @@ class _Wholes(_Numbers):
         """A list of ints."""
         found = super().parse(argument)
         if any(value != int(value) for value in found):
-            raise ValueError(f"not whole numbers separated by commas: {argument!r}")
+            raise expected("whole numbers separated by commas", repr(argument))
         return [int(value) for value in found]
 
     def flag_type(self):
@@ -54,11 +54,11 @@ class _Specs(flags.ArgumentParser):
         """A list of texts.
 
         Raises:
-          ValueError: it is empty.
+          UserError: it is empty.
         """
         found = list(argument) if isinstance(argument, (list, tuple)) else specs.parse_list(str(argument))
         if not found:
-            raise ValueError("Expected at least one. Received: none.")
+            raise expected("at least one", "none")
         return [self._normal(form) for form in found]
 
     def flag_type(self):

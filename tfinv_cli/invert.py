@@ -42,6 +42,7 @@ def _run(values: Any, _: list[str]) -> None:
     numbers = [values.samples if method.is_drawn else 1 for _, method in methods]  # copies would count as evidence
     for (_, method), samples in zip(methods, numbers, strict=True):
         inversion.check(classifier, labels, method, samples=samples, knowledge=known, batch_size=batch_size)
+    judging.check(train, data)
     folder = pathlib.Path(values.workdir)
     finish.say(f"{classifier}\ntraining evaluators: {', '.join(values.evaluators)}")
     drawn = {k: getattr(values, k) for k in ("image_size", "epochs", "batch_size")} | {"images": train.digest()}

@@ -351,11 +351,14 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
     own = _own(what, name)
     chosen = given.get("budget", own.get("budget"))
     config = own | (budget(what, chosen) if chosen else {}) | given
-    if "steps" in config and (methods := config.get("methods")) and not STEPPED.intersection(methods):
-        if "steps" in given:
-            raise UsageError(
-                f"Expected no --steps, which only {', '.join(sorted(STEPPED))} take, with --methods={','.join(methods)}. "
-                f"Received: {given['steps']}."
-            )
-        del config["steps"]
+    if (methods := config.get("methods")) and not STEPPED.intersection(methods):
+        for useless in ("steps", "most_steps"):
+            if useless in given:
+                raise UsageError(
+                    f"Expected no --{useless}, which only {', '.join(sorted(STEPPED))} take, with --methods={','.join(methods)}. "
+                    f"Received: {given[useless]}."
+                )
+        config.pop("steps", None)
+    if "decoder_epochs" in given and config["decoder_images"] == 0:
+        raise UsageError("Expected --decoder_images above 0 with --decoder_epochs. Received: 0. Pass --decoder_images.")
     return config

@@ -12,10 +12,10 @@ IMAGES = np.arange(16, dtype=np.float32).reshape(4, 2, 2, 1)
 def test_a_chunk_at_a_time_becomes_one_array(tmp_path):
     for rows in ([0, 2], [1, 3]):  # each in a process of its own
         kept = AdversarialFiles(tmp_path, 4, (2, 2, 1))
-        kept.write("pgd(eps=1/2)", np.array(rows), IMAGES[rows])
-    assert not list(tmp_path.glob("pgd(eps=1-2).npy"))
+        kept.write("pgd(eps=.5)", np.array(rows), IMAGES[rows])
+    assert not list(tmp_path.glob("pgd(eps=.5).npy"))
     kept.finish(np.arange(4))
-    np.testing.assert_array_equal(np.load(tmp_path / "pgd(eps=1-2).npy"), IMAGES)
+    np.testing.assert_array_equal(np.load(tmp_path / "pgd(eps=.5).npy"), IMAGES)
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), np.arange(4))
 
 
@@ -35,9 +35,16 @@ def test_a_file_that_could_not_be_made_is_made_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.load(tmp_path / "fgsm.npy"), IMAGES)
 
 
-def test_a_long_name_is_shortened_and_stays_one_of_its_own(tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"worst_case(members='{','.join(['pgd(steps=1,restarts=1)'] * 12)}') eps={eps}" for eps in (0.1, 0.2)],
+        [f"worst_case(surrogate='{path}')" for path in ("a/b.keras", "a-b.keras")],
+    ],
+    ids=["long", "with folders"],
+)
+def test_a_name_that_is_no_files_stays_one_of_its_own(names, tmp_path):
     kept = AdversarialFiles(tmp_path, 1, (2, 2, 1))
-    names = [f"worst_case(members='{','.join(['pgd(steps=1,restarts=1)'] * 12)}') eps={eps}" for eps in (0.1, 0.2)]
     for value, name in enumerate(names):
         kept.write(name, np.arange(1), np.full((1, 2, 2, 1), value, np.float32))
     kept.finish(np.zeros(1, int))

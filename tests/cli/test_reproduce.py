@@ -48,7 +48,8 @@ def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
         "--architecture=mlp(units=16) --anti_weights=.5 --robust_eps=.2 --robust_training=fast(eps={eps}) --reversal="
     )
     how = f"{SMALL} {JUDGED} --validation=0 --seeds=1 --decoder_images=0 --methods=gradient --steps=5"
-    assert main.main(["reproduce", "frontier", *f"{sweep} {how}".split(), f"--workdir={tmp_path}"]) == 0
+    line = [*f"{sweep} {how}".split(), "--attacks=pgd (steps=2)", f"--workdir={tmp_path}"]
+    assert main.main(["reproduce", "frontier", *line]) == 0
     results = Results.read(tmp_path)
     trained = {r["experiment"] for r in results.rows_of("training")}
     assert trained == {"atat(weight=0.5)", "none", "fast(eps=0.2)"}
@@ -58,6 +59,8 @@ def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
         "some-recipe-is-robust-and-private (acc@1)",
         "some-recipe-is-robust-and-private (feature_distance)",
     }
+    # However the attack was written, its accuracies are found.
+    assert {f.name for f in results.figures} > {"frontier-acc1"}
 
 
 def test_a_configuration_has_steps_only_where_a_method_takes_them(both_ways):
@@ -71,6 +74,22 @@ def test_a_configuration_has_steps_only_where_a_method_takes_them(both_ways):
     assert "steps" not in settings.resolve("frontier", given["--methods=projected"])
     with pytest.raises(command.UsageError, match=r"no --steps, which only gmi, gradient, miface take.* Received: 5"):
         settings.resolve("frontier", given["--methods=projected --steps=5"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            "inversion --methods=brep --most_steps=9",
+            r"no --most_steps, which only .* with --methods=brep\. Received: 9",
+        ),
+        ("cifar10 --decoder_epochs=9", "Expected --decoder_images above 0 with --decoder_epochs. Received: 0"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(flags, said):
+    values, (what,) = command.parse(reproduce.COMMAND, ["--workdir=w", *flags.split()])
+    with pytest.raises(command.UsageError, match=said):
+        settings.resolve(what, values)
 
 
 def test_the_published_experiments_are_autoattack_and_three_inversions():
@@ -164,6 +183,7 @@ def test_an_unknown_featured_class_is_refused(tmp_path, capsys):
         ("frontier --methods=gradient,gmi", "Expected one inversion for a frontier. Received: gradient, gmi"),
         ("inversion --labels=99", "Expected labels of classes with training images. Received: labels [99]"),
         ("inversion --defenses=none,none", "Expected each model once. Received: none"),
+        ("inversion --evaluators=mlp,resnet(depth=8)+dp_sgd", "such layers. Change --evaluators."),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_trained(flags, said, tmp_path, capsys):

@@ -136,6 +136,11 @@ def test_the_attack_is_the_recipes_own_unless_given():
 def test_an_attack_without_eps_is_refused_for_a_training_without():
     with pytest.raises(UserError, match=r"with eps.*pgd\(steps=3\).*--validation_attack"):
         validation_attack(defence("none"), Schedule(validation=5, validation_attack="pgd(steps=3)"))
+    for recipe, attack in (("fast(eps=.03)", "pgd(norm=l2)"), ("fast(norm=l2)", "apgd(norm=linf)")):
+        with pytest.raises(UserError, match=r"has none in that norm.*norm=.*--validation_attack"):
+            validation_attack(defence(recipe), Schedule(validation=5, validation_attack=attack))
+    given = Schedule(validation=5, validation_attack="pgd(norm=l2,eps=1)")
+    assert validation_attack(defence("fast(eps=.03)"), given) == PGD(eps=1.0, norm="l2")
 
 
 @pytest.mark.parametrize("spec", ["atat", "atat+reversal"])

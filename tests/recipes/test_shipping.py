@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from shipped import check_scores, check_whole
-from tfinv import datasets, models
+from tfinv import datasets, files, models
 from tfinv.errors import UserError
 from tfinv.evaluation.robustness import accuracy_row
 from tfinv.recipes.packing import pack, stored_type
@@ -91,7 +91,7 @@ def evaluation(folder, model, **changed):
         "model": str(model),
         "seed": 0,
     }
-    config |= {"split": "test", "save": True, "limit": None, "workdir": str(folder)} | changed
+    config |= {"split": "test", "limit": None, "workdir": str(folder)} | changed
     withstood = np.arange(1000) < 700
     rows = [
         accuracy_row("model", "none", 0.0, np.arange(1000) < 900, 0),
@@ -99,6 +99,7 @@ def evaluation(folder, model, **changed):
         accuracy_row("model", config["attacks"][0], 0.1, ~withstood, 1, norm="linf"),
     ]
     Results("evaluate", config, rows).write(folder)
+    files.write_json(folder / "config.json", {"model_contents": files.digest(model)})
     return folder
 
 
@@ -142,8 +143,7 @@ def test_ship(trained, package, tmp_path):
     )
     assert (made.weights, made.parameters, made.classes) == ("float32", 7850, tuple("0123456789"))
     assert made.evaluation == (
-        "tfinv evaluate --attacks=autoattack --dataset=mnist5k --eps=0.1 --model=pretrained:digits --seed=0 --split=test "
-        "--save=true"
+        "tfinv evaluate --attacks=autoattack --dataset=mnist5k --eps=0.1 --model=pretrained:digits --seed=0 --split=test"
     )
     for piece in ("--architecture=softmax", "--dataset=mnist5k", "--defense=none", "--epochs=1"):
         assert piece in made.command.split()
@@ -175,6 +175,11 @@ def test_ship_refuses_what_does_not_fit(trained, package, tmp_path):
     other = save(models.softmax((28, 28, 1), 10), tmp_path / "other.keras")
     with pytest.raises(UserError, match="evaluation of the trained model, packed"):
         ship("digits", trained, evaluation(tmp_path / "a", other), folder=package)
+    # Packed again to the same path, after it was judged.
+    judged = evaluation(tmp_path / "c", shutil.copy(other, tmp_path / "packed.keras"))
+    shutil.copy(trained / "packed.keras", tmp_path / "packed.keras")
+    with pytest.raises(UserError, match=r"the model that ships\. Received: one of another file"):
+        ship("digits", trained, judged, folder=package)
     with pytest.raises(UserError, match="workdir of tfinv evaluate"):
         ship("digits", trained, trained, folder=package)
     (tmp_path / "two").mkdir()

@@ -93,6 +93,16 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_next(tmp_path):
     assert Workdir(tmp_path, {"eps": 0.1}).json("stage", never) == 1
 
 
+def test_a_worker_may_be_there_before_the_one_that_writes(tmp_path):
+    """And find what a refused run has left."""
+    Workdir(tmp_path, {"eps": 8})
+    Workdir(tmp_path, {"eps": 0.1}, writes=False)
+    Workdir(tmp_path, {"eps": 0.1}).json("stage", lambda: 1)
+    assert Workdir(tmp_path, {"eps": 0.1}, writes=False).json("stage", never) == 1
+    with pytest.raises(UserError, match=r"eps=0\.1 there, 8 now"):
+        Workdir(tmp_path, {"eps": 8}, writes=False)
+
+
 def test_what_is_damaged_is_named(tmp_path):
     workdir = Workdir(tmp_path, {})
     workdir.arrays("images", lambda: {"x": np.arange(3)})

@@ -169,6 +169,7 @@ def test_its_text_form_reads_back(name):
         ("trades(beta=-1)", "beta of trades"),
         ("mart(step_size=-1)", "step_size of mart"),
         ("rounding(digits=9)", "digits of rounding"),
+        ("dp_sgd(noise=1e-160)", "noise of dp_sgd of 0, or at least 0.001"),
     ],
 )
 def test_wrong_specs_are_named(spec, said):

@@ -83,6 +83,7 @@ def test_the_last_images_are_held_out():
         ({"validation": -1}, "validation of at least 0"),
         ({"validation_every": 0}, "validation_every of at least 1"),
         ({"validation_attack": "pgd"}, "validation above 0"),
+        ({"validation_every": 2}, "validation above 0"),
         ({"validation_attack": "zap", "validation": 5}, "zap"),
     ],
 )

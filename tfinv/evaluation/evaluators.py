@@ -80,7 +80,7 @@ def train_evaluators(
     found = {}
     for i, (architecture, training) in enumerate(check_evaluators(architectures)):
         name = f"{architecture}{'' if training == Undefended() else '+' + show(training)}-{seed + i}"
-        own = dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
+        own = _of(architecture, schedule)
         make = partial(_train, training, dataset, own, seed + i)
         if workdir is None:
             model = make(None)
@@ -89,6 +89,19 @@ def train_evaluators(
             model = trained_once(folder / f"{name}.keras", folder / "training" / name, make)
         found[name] = Classifier.from_keras(model)
     return found
+
+
+def check_trainings(dataset: Dataset, architectures: Sequence[str], schedule: Schedule) -> None:
+    """Raises what `train_evaluators` would, when it is one's turn, of a training that its network or images don't fit.
+
+    The arguments are its own.
+    """
+    for architecture, training in check_evaluators(architectures):
+        training_model(training, dataset, _of(architecture, schedule), seed=0)
+
+
+def _of(architecture: str, schedule: Schedule) -> Schedule:
+    return dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
 
 
 def _train(

@@ -25,7 +25,7 @@ def decoder(encoding_shape: tuple[int, ...], image_shape: tuple[int, int, int], 
         return _dense(encoding_shape, image_shape, units)
     if len(encoding_shape) == 3:
         return _transposed(encoding_shape, image_shape, units)
-    raise expected("an encoding of shape (d,) or (h, w, c)", encoding_shape)
+    raise expected("an encoding of shape (d,) or (h, w, c)", encoding_shape, "Change `encoding_shape`, or the layer.")
 
 
 def _dense(encoding_shape, image_shape, units):

@@ -114,6 +114,7 @@ def compare(
         raise expected("each model once", ", ".join(twice), "Change --defenses, or --plain_architecture.")
     average = known.require("average", "inversions")
     _check(members, attackers, train, known, wanted)
+    judging.check(train, test)
     tasks = [(member, seed) for seed in seeds for member in members]
     if workers > 1:
         _train(tasks, train, test, workdir, judging, workers, progress)

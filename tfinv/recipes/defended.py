@@ -157,9 +157,11 @@ def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | 
     recipe = recipe_of(defence)
     known: dict[str, Any] = {"eps": recipe.radius, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
-        if not known and "eps" not in specs.parse(schedule.validation_attack)[1]:
+        given = specs.parse(schedule.validation_attack)[1]
+        # The recipe's eps in another norm is another strength, against which anything withstands, or nothing.
+        if "eps" not in given and (not known or given.get("norm", known["norm"]) != known["norm"]):
             raise expected(
-                "a validation attack with eps, for a training that has none",
+                "a validation attack with eps, for a training that has none" + (" in that norm" if known else ""),
                 repr(schedule.validation_attack),
                 "Write it as pgd(eps=8/255), or change --validation_attack.",
             )

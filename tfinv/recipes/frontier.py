@@ -21,6 +21,7 @@ from tfinv.evaluation.frontier_points import points_of
 from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
 from tfinv.evaluation.pooling import differences
 from tfinv.evaluation.references import START
+from tfinv.evaluation.robustness import named_attacks
 from tfinv.recipes.attackers import all_attackers, chosen, known_of
 from tfinv.recipes.comparison import compare
 from tfinv.recipes.judging import Judging
@@ -160,7 +161,7 @@ def frontier(
         progress=progress,
     )
     rows, checks, figures = found.shown
-    name, eps = robustness.attacks[-1], max(robustness.eps)
+    (name, _), eps = named_attacks(robustness.attacks[-1:])[0], max(robustness.eps)
     pairs = (differences(found.measured, held, twin) for held, twin in sweep.twins.items())
     rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES and d.method == attack]
     for measure, (title, floor) in _AXES.items():

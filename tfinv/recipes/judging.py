@@ -9,8 +9,9 @@ import numpy as np
 from tfinv import models
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
+from tfinv.errors import from_flag
 from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.evaluation.evaluators import JUDGES_SEED, check_evaluators, train_evaluators
+from tfinv.evaluation.evaluators import JUDGES_SEED, check_evaluators, check_trainings, train_evaluators
 from tfinv.evaluation.measurement import Measurement, Values
 from tfinv.evaluation.reconstruction import TrainingSet, measure
 from tfinv.evaluation.similarity import ssim
@@ -71,8 +72,17 @@ class Judging:
     decoder_epochs: int = 50
 
     def __post_init__(self):
-        for specs in filter(None, (self.evaluators, self.identifiers)):
-            check_evaluators(specs)
+        check_evaluators(self.evaluators)
+        if self.identifiers:
+            with from_flag("--identifiers"):
+                check_evaluators(self.identifiers)
+
+    def check(self, train: Dataset, test: Dataset) -> None:
+        """Raises what a training of theirs would, before any has begun. The arguments are those of `judges`."""
+        for name, specs, images in (("evaluators", self.evaluators, train), ("identifiers", self.identifiers, test)):
+            if specs:
+                with from_flag(f"--{name}"):
+                    check_trainings(images, specs, self.schedule)
 
     def judges(self, train: Dataset, test: Dataset, workdir: Workdir) -> TrainingSet:
         """What reconstructions are judged against.

@@ -71,6 +71,7 @@ def ship(
         _command(scored, model=f"pretrained:{name}"),
     )
     original, packed = _only_model(pathlib.Path(trained)), pathlib.Path(scored.config["model"])
+    _check_contents(evaluated, packed)
     return _put(name, made, original, packed, folder, data_dir)
 
 
@@ -146,8 +147,7 @@ def rejudge(name: str, evaluated: str | os.PathLike, *, folder: str | os.PathLik
         raise expected(f"an evaluation of {wanted}", scored.config["model"], f"Run it with --model={wanted}.")
     _check_judged(scored.config, dataset=card.dataset)
     with models.pretrained_file(name) as path:
-        if read_config(evaluated).get("model_contents") != files.digest(path):
-            raise expected("an evaluation of the model that ships", "one of another file", "Run it again.")
+        _check_contents(evaluated, path)
     robust = _robust(scored, scored.config["seed"])
     judged = {(s.attack, s.norm, s.eps): s.n for s in robust}
     if fewer := [s for s in card.robust if judged.get((s.attack, s.norm, s.eps), 0) < s.n]:
@@ -228,17 +228,25 @@ def _check_judged(scored: Mapping[str, Any], **trained: Any) -> None:
             )
 
 
+def _check_contents(evaluated: str | os.PathLike, model: pathlib.Path) -> None:
+    """Whether the evaluation is of these very weights, whatever has been written to the same path since."""
+    if read_config(evaluated).get("model_contents") != files.digest(model):
+        raise expected("an evaluation of the model that ships", "one of another file", "Run it again.")
+
+
 def _results(path: str | os.PathLike, *commands: str) -> Results:
     results = Results.read(path)
     if results.command not in commands:
-        raise expected(f"the workdir of tfinv {' or '.join(commands)}", f"{path}, of tfinv {results.command}")
+        raise expected(
+            f"the workdir of tfinv {' or '.join(commands)}", f"{path}, of tfinv {results.command}", "Change the folder."
+        )
     return results
 
 
 def _only_model(workdir: pathlib.Path) -> pathlib.Path:
     found = sorted((workdir / "models").glob("*.keras"))
     if len(found) != 1:
-        raise expected(f"one model in {workdir / 'models'}", len(found))
+        raise expected(f"one model in {workdir / 'models'}", len(found), "Change the argument `trained`.")
     return found[0]
 
 

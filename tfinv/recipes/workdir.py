@@ -36,7 +36,8 @@ class Workdir:
         kept = self.path / _CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise expected("a folder", f"the file {self.path}", "Change --workdir.")
-        if kept.exists() and (not writes or _begun(self.path)):
+        # One that no run has begun may be about to be replaced, by the worker that writes.
+        if kept.exists() and _begun(self.path):
             if writes and not resume:
                 raise expected(
                     "a --workdir that no run has begun, with --noresume",

@@ -168,7 +168,9 @@ class DestructionTraining(ClassifierTraining):
         super().__init__(classifier, seed=seed, measured=("reconstruction_loss",), name=experiment)
         self.inner = inner
         if experiment not in EXPERIMENTS:
-            raise expected(f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment))
+            raise expected(
+                f"an experiment among {', '.join(EXPERIMENTS)}", repr(experiment), "Change the argument `experiment`."
+            )
         check_bound(bound)
         self.experiment = experiment
         cut = models.split if experiment == "positive" else partial(split_with_weights, defence=experiment)

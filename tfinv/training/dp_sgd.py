@@ -13,6 +13,9 @@ from tfinv.training.base import ClassifierTraining, Plan
 from tfinv.training.defence import Defence, check_range
 from tfinv.training.privacy import epsilon
 
+# With far less the accountant overflows, and claims an epsilon of 0.
+_LEAST_NOISE = 1e-3
+
 
 @dataclasses.dataclass(frozen=True)
 class DPSGD(Defence):
@@ -35,6 +38,8 @@ class DPSGD(Defence):
     def __post_init__(self):
         check_range(self, 1e-12, math.inf, "clip")
         check_range(self, 0.0, math.inf, "noise")
+        if 0.0 < self.noise < _LEAST_NOISE:
+            raise expected(f"noise of dp_sgd of 0, or at least {_LEAST_NOISE:g}", self.noise, "Change --defense.")
         check_range(self, 1e-30, 0.5, "delta")
 
     def training(self, plan: Plan) -> "DPSGDTraining":

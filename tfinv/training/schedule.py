@@ -85,6 +85,8 @@ class Schedule:
                 attacks.attack(self.validation_attack).check_files()
             if not self.validation:
                 raise _wrong("validation", "above 0 for an attack to measure on", 0)
+        if self.validation_every != 1 and not self.validation:
+            raise _wrong("validation", f"above 0 to be measured every {self.validation_every} epochs", 0)
 
     def _check(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
