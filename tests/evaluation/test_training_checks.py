@@ -2,6 +2,7 @@ from tfinv.evaluation.training_checks import no_collapse
 
 BEST = {"best_epoch": 4, "best_epoch_robust_accuracy": 0.4, "best_epoch_single_step_accuracy": 0.45}
 COLLAPSE = {"collapse_epoch": 7, "collapse_epoch_robust_accuracy": 0.0, "collapse_epoch_single_step_accuracy": 0.9}
+LAST = {"": 9, "_robust_accuracy": 0.05, "_single_step_accuracy": 0.9}
 
 
 def judge(found):
@@ -17,6 +18,12 @@ def test_collapse_is_told_with_both_epochs():
         "after epoch 4 40.00 % withstand several steps and 45.00 % a single one, "
         "after epoch 7 0.00 % withstand several steps and 90.00 % a single one"
     )
+
+
+def test_the_best_epoch_may_be_the_last_and_withstand_only_single_steps():
+    check = judge({f"{name}_epoch{k}": v for name in ("best", "collapse") for k, v in LAST.items()})
+    assert check.passed is False
+    assert check.evidence == "after epoch 9 5.00 % withstand several steps and 90.00 % a single one"
 
 
 def test_without_collapse_it_passes_and_without_an_attack_there_is_nothing_to_judge():

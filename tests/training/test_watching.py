@@ -11,7 +11,7 @@ from tfinv.attacks import FGSM, PGD, Noise
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
 from tfinv.training.base import ClassifierTraining
-from tfinv.training.watching import Epoch, Record, Watch, collapsed
+from tfinv.training.watching import Epoch, Record, Watch, collapsed, only_single_steps
 
 # Grey images of two classes, which a threshold tells apart; a perturbation in L-inf moves the grey by eps.
 GREYS = np.array([0.2, 0.4, 0.45, 0.8], np.float32)
@@ -142,6 +142,41 @@ def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
     assert (kept.best, kept.collapse) == (course[1], course[3])
     watch.on_train_end()
     assert training.classifier.get_weights()[1][1] == np.float32(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("robust", "single", "n", "expected"),
+    [
+        (0.048, 0.88, 1000, True),  # digits, fast(eps=.3,step_size=.6)
+        (0.53, 0.945, 1000, False),  # the same at eps .2: much was won
+        (0.338, 0.399, 1000, False),  # CIFAR-10
+        (0.0, 0.19, 1000, False),
+        (0.0, 0.3, 10, False),  # three images of ten
+        (math.nan, math.nan, 1000, False),
+    ],
+)
+def test_what_withstands_only_single_steps(robust, single, n, expected):
+    assert only_single_steps(Epoch(9, 0.9, robust, single), n) is expected
+
+
+@pytest.mark.parametrize(("perturbed", "collapse"), [(True, 2), (False, None)])
+def test_with_nothing_to_lose_a_training_on_perturbations_is_judged_at_its_end(
+    perturbed, collapse, tmp_path, monkeypatch
+):
+    """Not before: while eps rises, all of them look so."""
+    path = tmp_path / "best.npz"
+    many = DATA.subset(np.arange(400) % 4)
+    training, watch = make(many, attack=PGD(eps=0.1), perturbed=perturbed, path=path)
+    watch.set_params({"epochs": 3})
+    course = [Epoch(0, 0.8, 0.02, 0.5), Epoch(1, 0.9, 0.05, 0.6), Epoch(2, 0.9, 0.04, 0.7)]
+    monkeypatch.setattr(watch, "measure", lambda epoch: course[epoch])
+    for epoch in range(3):
+        assert Record.read(path) is None or Record.read(path).collapse is None
+        after(watch, epoch)
+    kept = Record.read(path)
+    assert kept.best == course[1]
+    assert kept.collapse == (None if collapse is None else course[collapse])
+    assert not training.stop_training
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -72,7 +72,8 @@ def train_defended(
             callbacks = [Clock(folder / "seconds.json"), *defence.callbacks(test.images[:10], folder / "tensorboard")]
         if held_out is not None:
             attack = validation_attack(defence, schedule)
-            watch = Watch(held_out, attack, every=schedule.validation_every, seed=seed, path=best)
+            every, perturbed = schedule.validation_every, is_robust(defence)
+            watch = Watch(held_out, attack, every=every, seed=seed, perturbed=perturbed, path=best)
             callbacks.insert(0, watch)
             if watch.record is not None and watch.record.collapse is not None:
                 watch.restore(model)  # killed between its end and its export

@@ -73,6 +73,19 @@ def collapsed(best: Epoch, found: Epoch, n: int, guess: float) -> bool:
     return best.robust - found.robust > far and found.single_step >= best.single_step
 
 
+def only_single_steps(found: Epoch, n: int) -> bool:
+    """Whether a network withstands a single step 20 points more often than several, beyond chance, and several not half as often.
+
+    At the end of a training on perturbations that is catastrophic overfitting as well, if there was never anything to lose.
+
+    Args:
+      found: what was measured.
+      n: on how many images.
+    """
+    chance = 2 * math.sqrt((found.robust + found.single_step) / n)
+    return found.single_step - found.robust > max(_FALL, chance) and found.robust < _SHARE * found.single_step
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """What a watched training came to.
@@ -80,7 +93,7 @@ class Record:
     Attributes:
       best: the first epoch of the highest score.
       weights: of the classifier after it.
-      collapse: the epoch of the collapse that ended the training, if one did.
+      collapse: the epoch of the collapse that ended the training, if one did, or its last, if it withstands only single steps.
     """
 
     best: Epoch
@@ -113,13 +126,14 @@ class Watch(keras.callbacks.Callback):
 
     The logs, and so TensorBoard, get val_accuracy, and with an attack val_robust_accuracy and val_single_step_accuracy. Where
     the optimizer averages the weights, it is the averaged network that is measured and kept. A training that has `collapsed`
-    ends.
+    ends. Of one on perturbations it is noted if it ends with `only_single_steps`.
 
     Args:
       held_out: images that are not trained on.
       attack: for the robust accuracy, in units of [0, 1]; None measures the accuracy alone.
       every: epochs from one measurement to the next; the last epoch is measured in any case.
       seed: of the attack.
+      perturbed: whether it is a training on perturbations; any other withstands single steps at best.
       path: of an .npz file for the best weights so far, from which a killed training goes on; None keeps them in memory.
     """
 
@@ -130,12 +144,13 @@ class Watch(keras.callbacks.Callback):
         *,
         every: int = 1,
         seed: int = 0,
+        perturbed: bool = False,
         path: str | os.PathLike | None = None,
     ):
         super().__init__()
         self._images, self._labels = held_out.images, held_out.labels
         self._guess = float(np.unique(self._labels, return_counts=True)[1].max() / len(self._labels))
-        self._every, self._seed, self._path = every, seed, path
+        self._every, self._seed, self._perturbed, self._path = every, seed, perturbed, path
         self._attacks: dict[str, Attack] = {}
         if attack is not None:
             self._attacks["robust"] = attack
@@ -153,18 +168,23 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Measures, keeps the weights if they are the best, and ends a collapsed training."""
         logs = {} if logs is None else logs
-        due = (epoch + 1) % self._every == 0 or epoch + 1 == self.params.get("epochs")
+        last = epoch + 1 == self.params.get("epochs")
+        due = (epoch + 1) % self._every == 0 or last
         if not due or not all(math.isfinite(v) for v in logs.values()):
             return
         with averaged(self.model):
             found = self.measure(epoch)
             weights = self.model.classifier.get_weights()
         logs.update({f"val_{name}": value for name, value in found.measured.items()})
-        if self.record is None or found.score > self.record.best.score:
-            self._keep(Record(found, weights))
-        elif collapsed(self.record.best, found, len(self._labels), self._guess):
-            self._keep(dataclasses.replace(self.record, collapse=found))
-            self.model.stop_training = True
+        record, n = self.record, len(self._labels)
+        if record is None or found.score > record.best.score:
+            record = Record(found, weights)
+        elif collapsed(record.best, found, n, self._guess):
+            record, self.model.stop_training = dataclasses.replace(record, collapse=found), True
+        if last and self._perturbed and only_single_steps(found, n):
+            record = dataclasses.replace(record, collapse=found)
+        if record is not self.record:
+            self._keep(record)
 
     def on_train_end(self, logs=None):
         """Leaves the best weights."""
