@@ -184,14 +184,25 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) 
     Args:
       labels: (batch,).
       logits: (batch, classes).
-      smoothing: share of each target that is spread evenly over all classes.
+      smoothing: alpha of `smoothed`.
     """
     logits = tf.cast(logits, tf.float32)
     if not smoothing:
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    classes = logits.shape[-1]
-    targets = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
+    targets = smoothed(labels, logits.shape[-1], smoothing)
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+
+
+def smoothed(labels: tf.Tensor, classes: int, alpha: tf.Tensor | float) -> tf.Tensor:
+    """(batch, classes) targets (1 - alpha) onehot(y) + alpha / classes, which sum to 1 (Szegedy et al. 2016, section 7).
+
+    Args:
+      labels: (batch,).
+      classes: how many.
+      alpha: the share that is spread evenly; below 0 as in Struppek et al. 2024, equation 2: at -.05 and ten classes the target is
+        1.045 for the class and -.005 for each other.
+    """
+    return (1.0 - alpha) * tf.one_hot(labels, classes) + alpha / classes
 
 
 def split_with_weights(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.base import ClassifierTraining, Plan, smoothed
 from tfinv.training.defence import Defence, check_range
 
 
@@ -60,14 +60,3 @@ class NLSTraining(ClassifierTraining):
         target = smoothed(labels, logits.shape[-1], alpha)
         loss = -tf.reduce_sum(target * tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=1)
         return tf.reduce_mean(loss), logits
-
-
-def smoothed(labels: tf.Tensor, classes: int, alpha: tf.Tensor | float) -> tf.Tensor:
-    """(batch, classes) targets (1 - alpha) onehot(y) + alpha / classes, which sum to 1 (Struppek et al. 2024, equation 2).
-
-    Args:
-      labels: (batch,).
-      classes: how many.
-      alpha: at -.05 and ten classes, the target is 1.045 for the class and -.005 for each other.
-    """
-    return (1.0 - alpha) * tf.one_hot(labels, classes) + alpha / classes
