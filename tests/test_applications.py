@@ -11,7 +11,7 @@ from tfinv.importing import load_classifier
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 SHAPE = (32, 32, 3)
-# Which range of pixels each takes, of which three rescale images themselves, and how many channels reach the head.
+# Which range of pixels each takes, of which three rescale images themselves, and how many channels its last map has.
 MODELS = {
     "MobileNetV2": ((-1, 1), CUT, 1280),
     "EfficientNetB0": ((0, 255), CUT, 1280),
@@ -20,7 +20,7 @@ MODELS = {
     "DenseNet121": ((0, 1), CUT, 1024),
     "ResNet50V2": ((-1, 1), CUT, 2048),
     "InceptionV3": ((-1, 1), CUT, 2048),
-    "VGG16": ((0, 255), CUT, 4096),
+    "VGG16": ((0, 255), CUT, 512),
 }
 # Those that take no images of 32 x 32.
 LEAST = {"InceptionV3": 75}
