@@ -1,5 +1,8 @@
 """What a classifier takes, refuses, and does with many images; its units."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -81,3 +84,21 @@ def test_units(bounds):
     assert (scaled.min(), scaled.max()) == (np.float32(bounds[0]), np.float32(bounds[1]))
     np.testing.assert_allclose(classifier.to_unit(scaled)[:11], IMAGES, atol=1e-6)
     classifier.validate(scaled)
+
+
+def test_many_classifiers_are_no_retracing():
+    """TensorFlow warns twice a process, so it is one of its own; and of the user's functions it still warns."""
+    program = """
+import numpy as np, tensorflow as tf
+from tfinv.classifier import Classifier
+for _ in range(12):
+    found = Classifier.from_callable(lambda x: x[:, 0, 0], bounds=(0, 1), num_classes=3, input_shape=(1, 1, 3), outputs="logits")
+    found.predict(np.zeros((2, 1, 1, 3), np.float32))
+print("mine", flush=True)
+own = tf.function(lambda x: x)
+for n in range(12):
+    own(n)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert "Predictor.logits" not in done.stderr
+    assert "retracing" in done.stderr

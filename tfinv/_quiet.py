@@ -5,7 +5,9 @@ absl::InitializeLog()"), so no variable silences it: for the length of the impor
 import still shows, since Python prints its traceback after the descriptor is back.
 """
 
+import logging
 import os
+import re
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -37,6 +39,11 @@ def _import_tensorflow() -> None:
 
 if "tensorflow" not in sys.modules:
     _import_tensorflow()
+
+# Every classifier's logits are a graph of their own, traced once. TensorFlow counts the traces of a method over all objects, and
+# would warn whoever has many classifiers of tracing one over and over.
+_RETRACED = re.compile("bound method Predictor.logits of .* triggered tf.function retracing", re.DOTALL)
+logging.getLogger("tensorflow").addFilter(lambda record: not _RETRACED.search(record.getMessage()))
 
 import keras  # noqa: E402
 

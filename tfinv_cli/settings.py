@@ -359,6 +359,9 @@ def resolve(what: str, values: Any) -> dict[str, Any]:
                     f"Received: {given[useless]}."
                 )
         config.pop("steps", None)
-    if "decoder_epochs" in given and config["decoder_images"] == 0:
+    # A configuration that is written out, as on a card, has the experiment's own.
+    if config.get("decoder_images") == 0 and given.get("decoder_epochs", own.get("decoder_epochs")) != own.get(
+        "decoder_epochs"
+    ):
         raise UsageError("Expected --decoder_images above 0 with --decoder_epochs. Received: 0. Pass --decoder_images.")
     return config
