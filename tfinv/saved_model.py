@@ -90,8 +90,9 @@ def suspicious_operations(path: pathlib.Path) -> list[str]:
     found: set[str] = set()
     for meta in model.meta_graphs:
         savers = _saver_functions(meta)
-        own = {function.signature.name for function in meta.graph_def.library.function}
-        for function in meta.graph_def.library.function:
+        functions = meta.graph_def.library.function
+        own = {function.signature.name for function in functions}
+        for function in functions:
             for node in function.node_def:
                 if function.signature.name in savers and _SAVER.fullmatch(node.op):
                     continue

@@ -65,8 +65,7 @@ def collapsed(best: Epoch, found: Epoch, n: int, guess: float) -> bool:
       n: how many images each was measured on.
       guess: the share of the commonest class in them: what a network that always says the same has under any attack.
     """
-    # At most: a rate p of n images has a variance of p (1 - p) / n.
-    chance = 2 * math.sqrt((best.robust + found.robust) / n)
+    chance = _chance(best.robust, found.robust, n)
     if not best.robust > guess + chance:
         return False
     far = max(min(_FALL, _SHARE * best.robust), chance)
@@ -82,8 +81,13 @@ def only_single_steps(found: Epoch, n: int) -> bool:
       found: what was measured.
       n: on how many images.
     """
-    chance = 2 * math.sqrt((found.robust + found.single_step) / n)
-    return found.single_step - found.robust > max(_FALL, chance) and found.robust < _SHARE * found.single_step
+    far = max(_FALL, _chance(found.robust, found.single_step, n))
+    return found.single_step - found.robust > far and found.robust < _SHARE * found.single_step
+
+
+def _chance(one: float, other: float, n: int) -> float:
+    """At most two standard deviations of the difference of two rates: a rate p of n images has a variance of p (1 - p) / n."""
+    return 2 * math.sqrt((one + other) / n)
 
 
 @dataclasses.dataclass(frozen=True)
