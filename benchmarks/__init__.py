@@ -1,3 +1,3 @@
-"""What the documentation's figures are made with; not part of the package that is installed."""
+"""Benchmarks that make figures of the documentation; not part of the installed package."""
 
-import tfinv  # noqa: F401  before Keras, for it imports TensorFlow quietly
+import tfinv  # noqa: F401  before Keras, since it imports TensorFlow quietly

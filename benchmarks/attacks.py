@@ -1,7 +1,7 @@
-"""The attacks' speed beside Foolbox, ART and CleverHans: `make bench`, or `python -m benchmarks.attacks --workdir=runs/bench`.
+"""Speed of the attacks beside Foolbox, ART and CleverHans: `make bench`, or `python -m benchmarks.attacks --workdir=runs/bench`.
 
 Measures one table after another, and writes them to a Markdown page. Trained networks and finished tables stay in the workdir:
-a killed run goes on at the next table, and `--only` measures the named ones anew, alone. Needs the packages of
+a killed run goes on at the next table. `--only` measures the named tables again, and no other. Needs the packages of
 benchmarks/requirements.txt; run it on an idle machine.
 """
 
@@ -16,7 +16,7 @@ from benchmarks import autoattack, losses, machine, memory, precision, rates, se
 from benchmarks.nets import Zoo
 from benchmarks.settings import FULL, QUICK
 from tfinv import files
-from tfinv.recipes.workdir import Workdir
+from tfinv.runs.workdir import Workdir
 
 TABLES: dict[str, ModuleType] = {
     "rates": rates,
@@ -38,46 +38,52 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data_dir", default=os.environ.get("TFINV_DATA_DIR"), help="default: TFINV_DATA_DIR")
     parser.add_argument("--quick", action="store_true", help="tiny tables, to see that all works")
-    given = parser.parse_args()
-    scale = QUICK if given.quick else FULL
-    config = {"benchmark": "attacks", "seed": given.seed, "quick": given.quick, "downloaded": bool(given.data_dir)}
-    workdir = Workdir(given.workdir, config)
-    zoo = Zoo(workdir, given.data_dir, scale, given.seed)
-    output = pathlib.Path(given.output or f"{given.workdir}/attacks.md")
-    for name in given.only or TABLES:
-        kept = _kept(workdir, name)
-        if kept.exists() and not given.only:
-            print(f"{name}: measured before, {kept}", flush=True)
+    arguments = parser.parse_args()
+    scale = QUICK if arguments.quick else FULL
+    config = {
+        "benchmark": "attacks",
+        "seed": arguments.seed,
+        "quick": arguments.quick,
+        "downloaded": bool(arguments.data_dir),
+    }
+    workdir = Workdir(arguments.workdir, config)
+    zoo = Zoo(workdir, arguments.data_dir, scale, arguments.seed)
+    output = pathlib.Path(arguments.output or f"{arguments.workdir}/attacks.md")
+    for name in arguments.only or TABLES:
+        path = _table_path(workdir, name)
+        if path.exists() and not arguments.only:
+            print(f"{name}: measured before, {path}", flush=True)
             continue
         print(f"{name}: {TABLES[name].TITLE}", flush=True)
         stamps = {"moment": machine.moment(), "machine": machine.describe()}
-        files.write_json(kept, {**stamps, "found": TABLES[name].measure(zoo, scale, given.seed)})
+        files.write_json(path, {**stamps, "found": TABLES[name].measure(zoo, scale, arguments.seed)})
         files.write_text(output, _page(workdir))
     files.write_text(output, _page(workdir))
     print(f"{output.read_text()}\n{output}")
 
 
-def _kept(workdir: Workdir, name: str) -> pathlib.Path:
+def _table_path(workdir: Workdir, name: str) -> pathlib.Path:
     return workdir.path / "tables" / f"{name}.json"
 
 
 def _page(workdir: Workdir) -> str:
-    """The page of all tables that have been measured."""
-    measured = {name: files.read_json(_kept(workdir, name)) for name in TABLES if _kept(workdir, name).exists()}
+    """Returns the page of all tables that have been measured."""
+    paths = {name: _table_path(workdir, name) for name in TABLES}
+    tables = {name: files.read_json(path) for name, path in paths.items() if path.exists()}
     command = shlex.join(["python", "-m", "benchmarks.attacks", *sys.argv[1:]])
     parts = [
         "# The attacks' speed",
         f"```console\nmake bench\n```\n\nThe last run's own command: `{command}`.",
         "The same trained networks, images, batch size and machine for every contestant, all in one process and float32 unless it "
         "says bfloat16; repetitions are interleaved (A B C A B C ...).",
-        *sorted({kept["machine"] for kept in measured.values()}),
+        *sorted({table["machine"] for table in tables.values()}),
         "## What it must show",
     ]
-    claims = [claim for name, kept in measured.items() for claim in TABLES[name].claims(kept["found"])]
-    rows = [[claim, shown, "yes" if holds else "**no**"] for claim, shown, holds in claims]
+    claims = [claim for name, table in tables.items() for claim in TABLES[name].claims(table["found"])]
+    rows = [[claim, value, "yes" if holds else "**no**"] for claim, value, holds in claims]
     parts.append(timing.table(["claim", "measured", "holds"], rows))
-    for name, kept in measured.items():
-        parts += [f"## {TABLES[name].TITLE}", kept["moment"], TABLES[name].markdown(kept["found"])]
+    for name, table in tables.items():
+        parts += [f"## {TABLES[name].TITLE}", table["moment"], TABLES[name].markdown(table["found"])]
     return "\n\n".join(parts) + "\n"
 
 

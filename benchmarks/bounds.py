@@ -1,7 +1,7 @@
 """Compares the ways to bound the reversed reconstruction loss: `python benchmarks/bounds.py --workdir=runs/bounds`.
 
-For each bound and strength: the classifier's accuracy on held-out digits, the error of the decoder it was trained against, and
-that of a fresh decoder on the frozen encoder, both relative to the mean image's. Prints a Markdown table; a killed run goes on.
+For each bound and strength: the classifier's accuracy on held-out digits, and the error of a fresh decoder on the frozen encoder,
+relative to the mean image's. Prints a Markdown table; a killed run goes on.
 """
 
 import argparse
@@ -9,9 +9,9 @@ import argparse
 import numpy as np
 
 from tfinv import datasets
-from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.recipes.poster import PosterTraining, train_experiment
-from tfinv.recipes.workdir import Workdir
+from tfinv.evaluation.inversion.decoder_probe import probe_encoder
+from tfinv.experiments.poster import PosterTraining, train_experiment
+from tfinv.runs.workdir import Workdir
 from tfinv.training.schedule import Schedule
 
 RUNS = [
@@ -36,23 +36,25 @@ def main() -> None:
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     train, test = datasets.load("mnist5k", "train"), datasets.load("mnist5k", "test")
     print(
         "| experiment | bound | strength | ramp | accuracy | n | fresh decoder's error |\n|---|---|---|---|---|---|---|"
     )
     for i, (experiment, bound, strength, ramp) in enumerate(RUNS):
-        training = PosterTraining(Schedule(epochs=given.epochs), bound=bound, strength=strength, ramp=ramp)
-        workdir = Workdir(f"{given.workdir}/{i}", {"run": RUNS[i], "epochs": given.epochs, "seed": given.seed})
-        model, rows = train_experiment(experiment, train, test, training, workdir, seed=given.seed)
+        training = PosterTraining(Schedule(epochs=arguments.epochs), bound=bound, strength=strength, ramp=ramp)
+        workdir = Workdir(
+            f"{arguments.workdir}/{i}", {"run": RUNS[i], "epochs": arguments.epochs, "seed": arguments.seed}
+        )
+        model, rows = train_experiment(experiment, train, test, training, workdir, seed=arguments.seed)
 
         def probe(model=model):
-            found = probe_encoder(model, train.images, train.labels, test.images, seed=given.seed)
-            return {"error": float(np.mean(found.errors))}
+            result = probe_encoder(model, train.images, train.labels, test.images, seed=arguments.seed)
+            return {"error": float(np.mean(result.errors))}
 
         error = workdir.json("probe", probe)["error"]
-        shown = (bound, f"{strength:g}", f"{ramp:g}") if experiment == "reversal" else ("-", "-", "-")
-        cells = (experiment, *shown, f"{100 * rows[0]['value']:.1f} %", f"{rows[0]['n']}", f"{error:.3f}")
+        settings = (bound, f"{strength:g}", f"{ramp:g}") if experiment == "reversal" else ("-", "-", "-")
+        cells = (experiment, *settings, f"{100 * rows[0]['value']:.1f} %", f"{rows[0]['n']}", f"{error:.3f}")
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

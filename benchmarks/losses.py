@@ -1,4 +1,4 @@
-"""What each loss leaves standing: PGD with one start on the trained networks, everything else equal."""
+"""Robust accuracy by the loss of the attack: PGD with one start on the trained networks, everything else equal."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ _DEFAULT = PGD().loss
 
 
 def measure(zoo: Zoo, scale: Scale, seed: int) -> dict[str, Any]:
-    """The robust accuracy with each loss."""
-    found = {}
+    """Measures the robust accuracy with each loss."""
+    measurements = {}
     for name, net in NETS.items():
         classifier = Classifier.from_keras(zoo.model(name)).accelerated()
         data = zoo.test(name).take(min(scale.attack_images, net.attack_images))
@@ -24,34 +24,33 @@ def measure(zoo: Zoo, scale: Scale, seed: int) -> dict[str, Any]:
             result = attack(classifier, data.images, data.labels, seed=seed, batch_size=net.batch_size)
             rows[loss] = float(1 - result.success.mean())
             print(f"  {name}: {loss}: {rows[loss]:.4f}", flush=True)
-        found[name] = {"images": len(data), "eps": net.eps, "steps": scale.attack_steps, "rows": rows}
-    return found
+        measurements[name] = {"images": len(data), "eps": net.eps, "steps": scale.attack_steps, "rows": rows}
+    return measurements
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """One table of all networks."""
+def markdown(measurements: dict[str, Any]) -> str:
+    """Returns one table of all networks."""
     intro = (
         f"Robust accuracy, %, under L-inf PGD with one random start, by the loss it raises; `{_DEFAULT}` is the default. A few "
         "images more or less are chance."
     )
-    nets = list(found)
     header = [
         "loss",
         *(
-            f"{NETS[n].title}, {found[n]['images']} images, eps {found[n]['eps']:.3g}, {found[n]['steps']} steps"
-            for n in nets
+            f"{NETS[name].title}, {net['images']} images, eps {net['eps']:.3g}, {net['steps']} steps"
+            for name, net in measurements.items()
         ),
     ]
-    rows = [[loss, *(f"{100 * found[n]['rows'][loss]:.1f}" for n in nets)] for loss in LOSSES]
+    rows = [[loss, *(f"{100 * net['rows'][loss]:.1f}" for net in measurements.values())] for loss in LOSSES]
     return f"{intro}\n\n{timing.table(header, rows)}"
 
 
-def claims(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """What it must show: the claim, what was measured, whether it holds."""
-    listed = []
-    for name, net in found.items():
-        others = min(v for loss, v in net["rows"].items() if loss != _DEFAULT)
-        own = net["rows"][_DEFAULT]
+def claims(measurements: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Returns the claims of the table: claim, measured value, whether it holds."""
+    results = []
+    for name, net in measurements.items():
+        lowest = min(accuracy for loss, accuracy in net["rows"].items() if loss != _DEFAULT)
+        default = net["rows"][_DEFAULT]
         title = f"{NETS[name].title}: `{_DEFAULT}` leaves no more standing than any other loss, within a point"
-        listed.append((title, f"{100 * own:.1f} % and {100 * others:.1f} %", own <= others + 0.01))
-    return listed
+        results.append((title, f"{100 * default:.1f} % and {100 * lowest:.1f} %", default <= lowest + 0.01))
+    return results

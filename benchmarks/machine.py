@@ -1,4 +1,4 @@
-"""The machine and the versions, for the page."""
+"""Description of the machine and the versions, for the page."""
 
 import datetime
 import importlib.metadata
@@ -12,14 +12,14 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "foolbox", "adversarial-robustness-
 
 
 def describe() -> str:
-    """One paragraph: processor, cores, memory, accelerators, versions."""
+    """Returns one paragraph: processor, cores, memory, accelerators, versions."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-    installed = {found.metadata["Name"].lower() for found in importlib.metadata.distributions()}
+    installed = {distribution.metadata["Name"].lower() for distribution in importlib.metadata.distributions()}
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES if name in installed)
     bfloat16 = "with" if "avx512_bf16" in _cpu("flags").split() else "without"
     return (
@@ -29,7 +29,7 @@ def describe() -> str:
 
 
 def moment() -> str:
-    """The time, and how busy the machine is: figures of a busy one mean little."""
+    """Returns the time and the load average: figures of a busy machine mean little."""
     return f"Begun {datetime.datetime.now():%Y-%m-%d %H:%M}, at a load average of {os.getloadavg()[0]:.1f}."
 
 

@@ -1,4 +1,4 @@
-"""The two trained networks of the benchmark, kept as .keras in the workdir, and their test images."""
+"""The two trained networks of the benchmark, saved as .keras in the workdir, and their test images."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from tfinv import datasets, files
 from tfinv.datasets import Dataset
 from tfinv.models.cnn import cnn
 from tfinv.models.resnet import resnet
-from tfinv.recipes.workdir import Workdir
+from tfinv.runs.workdir import Workdir
 from tfinv.training.fit import fit
 
 
@@ -26,7 +26,7 @@ class Net:
       architecture: (input_shape, num_classes) to a model that gives logits.
       data: the names of the data set to train and attack on, and of one to fall back on without a data folder.
       batch_size: of every contestant.
-      eps: where PGD leaves the trained network a middling robust accuracy.
+      eps: at which the robust accuracy of the trained network under PGD is middling.
       attack_images: at most so many in the table of seconds, where the slowest peer decides how long it takes.
       attack_repetitions: at most so many, likewise.
       precision_images: at most so many in the table of half precision.
@@ -49,10 +49,10 @@ NETS = {
 
 
 class Zoo:
-    """The trained networks and their images; each network is trained on its first use.
+    """Trained networks and their test images; each network is trained on its first use.
 
     Args:
-      workdir: where they are kept.
+      workdir: where the networks and images are saved.
       data_dir: of `datasets.load`; None for the data sets that need none.
       scale: how much training.
       seed: of weights and order.
@@ -62,25 +62,25 @@ class Zoo:
         self._workdir, self._data_dir, self._scale, self._seed = workdir, data_dir, scale, seed
 
     def data_name(self, name: str) -> str:
-        """Of the data set that this run uses for a network."""
+        """Returns the name of the data set that this run uses for a network."""
         return NETS[name].data[0 if self._data_dir else 1]
 
     def model_path(self, name: str) -> pathlib.Path:
-        """Where a trained network lies."""
+        """Returns the path of a trained network."""
         self.model(name)
         return self._workdir.path / "models" / f"{name}.keras"
 
     def model(self, name: str) -> keras.Model:
-        """The trained network."""
+        """Returns the trained network."""
         return self._workdir.model(name, functools.partial(self._train, name))
 
     def test(self, name: str) -> Dataset:
-        """Its test images; what lacks to 10,000 is made up by repeating them."""
-        found = datasets.load(self.data_name(name), "test", data_dir=self._data_dir, seed=self._seed)
-        return found.subset(np.arange(max(len(found), 10_000)) % len(found))
+        """Returns the test images of a network, repeated up to 10,000 where there are fewer."""
+        data = datasets.load(self.data_name(name), "test", data_dir=self._data_dir, seed=self._seed)
+        return data.subset(np.arange(max(len(data), 10_000)) % len(data))
 
     def test_path(self, name: str) -> pathlib.Path:
-        """Where its test images lie as an .npz file, for processes that should not load TensorFlow Datasets."""
+        """Returns the path of its test images as an .npz file, for processes that should not load TensorFlow Datasets."""
         path = self._workdir.path / "data" / f"{name}.npz"
         if not path.exists():
             data = self.test(name)

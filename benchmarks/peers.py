@@ -1,8 +1,8 @@
-"""The other libraries' L-inf PGD, each set up as its documentation tells a user of TensorFlow 2, behind one signature.
+"""L-inf PGD of other libraries behind one signature, each set up as its documentation tells a user of TensorFlow 2.
 
-A peer takes a Keras model that gives logits and makes a `Run`, so that what a library compiles once is compiled once. Where a
-library runs the model eagerly, there is a second entry that hands it the model as a `tf.function`, which its documentation does
-not mention but its interface allows; it is the better of the two that the page compares with.
+Each function takes a Keras model with logits and returns a `Run`, so that the library compiles only once. A library that runs the
+model eagerly has a second entry with the model in a `tf.function`, which its documentation does not mention but its interface
+allows; the page compares with the faster of the two.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from benchmarks.settings import Run, Settings
 
 
 def foolbox(model: keras.Model, compiled: bool = False) -> Run:
-    """Foolbox: `TensorFlowModel` and `LinfPGD`, its own `repeat` for the restarts, batches in a loop as in its examples."""
+    """Sets up Foolbox: `TensorFlowModel` and `LinfPGD`, its own `repeat` for the restarts, batches in a loop as in its examples."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no PyTorch
         import foolbox as fb
@@ -28,14 +28,16 @@ def foolbox(model: keras.Model, compiled: bool = False) -> Run:
         attack: Any = fb.attacks.LinfPGD(abs_stepsize=settings.step_size, steps=settings.steps, random_start=True)
         if settings.restarts > 1:
             attack = attack.repeat(settings.restarts)
-        found = [attack(victim, x, y, epsilons=settings.eps)[1].numpy() for x, y in _batches(images, labels, settings)]
-        return np.concatenate(found), _gradients(images, settings)
+        adversarial = [
+            attack(victim, x, y, epsilons=settings.eps)[1].numpy() for x, y in _batches(images, labels, settings)
+        ]
+        return np.concatenate(adversarial), _gradients(images, settings)
 
     return run
 
 
 def art(model: keras.Model, compiled: bool = False) -> Run:
-    """ART: `TensorFlowV2Classifier` and the attack made for it, which runs on tensors; restarts and batches are its own."""
+    """Sets up ART: `TensorFlowV2Classifier` and its attack on tensors, with its own restarts and batches."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from art.attacks.evasion import ProjectedGradientDescentTensorFlowV2
@@ -66,9 +68,9 @@ def art(model: keras.Model, compiled: bool = False) -> Run:
 
 
 def cleverhans(model: keras.Model) -> Run:
-    """CleverHans: `projected_gradient_descent`, which compiles the gradient itself.
+    """Sets up CleverHans: `projected_gradient_descent`, which compiles the gradient itself.
 
-    It has no restarts: they are a loop that keeps, for each image, the first result that the model gets wrong.
+    It has no restarts: a loop does them, and keeps for each image the first result that is misclassified.
     """
     from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
@@ -76,7 +78,7 @@ def cleverhans(model: keras.Model) -> Run:
 
     def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
         tf.random.set_seed(seed)
-        found = []
+        adversarial = []
         for x, y in _batches(images, labels, settings):
             best, solved = x, tf.zeros(len(x), tf.bool)
             for restart in range(settings.restarts):
@@ -95,8 +97,8 @@ def cleverhans(model: keras.Model) -> Run:
                 best = tf.where(solved[:, None, None, None], best, new)
                 if restart + 1 < settings.restarts:
                     solved |= tf.argmax(predict(best), 1) != y
-            found.append(best.numpy())
-        return np.concatenate(found), _gradients(images, settings)
+            adversarial.append(best.numpy())
+        return np.concatenate(adversarial), _gradients(images, settings)
 
     return run
 
@@ -123,8 +125,8 @@ def _callable(model: keras.Model, compiled: bool) -> Callable:
 
 def _batches(images: np.ndarray, labels: np.ndarray, settings: Settings):
     for start in range(0, len(images), settings.batch_size):
-        chosen = slice(start, start + settings.batch_size)
-        yield tf.constant(images[chosen]), tf.constant(labels[chosen])
+        batch = slice(start, start + settings.batch_size)
+        yield tf.constant(images[batch]), tf.constant(labels[batch])
 
 
 def _gradients(images: np.ndarray, settings: Settings) -> int:

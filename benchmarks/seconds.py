@@ -1,4 +1,4 @@
-"""Seconds to a robust accuracy: PGD with restarts at an eps where it is middling, the accuracies by one float32 prediction."""
+"""Seconds to a robust accuracy: PGD with restarts at a middling eps, with all accuracies by one float32 prediction."""
 
 import functools
 import statistics
@@ -8,18 +8,18 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.nets import NETS, Zoo
-from benchmarks.ours import FEWER, OURS, TARGETS, fewer, targets
 from benchmarks.peers import PEERS
 from benchmarks.settings import Scale, Settings
+from benchmarks.tfinv_pgd import APGD_TARGETS, FEWER_RESTARTS, TFINV, apgd_targets, fewer_restarts
 from tfinv import Classifier
 
 TITLE = "Seconds to a robust accuracy"
-# What float32 rounding may add to a distance; ours is never above eps.
+# Float32 rounding may add this to a distance of a peer; tfinv never exceeds eps.
 _ROUNDING = 1e-6
 
 
 def measure(zoo: Zoo, scale: Scale, seed: int) -> dict[str, Any]:
-    """For each network and contestant: seconds of each repetition, and the robust accuracy of each."""
+    """Measures seconds and robust accuracy of each repetition, for each network and contestant."""
     return {name: _measure_net(zoo, name, scale, seed) for name in NETS}
 
 
@@ -29,25 +29,27 @@ def _measure_net(zoo: Zoo, name: str, scale: Scale, seed: int) -> dict[str, Any]
     images, labels = data.images, data.labels
     step_size = 2.5 * net.eps / scale.attack_steps
     settings = Settings(net.eps, scale.attack_steps, step_size, scale.attack_restarts, net.batch_size)
-    runs = {contestant: make(model) for contestant, make in {**OURS, **PEERS}.items()}
-    runs |= {contestant: fewer(model, restarts) for restarts, contestant in FEWER.items()}
-    runs |= {TARGETS: targets(model)}
+    runs = {contestant: make(model) for contestant, make in {**TFINV, **PEERS}.items()}
+    runs |= {contestant: fewer_restarts(model, restarts) for restarts, contestant in FEWER_RESTARTS.items()}
+    runs |= {APGD_TARGETS: apgd_targets(model)}
     for run in runs.values():  # compiles, the last and smaller batch included
         run(images, labels, Settings(net.eps, 2, step_size, 1, net.batch_size), seed)
-    found = timing.interleaved(
+    measurements = timing.interleaved(
         {k: functools.partial(run, images, labels, settings, seed) for k, run in runs.items()},
         min(scale.attack_repetitions, net.attack_repetitions),
         lambda line: print(f"  {name}: {line}", flush=True),
     )
-    judge = Classifier.from_keras(model)
+    classifier = Classifier.from_keras(model)
     rows = {}
-    for contestant, (seconds, returned) in found.items():
-        accuracies = [_robust(judge, images, labels, attacked, net.eps, contestant) for attacked, _ in returned]
-        gradients = [count / len(images) for _, count in returned]
+    for contestant, (seconds, results) in measurements.items():
+        accuracies = [
+            _robust_accuracy(classifier, images, labels, attacked, net.eps, contestant) for attacked, _ in results
+        ]
+        gradients = [count / len(images) for _, count in results]
         rows[contestant] = {"seconds": seconds, "accuracies": accuracies, "gradients": gradients}
     return {
         "images": len(images),
-        "clean": judge.accuracy(images, labels),
+        "clean": classifier.accuracy(images, labels),
         "eps": net.eps,
         "steps": settings.steps,
         "restarts": settings.restarts,
@@ -58,22 +60,23 @@ def _measure_net(zoo: Zoo, name: str, scale: Scale, seed: int) -> dict[str, Any]
     }
 
 
-def _robust(
-    judge: Classifier, images: np.ndarray, labels: np.ndarray, attacked: np.ndarray, eps: float, contestant: str
+def _robust_accuracy(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, attacked: np.ndarray, eps: float, contestant: str
 ) -> float:
+    """Accuracy on the attacked images, which must be within budget and bounds."""
     distance = np.abs(attacked.astype(np.float64) - images).max()
     if distance > eps + _ROUNDING or attacked.min() < 0 or attacked.max() > 1:
         raise RuntimeError(f"{contestant} left the budget: {distance} > {eps}, or the bounds")
-    return judge.accuracy(attacked, labels)
+    return classifier.accuracy(attacked, labels)
 
 
 def best_peer(rows: dict[str, Any]) -> str:
-    """The fastest entry of all peers."""
+    """Returns the fastest entry of all peers."""
     return min((k for k in rows if k in PEERS), key=lambda k: statistics.median(rows[k]["seconds"]))
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """A table a network."""
+def markdown(measurements: dict[str, Any]) -> str:
+    """Returns a table for each network."""
     parts = [
         "The same eps, steps, step size, restarts and batch size for all; each has compiled before, and its time is that of the "
         "whole call. The robust accuracy is not what a library says: every returned image is checked to be within eps and [0, 1], "
@@ -82,19 +85,19 @@ def markdown(found: dict[str, Any]) -> str:
         "and in place of restarts `worst_case(apgd(steps=40), apgdt(steps=20,n_targets=3))`. Median (least-most); the last column "
         "is the time over that of the fastest peer."
     ]
-    for name, net in found.items():
+    for name, net in measurements.items():
         rows, best = net["rows"], best_peer(net["rows"])
         lines = []
         for contestant, row in rows.items():
             accuracies = [100 * a for a in row["accuracies"]]
-            share = timing.ratios(row["seconds"], rows[best]["seconds"])
+            ratio = timing.ratios(row["seconds"], rows[best]["seconds"])
             lines.append(
                 [
                     contestant,
-                    timing.spread(accuracies, ".1f"),
-                    timing.spread(row["seconds"], ".1f"),
-                    timing.spread(row["gradients"], ".0f"),
-                    timing.spread(share, ".2f"),
+                    timing.median_and_range(accuracies, ".1f"),
+                    timing.median_and_range(row["seconds"], ".1f"),
+                    timing.median_and_range(row["gradients"], ".0f"),
+                    timing.median_and_range(ratio, ".2f"),
                 ]
             )
         header = ["", "robust accuracy, %", "seconds", "gradients an image", f"over {best}"]
@@ -107,24 +110,24 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def claims(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """What the table must show: the claim, what was measured, whether it holds."""
-    listed = []
-    for name, net in found.items():
+def claims(measurements: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Returns the claims of the table: claim, measured value, whether it holds."""
+    results = []
+    for name, net in measurements.items():
         rows = net["rows"]
         best = best_peer(rows)
         accuracy = {k: statistics.median(row["accuracies"]) for k, row in rows.items()}
         lowest = min(accuracy[k] for k in rows if k in PEERS)
-        # Of ours that leave no more standing than the peers, the fastest.
-        ours = [k for k in rows if k not in PEERS and accuracy[k] <= lowest]
-        seconds = {k: statistics.median(timing.ratios(rows[k]["seconds"], rows[best]["seconds"])) for k in ours}
+        # Entries of tfinv with a robust accuracy no higher than the peers'.
+        candidates = [k for k in rows if k not in PEERS and accuracy[k] <= lowest]
+        seconds = {k: statistics.median(timing.ratios(rows[k]["seconds"], rows[best]["seconds"])) for k in candidates}
         fastest = min(seconds, key=seconds.__getitem__, default=None)
         title = (
             f"{NETS[name].title}: seconds to the peers' lowest robust accuracy or a lower one, over {best}'s, <= 1/4"
         )
         if fastest is None:
-            listed.append((title, "not reached", False))
+            results.append((title, "not reached", False))
             continue
         measured = f"{seconds[fastest]:.2f} ({fastest}; {100 * accuracy[fastest]:.1f} % and {100 * lowest:.1f} %)"
-        listed.append((title, measured, seconds[fastest] <= 0.25))
-    return listed
+        results.append((title, measured, seconds[fastest] <= 0.25))
+    return results

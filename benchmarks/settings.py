@@ -1,4 +1,4 @@
-"""What every contestant is given, and how much of it: the full run of the page, or a quick one that shows that all works."""
+"""Settings of every contestant, and the scale of a run: the full run of the page, or a quick one to see that all works."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of one L-inf PGD run on images in [0, 1].
+    """Settings of one L-inf PGD run on images in [0, 1].
 
     Attributes:
       eps: radius.
@@ -31,17 +31,17 @@ Run = Callable[[np.ndarray, np.ndarray, Settings, int], tuple[np.ndarray, int]]
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How much is run.
+    """Scale of a run.
 
     Attributes:
       train_images: at most so many for training.
       epochs: of training.
       rate_batches: batches in one measurement of the rate table.
-      rate_steps: steps of its PGD.
+      rate_steps: PGD steps of the rate table.
       rate_repetitions: measurements of each contestant.
       attack_images: in the table of seconds to a robust accuracy, and AutoAttack's.
-      attack_steps: steps of its PGD.
-      attack_restarts: of the same.
+      attack_steps: PGD steps in the table of seconds.
+      attack_restarts: PGD restarts, likewise.
       attack_repetitions: measurements of each contestant.
       precision_images: in the table of half precision.
       memory_images: the two numbers of images whose peaks are compared.

@@ -1,4 +1,4 @@
-"""This library's L-inf PGD behind the peers' signature, plain and with the levers; and the raw gradient of the same model."""
+"""The L-inf PGD of tfinv behind the peers' signature, plain and accelerated, and the bare gradient of the same model."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from tfinv import Classifier
 from tfinv.attacks import APGD, APGDT, PGD, worst_case
 
 PLAIN, FOLDED, BFLOAT16 = "tfinv", "tfinv, folded", "tfinv, folded, bfloat16"
-FEWER = {restarts: f"{BFLOAT16}, restarts: {restarts}" for restarts in (1, 2)}
-TARGETS = f"{BFLOAT16}, APGD and three targets"
-RAW = "raw gradient"
+FEWER_RESTARTS = {restarts: f"{BFLOAT16}, restarts: {restarts}" for restarts in (1, 2)}
+APGD_TARGETS = f"{BFLOAT16}, APGD and three targets"
+RAW_GRADIENT = "raw gradient"
 
 
 def pgd(classifier: Classifier) -> Run:
-    """PGD on a classifier, plain or accelerated, with the defaults of the library."""
+    """Sets up PGD on a classifier, plain or accelerated, with the defaults of tfinv."""
 
     def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
         attack = PGD(eps=settings.eps, steps=settings.steps, step_size=settings.step_size, restarts=settings.restarts)
@@ -28,23 +28,23 @@ def pgd(classifier: Classifier) -> Run:
     return run
 
 
-OURS: dict[str, Callable[[keras.Model], Run]] = {
+TFINV: dict[str, Callable[[keras.Model], Run]] = {
     PLAIN: lambda model: pgd(Classifier.from_keras(model)),
     FOLDED: lambda model: pgd(Classifier.from_keras(model).accelerated()),
     BFLOAT16: lambda model: pgd(Classifier.from_keras(model).accelerated(precision="bfloat16")),
 }
 
 
-def fewer(model: keras.Model, restarts: int) -> Run:
-    """PGD with the levers and fewer restarts than it is told: its loss may need no more for the same accuracy."""
-    run = OURS[BFLOAT16](model)
+def fewer_restarts(model: keras.Model, restarts: int) -> Run:
+    """Sets up accelerated PGD with fewer restarts than the peers: its loss may need no more for the same accuracy."""
+    run = TFINV[BFLOAT16](model)
     return lambda images, labels, settings, seed: run(
         images, labels, dataclasses.replace(settings, restarts=restarts), seed
     )
 
 
-def targets(model: keras.Model) -> Run:
-    """Other attacks in place of restarts: APGD with the steps of one, and half as many at each of the three likeliest classes."""
+def apgd_targets(model: keras.Model) -> Run:
+    """Sets up other attacks in place of restarts: APGD with the steps of one, and half as many at each of three likely classes."""
     classifier = Classifier.from_keras(model).accelerated(precision="bfloat16")
 
     def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
@@ -56,8 +56,8 @@ def targets(model: keras.Model) -> Run:
     return run
 
 
-def raw(model: keras.Model) -> Run:
-    """The gradient of the cross-entropy with respect to the images, compiled, as often as PGD needs it; nothing is attacked."""
+def raw_gradient(model: keras.Model) -> Run:
+    """Sets up the bare gradient of the cross-entropy by the images, compiled, called as often as by PGD, without an attack."""
 
     @tf.function
     def gradient(x, y):
@@ -68,8 +68,8 @@ def raw(model: keras.Model) -> Run:
 
     def run(images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int) -> tuple[np.ndarray, int]:
         for start in range(0, len(images), settings.batch_size):
-            chosen = slice(start, start + settings.batch_size)
-            x, y = tf.constant(images[chosen]), tf.constant(labels[chosen])
+            batch = slice(start, start + settings.batch_size)
+            x, y = tf.constant(images[batch]), tf.constant(labels[batch])
             for _ in range(settings.steps * settings.restarts):
                 last = gradient(x, y)
             last.numpy()

@@ -1,4 +1,4 @@
-"""Interleaved timing, and how its figures are written."""
+"""Interleaved timing, and the format of its figures."""
 
 import gc
 import statistics
@@ -15,35 +15,35 @@ def interleaved(
     """Runs all contestants in turn, `repetitions` times over (A B C A B C ...), so that a slow minute hits each of them.
 
     Returns:
-      For each, its seconds and what it returned, one of each a repetition.
+      For each contestant, its seconds and its results, one of each a repetition.
     """
-    found: dict[str, tuple[list[float], list[T]]] = {name: ([], []) for name in contestants}
+    measurements: dict[str, tuple[list[float], list[T]]] = {name: ([], []) for name in contestants}
     for repetition in range(repetitions):
         for name, run in contestants.items():
             gc.collect()
-            begin = time.perf_counter()
-            returned = run()
-            seconds = time.perf_counter() - begin
-            found[name][0].append(seconds)
-            found[name][1].append(returned)
+            start = time.perf_counter()
+            result = run()
+            seconds = time.perf_counter() - start
+            measurements[name][0].append(seconds)
+            measurements[name][1].append(result)
             announce(f"{name}: {seconds:.2f} s ({repetition + 1} of {repetitions})")
-    return found
+    return measurements
 
 
-def spread(values: Sequence[float], form: str = ".0f") -> str:
-    """The median, and the least and largest value if there are several: `120 (110-130)`."""
-    middle = format(statistics.median(values), form)
+def median_and_range(values: Sequence[float], form: str = ".0f") -> str:
+    """Formats the median, and the range if there are several values: `120 (110-130)`."""
+    median = format(statistics.median(values), form)
     if len(values) < 2:
-        return middle
-    return f"{middle} ({format(min(values), form)}-{format(max(values), form)})"
+        return median
+    return f"{median} ({format(min(values), form)}-{format(max(values), form)})"
 
 
-def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """Of what was measured in the same repetition, for a drift of the machine cancels there."""
-    return [a / b for a, b in zip(above, below, strict=True)]
+def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
+    """Divides values of the same repetition, where a drift of the machine cancels."""
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,9 +1,9 @@
-"""A training step's cost over that of its bare passes: `python -m benchmarks.training_step --workdir=runs/bench-step`.
+"""Cost of a training step over that of its bare passes: `python -m benchmarks.training_step --workdir=runs/bench-step`.
 
-For each recipe of robust training, seconds of a compiled training step over seconds of the passes through the network that it
-can't do without: those back to the images that its perturbation takes, and those back to the weights with the optimizer's
-update. A bare pass is compiled by itself and knows no budget, no random start, no metric. Both run in turn, in one process, and are
-built and compiled several times, since one compilation may be luck. Run it on an idle machine; `--quick` shows that all works.
+For each recipe of robust training: seconds of a compiled training step over seconds of the passes through the network that it
+requires, which are those back to the images for the perturbation, and those back to the weights with the optimizer's update. A bare
+pass is compiled alone, without budget, random start and metrics. Both run in turn, in one process, and are built and compiled
+several times, since one compilation may be luck. Run it on an idle machine; `--quick` shows that all works.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tfinv import files, models
 from tfinv.datasets import Dataset
 from tfinv.training.base import Plan, cross_entropy
 from tfinv.training.defence import Defence
-from tfinv.training.defences import Combined, defence, show
+from tfinv.training.defences import CombinedDefence, defence, show
 from tfinv.training.free import Free
 from tfinv.training.trades import Trades
 
@@ -38,40 +38,40 @@ _NETS: dict[str, tuple[Callable[..., keras.Model], tuple[int, int, int]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Passes:
-    """How often a training step goes through the network, and how.
+    """Passes of a training step through the network.
 
     Attributes:
-      forward: forward, statistics frozen.
-      images: forward and back to the images, statistics frozen.
-      weights: forward and back to the weights, and an update, each of `batches` batches.
-      batches: that one update learns from.
-      both: the gradient of an update goes to the images as well.
+      forward: forward passes, statistics frozen.
+      images: passes forward and back to the images, statistics frozen.
+      weights: updates, each with a pass forward and back to the weights on every batch.
+      batches: batches that one update learns from.
+      image_gradient: whether an update computes the gradient of the images, too.
     """
 
     forward: int = 0
     images: int = 0
     weights: int = 1
     batches: int = 1
-    both: bool = False
+    image_gradient: bool = False
 
     def __str__(self) -> str:
-        to = "weights and images" if self.both else "weights"
+        to = "weights and images" if self.image_gradient else "weights"
         parts = [(self.forward, "forward"), (self.images, "to images"), (self.weights * self.batches, f"to {to}")]
-        return ", ".join(f"{n} {what}" for n, what in parts if n)
+        return ", ".join(f"{n} {kind}" for n, kind in parts if n)
 
 
 def passes(recipe: Defence) -> Passes:
-    """Of one training step of a recipe that is no combination."""
-    if isinstance(recipe, Combined):
+    """Counts the passes of one training step of a recipe without a decoder."""
+    if isinstance(recipe, CombinedDefence):
         raise SystemExit(f"Expected recipes without a decoder. Received: {show(recipe)}. Change --recipes.")
     if isinstance(recipe, Free):
-        return Passes(weights=recipe.replays, both=True)
-    pair = 2 if recipe.NAME in ("trades", "mart") else 1
-    return Passes(forward=int(isinstance(recipe, Trades)), images=getattr(recipe, "steps", 1), batches=pair)
+        return Passes(weights=recipe.replays, image_gradient=True)
+    batches = 2 if recipe.NAME in ("trades", "mart") else 1
+    return Passes(forward=int(isinstance(recipe, Trades)), images=getattr(recipe, "steps", 1), batches=batches)
 
 
-def whole(recipe: Defence, network: keras.Model, data: Dataset) -> Callable[[], float]:
-    """One training step as `fit` compiles it."""
+def step_runner(recipe: Defence, network: keras.Model, data: Dataset) -> Callable[[], float]:
+    """Builds one training step as `fit` compiles it."""
     model = recipe.training(Plan(network, data, 1, len(data)))
     model.compile(keras.optimizers.Adam(1e-3))
     step = tf.function(model.train_step, jit_compile=model.jit_compile)
@@ -79,13 +79,14 @@ def whole(recipe: Defence, network: keras.Model, data: Dataset) -> Callable[[], 
     return lambda: float(step(batch)["loss"])
 
 
-def bare(counted: Passes, network: keras.Model, data: Dataset) -> Callable[[], float]:
-    """The same passes, each a compiled function and nothing else."""
+def passes_runner(counts: Passes, network: keras.Model, data: Dataset) -> Callable[[], float]:
+    """Builds the same passes, each a compiled function and nothing else."""
     model = keras.Model(network.inputs, network.outputs)
     model.compile(keras.optimizers.Adam(1e-3), loss=None)
     model.optimizer.build(network.trainable_variables)
     images, labels = tf.constant(data.images), tf.constant(data.labels)
-    batches = (images, 1.0 - images)[: counted.batches]  # not the same twice, of which TensorFlow would compute one
+    # Two different batches, since TensorFlow would compute equal ones once.
+    batches = (images, 1.0 - images)[: counts.batches]
 
     def forward():
         return network(images, training=False)
@@ -99,22 +100,20 @@ def bare(counted: Passes, network: keras.Model, data: Dataset) -> Callable[[], f
     def to_weights():
         variables = network.trainable_variables
         with tf.GradientTape() as tape:
-            tape.watch([images] * counted.both)
+            tape.watch([images] * counts.image_gradient)
             loss = tf.add_n([cross_entropy(labels, network(x, training=True)) for x in batches])
-        wanted = (variables, images) if counted.both else (variables, [])
-        gradients, ascent = tape.gradient(loss, wanted)
+        sources = (variables, images) if counts.image_gradient else (variables, [])
+        gradients, ascent = tape.gradient(loss, sources)
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss, ascent
 
     compiled = [tf.function(f, jit_compile=model.jit_compile) for f in (forward, to_images, to_weights)]
-    runs = [
-        f for f, n in zip(compiled, (counted.forward, counted.images, counted.weights), strict=True) for _ in range(n)
-    ]
+    runs = [f for f, n in zip(compiled, (counts.forward, counts.images, counts.weights), strict=True) for _ in range(n)]
 
     def run() -> float:
         for f in runs:
-            found = f()
-        return float(found[0])  # waits for the device
+            outputs = f()
+        return float(outputs[0])  # waits for the device
 
     return run
 
@@ -122,17 +121,17 @@ def bare(counted: Passes, network: keras.Model, data: Dataset) -> Callable[[], f
 def measure(
     specs: tuple[str, ...], batch: int, steps: int, repetitions: int, seed: int, *, compilations: int = 1
 ) -> list[dict[str, Any]]:
-    """Seconds of a step and of its passes, for each network and recipe.
+    """Measures the seconds of a step and of its passes, for each network and recipe.
 
-    The same training, compiled again in the same process, may be slower or faster by more than repetitions of one differ.
+    Compilations of the same step differ more from each other than repetitions of one.
 
     Args:
       specs: text forms of the recipes.
       batch: images a step.
-      steps: in one measurement.
+      steps: steps in one measurement.
       repetitions: measurements of each compilation.
       seed: of weights and images.
-      compilations: how often each is built and compiled anew.
+      compilations: times that each is built and compiled.
     """
     rows = []
     for title, (architecture, shape) in _NETS.items():
@@ -144,23 +143,23 @@ def measure(
             seconds: dict[str, list[float]] = {"step": [], "passes": []}
             for _ in range(compilations):
                 keras.utils.set_random_seed(seed)
-                made = {
-                    "step": whole(recipe, architecture(shape, 10), data),
-                    "passes": bare(passes(recipe), architecture(shape, 10), data),
+                runs = {
+                    "step": step_runner(recipe, architecture(shape, 10), data),
+                    "passes": passes_runner(passes(recipe), architecture(shape, 10), data),
                 }
-                for run in made.values():
+                for run in runs.values():
                     run()  # compiles
-                several = {name: _several(run, steps) for name, run in made.items()}
-                found = timing.interleaved(
-                    several, repetitions, lambda line, row=f"{title}, {spec}": print(f"  {row}: {line}")
+                repeated = {name: _repeat(run, steps) for name, run in runs.items()}
+                measurements = timing.interleaved(
+                    repeated, repetitions, lambda line, row=f"{title}, {spec}": print(f"  {row}: {line}")
                 )
-                for name in made:
-                    seconds[name] += [s / steps for s in found[name][0]]
+                for name in runs:
+                    seconds[name] += [s / steps for s in measurements[name][0]]
             rows.append({"network": title, "recipe": spec, "consists_of": str(passes(recipe)), **seconds})
     return rows
 
 
-def _several(run: Callable[[], float], times: int) -> Callable[[], None]:
+def _repeat(run: Callable[[], float], times: int) -> Callable[[], None]:
     def repeat() -> None:
         for _ in range(times):
             run()
@@ -169,12 +168,12 @@ def _several(run: Callable[[], float], times: int) -> Callable[[], None]:
 
 
 def page(rows: list[dict[str, Any]], stamps: dict[str, str], batch: int) -> str:
-    """The figures as Markdown, and whether each ratio keeps the limit."""
+    """Returns the figures as Markdown, and whether each ratio keeps the limit."""
     header = ["network", "recipe", "passes", "step, ms", "passes, ms", "ratio", f"at most {_LIMIT}"]
     lines = []
     for row in rows:
         ratio = timing.ratios(row["step"], row["passes"])
-        milliseconds = [timing.spread([1000 * s for s in row[name]], ".1f") for name in ("step", "passes")]
+        milliseconds = [timing.median_and_range([1000 * s for s in row[name]], ".1f") for name in ("step", "passes")]
         holds = "yes" if statistics.median(ratio) <= _LIMIT else "**no**"
         lines.append(
             [
@@ -182,7 +181,7 @@ def page(rows: list[dict[str, Any]], stamps: dict[str, str], batch: int) -> str:
                 f"`{row['recipe']}`",
                 row["consists_of"],
                 *milliseconds,
-                timing.spread(ratio, ".2f"),
+                timing.median_and_range(ratio, ".2f"),
                 holds,
             ]
         )
@@ -213,15 +212,19 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3, help="of each compilation")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="one step of small batches, to see that all works")
-    given = parser.parse_args()
-    tf.get_logger().setLevel("ERROR")  # it takes the functions of each recipe for one that is traced again and again
-    workdir = pathlib.Path(given.workdir)
+    arguments = parser.parse_args()
+    tf.get_logger().setLevel("ERROR")  # which warns of retracing, taking the functions of all recipes for one
+    workdir = pathlib.Path(arguments.workdir)
     stamps = {"moment": machine.moment(), "machine": machine.describe()}
-    specs = tuple(given.recipes or (_QUICK if given.quick else _RECIPES))
-    batch, steps, repetitions = (8, 1, 2) if given.quick else (given.batch_size, given.steps, given.repetitions)
-    rows = measure(specs, batch, steps, repetitions, given.seed, compilations=1 if given.quick else given.compilations)
+    specs = tuple(arguments.recipes or (_QUICK if arguments.quick else _RECIPES))
+    batch, steps, repetitions = (
+        (8, 1, 2) if arguments.quick else (arguments.batch_size, arguments.steps, arguments.repetitions)
+    )
+    rows = measure(
+        specs, batch, steps, repetitions, arguments.seed, compilations=1 if arguments.quick else arguments.compilations
+    )
     files.write_json(workdir / "training-step.json", {**stamps, "batch_size": batch, "rows": rows})
-    output = pathlib.Path(given.output or workdir / "training-step.md")
+    output = pathlib.Path(arguments.output or workdir / "training-step.md")
     files.write_text(output, page(rows, stamps, batch))
     print(f"{output.read_text()}\n{output}")
 

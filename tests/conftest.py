@@ -4,7 +4,7 @@ import os
 import pytest
 
 import tfinv  # noqa: F401  first of all, for a quiet start
-from tfinv.evaluation.checks import Effort
+from tfinv.evaluation.robustness.checks import Effort
 
 gc.set_threshold(
     100_000
@@ -24,7 +24,7 @@ def full_data():
 def few_checks(monkeypatch):
     """For tests of what `tfinv evaluate` does beside its checks, which are a thousand draws and more."""
     effort = Effort(images=300, steps=5, queries=20, draws=20, minimal_steps=5)
-    monkeypatch.setattr("tfinv_cli.evaluate.THOROUGH", effort)
+    monkeypatch.setattr("tfinv_cli.common.attacking.THOROUGH", effort)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,15 +10,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 import yaml
 
+from tests.importing.zoo import table
 from tfinv import attacks, inversion
+from tfinv.membership import membership_attack
 from tfinv.training import defences
-from tfinv_cli import command
+from tfinv_cli.common import command
 from tfinv_cli.main import COMMANDS
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -90,7 +94,7 @@ LINES = [
     (name, line.strip())
     for name, text in TEXTS.items()
     for block in blocks(text, "console")
-    for line in block.splitlines()
+    for line in block.replace("\\\n", " ").splitlines()  # a backslash continues a line
     if re.match(r"\s*(\.venv/bin/)?tfinv ", line)
 ]
 
@@ -128,12 +132,12 @@ def train_flags(flags):
 
 def test_each_pod_of_the_kubernetes_job_learns_who_takes_part(tmp_path):
     code = "\n---\n".join(blocks(TEXTS["docs/scale.md"], "yaml"))
-    found = {document["kind"]: document for document in yaml.safe_load_all(code)}
-    assert found.keys() == {"TFJob", "Service", "Job"}
-    (container,) = found["TFJob"]["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
+    documents = {document["kind"]: document for document in yaml.safe_load_all(code)}
+    assert documents.keys() == {"TFJob", "Service", "Job"}
+    (container,) = documents["TFJob"]["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
     assert (container["name"], container["command"][0]) == ("tensorflow", "tfinv")
     assert train_flags(container["command"][1:]).distribution == "multi_worker"
-    job, service = found["Job"], found["Service"]
+    job, service = documents["Job"], documents["Service"]
     pod = job["spec"]["template"]["spec"]
     name, count = job["metadata"]["name"], job["spec"]["completions"]
     assert service["spec"]["selector"] == {"job-name": name}
@@ -149,8 +153,22 @@ def test_each_pod_of_the_kubernetes_job_learns_who_takes_part(tmp_path):
     assert train_flags(flags).distribution == "multi_worker"
 
 
+def test_the_clusters_in_python_call_a_command_that_can_be_read(monkeypatch):
+    """Of jobs that are not there: the command's flags are read, and the scheduler's address is passed on."""
+    (code,) = [code for code in blocks(TEXTS["docs/scale.md"], "py") if "SLURMCluster" in code]
+    cluster = types.SimpleNamespace(adapt=lambda **limits: None, scheduler_address="tcp://10.0.0.1:8786")
+    stand_in = types.SimpleNamespace(SLURMCluster=lambda **options: cluster)
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", stand_in)
+    calls = []
+    monkeypatch.setattr("tfinv_cli.main.main", calls.append)
+    exec(compile(code, "example", "exec"), {"__name__": "__main__"})
+    ((name, *flags),) = calls
+    values, _ = command.parse(importlib.import_module(f"tfinv_cli.{name}").COMMAND, flags)
+    assert values.scheduler == "tcp://10.0.0.1:8786"
+
+
 def test_the_shared_training_in_python_trains(tmp_path):
-    (code,) = blocks(TEXTS["docs/scale.md"], "py")
+    (code,) = [code for code in blocks(TEXTS["docs/scale.md"], "py") if "strategy" in code]
     for written, here in [
         ('"multi_worker"', '"mirrored"'),
         ('"train")', '"train", limit=64)'),
@@ -170,19 +188,20 @@ def test_there_are_command_lines_to_parse():
 
 @pytest.mark.parametrize(("name", "line"), LINES)
 def test_command_lines_parse(name, line):
-    _, chosen, *given = shlex.split(line)
+    _, chosen, *flags = shlex.split(line)
     module = importlib.import_module(f"tfinv_cli.{chosen}")
-    values, rest = command.parse(module.COMMAND, given)
+    values, rest = command.parse(module.COMMAND, flags)
     assert len(rest) == bool(module.COMMAND.arguments)
     if rest:
         assert rest[0] in module.COMMAND.arguments.split("|")
-    found = values.flag_values_dict()
-    for spec in found.get("attacks") or ():
-        attacks.attack(spec)
-    for spec in found.get("methods") or ():
+    settings = values.flag_values_dict()
+    make = membership_attack if chosen == "membership" else attacks.attack
+    for spec in settings.get("attacks") or ():
+        make(spec)
+    for spec in settings.get("methods") or ():
         inversion.method(spec)
-    if "defense" in found:
-        defences.defence(found["defense"])
+    if "defense" in settings:
+        defences.defence(settings["defense"])
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in EXAMPLES} | {name for name, _ in LINES}))
@@ -216,14 +235,14 @@ class Names:
             self._visit(child, scope)
 
     def emitted(self):
-        found = set()
+        emitted = set()
         for call, scope in self.calls:
             # `merge` renames nothing: its names are those of the checks it merges. Check(**c) reads a stored one.
             if _called(call) != "Check" or (scope and scope.name == "merge") or not (call.args or call.keywords[0].arg):
                 continue
             first = call.args[0] if call.args else next(k.value for k in call.keywords if k.arg == "name")
-            found |= self._values(first, scope)
-        return found
+            emitted |= self._values(first, scope)
+        return emitted
 
     def _values(self, node, scope):
         if isinstance(node, ast.Constant):
@@ -238,8 +257,8 @@ class Names:
             if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) and loop.target.id == node.id:
                 return set(ast.literal_eval(loop.iter))
         place = [argument.arg for argument in scope.args.args].index(node.id)
-        given = [(c, s) for c, s in self.calls if _called(c) == scope.name]
-        return set().union(*(self._values(c.args[place], s) for c, s in given))
+        callers = [(c, s) for c, s in self.calls if _called(c) == scope.name]
+        return set().union(*(self._values(c.args[place], s) for c, s in callers))
 
 
 def _called(call):
@@ -249,7 +268,7 @@ def _called(call):
 def test_every_check_has_one_heading_and_every_heading_a_check():
     headings = re.findall(r"^#+ ([a-z0-9]+(?:-[a-z0-9]+)+)$", TEXTS["docs/reading-a-report.md"], re.MULTILINE)
     emitted = Names().emitted()
-    assert {"zero-gradients", "pgd-at-least-fgsm", "gives-away-less", "declared-bounds-fit"} <= emitted
+    assert {"zero-gradients", "pgd-at-least-fgsm", "gives-away-less", "preprocessing-fits"} <= emitted
     assert sorted(headings) == sorted(emitted)
 
 
@@ -287,3 +306,8 @@ def test_links_lead_somewhere(name):
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts_name_nothing_of_one_machine(name):
     assert re.findall(r"/root\b|/home/|file://", TEXTS[name]) == []
+
+
+def test_the_page_of_models_has_the_table_of_the_forms():
+    advice = "write it anew: python -m tests.importing.zoo.table"
+    assert table.PAGE.read_text(encoding="utf-8") == table.page(), advice

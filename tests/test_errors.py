@@ -1,4 +1,4 @@
-"""What an error says to change."""
+"""Messages and hints of errors."""
 
 import pickle
 
@@ -8,17 +8,17 @@ from tfinv.errors import UserError, expected, from_flag
 
 
 @pytest.mark.parametrize(
-    ("hint", "said"),
+    ("hint", "message"),
     [
         ("", "Expected 1. Received: 2. Change --steps."),
         ("Change --eps.", "Expected 1. Received: 2. Change --steps."),
         ("Write it like 1.", "Expected 1. Received: 2. Write it like 1. Change --steps."),
     ],
 )
-def test_an_error_names_the_flag_that_the_value_came_from(hint, said):
+def test_an_error_names_the_flag_that_the_value_came_from(hint, message):
     with pytest.raises(UserError) as caught, from_flag("--steps"):
         raise expected("1", 2, hint)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_an_error_crosses_processes():

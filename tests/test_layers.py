@@ -1,4 +1,4 @@
-"""The reversal's gradient, exactly: R(x) = x and dR/dx = -scale."""
+"""The gradient of the reversal layer, exactly: R(x) = x and dR/dx = -scale."""
 
 import math
 
@@ -75,21 +75,21 @@ def test_unknown_sizes():
 
 
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
-@pytest.mark.parametrize("where", ["own", "given", "per example"])
-def test_half_precision_applies_the_scale_in_float32(half, where):
+@pytest.mark.parametrize("source", ["layer", "argument", "per example"])
+def test_half_precision_applies_the_scale_in_float32(half, source):
     # As float16 the scale would be 0, and as bfloat16 of eight bits it would be another number.
     small = 1.2345e-8
-    layer = GradientReversal(small if where == "own" else 1.0, dtype=f"mixed_{half}")
-    given = {"own": None, "given": tf.constant(small), "per example": tf.constant([small, 3 * small])}[where]
+    layer = GradientReversal(small if source == "layer" else 1.0, dtype=f"mixed_{half}")
+    scales = {"layer": None, "argument": tf.constant(small), "per example": tf.constant([small, 3 * small])}
     big = np.float32([[30000], [20000]])
     x = tf.cast(np.ones((2, 1)), half)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = layer(x, scale=given)
+        y = layer(x, scale=scales[source])
     assert y.dtype == half
     gradient = tape.gradient(y, x, output_gradients=tf.cast(big, half))
     assert gradient.dtype == half
-    exact = -small * tf.cast(tf.cast(big, half), tf.float32) * ([[1], [3]] if where == "per example" else 1.0)
+    exact = -small * tf.cast(tf.cast(big, half), tf.float32) * ([[1], [3]] if source == "per example" else 1.0)
     np.testing.assert_array_equal(tf.cast(gradient, tf.float32), tf.cast(tf.cast(exact, half), tf.float32))
     assert (tf.cast(gradient, tf.float32).numpy() < 0).all()
 

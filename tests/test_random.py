@@ -1,5 +1,8 @@
-"""Draws belong to an example's place in the data set, not to its batch."""
+"""Draws depend on an example's index in the data set, not on its batch."""
 
+import random as python_random
+
+import keras
 import numpy as np
 import pytest
 from scipy import stats
@@ -43,3 +46,22 @@ def test_far_rows_take_no_memory_for_those_between():
 @pytest.mark.parametrize("seed", [-1, 2**63, np.int64(7)])
 def test_any_integer_is_a_seed(seed):
     assert np.isfinite(random.normal(seed, 0, np.arange(2), SHAPE)).all()
+
+
+def test_layers_of_a_seed_are_the_same_whoever_else_draws():
+    def kernels():
+        with random.seeded(3):
+            first = keras.layers.Dense(4)
+            python_random.random()  # as another thread does
+            second = keras.layers.Dense(4)
+            for layer in (first, second):
+                layer.build((None, 5))
+        return [layer.kernel.numpy() for layer in (first, second)]
+
+    keras.utils.set_random_seed(3)
+    layers = [keras.layers.Dense(4) for _ in range(2)]
+    for layer in layers:
+        layer.build((None, 5))
+    for kernel, layer in zip(kernels(), layers, strict=True):
+        np.testing.assert_array_equal(kernel, layer.kernel)
+    assert keras.src.random.seed_generator.python_random is python_random

@@ -1,4 +1,4 @@
-"""The text form of attacks and methods."""
+"""Specs: the text form of attacks, methods and architectures."""
 
 import dataclasses
 import math
@@ -129,7 +129,7 @@ def test_show_reads_back(registry, text):
 
 
 def network(shape, classes, filters: Sequence[int] = (2, 3), rate: float | None = None, deep: bool = False, *, kind=1):
-    """What is without a default is the caller's."""
+    """Parameters without a default are passed by the caller."""
 
 
 NETWORKS = {"network": network, "thing": Thing}
@@ -159,7 +159,7 @@ def test_read_refuses(text, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "normal"),
+    ("text", "canonical"),
     [
         ("network()", "network"),
         ("network( filters = (2,3), deep=False )", "network"),
@@ -168,6 +168,6 @@ def test_read_refuses(text, message):
         ("thing(loss=other,eps=.5)", "thing(loss=other)"),
     ],
 )
-def test_normal_form(text, normal):
-    assert specs.normal(NETWORKS, text) == normal
-    assert specs.read(NETWORKS, normal) == specs.read(NETWORKS, specs.normal(NETWORKS, normal))
+def test_canonical_form(text, canonical):
+    assert specs.canonical(NETWORKS, text) == canonical
+    assert specs.read(NETWORKS, canonical) == specs.read(NETWORKS, specs.canonical(NETWORKS, canonical))

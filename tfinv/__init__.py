@@ -1,10 +1,31 @@
-"""Is a Keras image classifier robust, is it private, and what did the one cost it of the other?"""
+"""Robustness and privacy of Keras image classifiers: adversarial attacks, model inversions, defences, and their evaluation."""
 
-from tfinv import _quiet  # noqa: F401  must come first
+from typing import TYPE_CHECKING, Any
 
-# isort: split
-from tfinv.classifier import Classifier
-from tfinv.importing import load_classifier
+from tfinv import _quiet
 from tfinv.version import __version__
 
+if TYPE_CHECKING:
+    from tfinv.classifier import Classifier
+    from tfinv.importing import load_classifier
+
 __all__ = ["Classifier", "__version__", "load_classifier"]
+
+_quiet.install()
+
+
+def __getattr__(name: str) -> Any:
+    # TensorFlow comes with the first of them: what needs none, such as the version, does not wait for it.
+    if name == "Classifier":
+        from tfinv.classifier import Classifier
+
+        return Classifier
+    if name == "load_classifier":
+        from tfinv.importing import load_classifier
+
+        return load_classifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,13 +1,13 @@
-"""The one error a user is expected to meet."""
+"""The exception for errors that a user can cause."""
 
 import contextlib
 from collections.abc import Iterator
 
 
 class UserError(ValueError):
-    """Wrong input, of which the message says all: what was expected, what was received, what to change.
+    """Wrong input. The message says what was expected, what was received and what to change.
 
-    The command line prints it as one line; anything else that is raised is a bug and shows its traceback.
+    The command line prints it as one line. Any other exception is a bug and shows its traceback.
 
     Args:
       complaint: the message.
@@ -22,26 +22,32 @@ class UserError(ValueError):
         return type(self), (self.complaint, self.hint)
 
 
-def expected(what: str, received: object, hint: str = "") -> UserError:
-    """Returns (does not raise) a `UserError` in the project's form.
+class UsageError(UserError):
+    """Flags or arguments that make no sense: exit code 2 of a command."""
+
+
+def expected(expectation: str, received: object, hint: str = "") -> UserError:
+    """Returns (does not raise) a `UserError`: "Expected ... Received: ... Change ...".
 
     Args:
-      what: what would have been right, without a full stop.
-      received: what came instead.
+      expectation: the valid input, without a full stop.
+      received: the actual input.
       hint: the flag or argument to change, as a sentence.
     """
-    return UserError(f"Expected {what}. Received: {received}.", hint)
+    return UserError(f"Expected {expectation}. Received: {received}.", hint)
 
 
 @contextlib.contextmanager
 def from_flag(names: str) -> Iterator[None]:
-    """Within it a `UserError` says to change these flags: what refuses a value knows the flag that usually has it, or none.
+    """Within the block, a `UserError` says to change these flags instead of those that its own hint says to change.
+
+    A hint that says something else is kept, and comes first.
 
     Args:
-      names: such as "--robust_eps or --robust_training".
+      names: the flags, such as "--robust_eps or --robust_training".
     """
     try:
         yield
     except UserError as error:
-        kept = "" if error.hint.startswith("Change ") else f"{error.hint} "
-        raise UserError(error.complaint, f"{kept.lstrip()}Change {names}.") from error
+        hint = "" if error.hint.startswith("Change ") else f"{error.hint} "
+        raise UserError(error.complaint, f"{hint.lstrip()}Change {names}.") from error

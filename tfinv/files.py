@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: a killed write leaves the old file or none."""
+"""Atomic writes: a file is either whole or absent, and a killed write leaves the old file or none."""
 
 import contextlib
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tfinv import paths
 from tfinv.errors import UserError, expected
 
 
@@ -26,7 +27,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     Raises:
       UserError: the folder cannot be written to, or the disk is full.
     """
-    path = pathlib.Path(path)
+    path = paths.expand(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
@@ -45,23 +46,23 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def digest(path: str | os.PathLike) -> str:
-    """SHA-256, in hexadecimal, of a file, or of all files of a folder with their names."""
-    root, total = pathlib.Path(path), hashlib.sha256()
+    """Returns the SHA-256, in hexadecimal, of a file, or of all files of a folder with their names."""
+    root, sha256 = paths.expand(path), hashlib.sha256()
     for part in sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]:
-        total.update(str(part.relative_to(root)).encode())
+        sha256.update(str(part.relative_to(root)).encode())
         with open(part, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
+            sha256.update(hashlib.file_digest(file, "sha256").digest())
+    return sha256.hexdigest()
 
 
 def slug(text: str) -> str:
-    """A file name of at most 69 letters for a text, and for no other."""
+    """Returns a file name of at most 69 characters that is unique to the text."""
     plain = "".join(c if c.isalnum() or c in "-_.=" else "-" for c in text)[:60].strip("-")
     return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def unwritable(path: str | os.PathLike, error: OSError) -> UserError:
-    """The error for a place that cannot be written to."""
+    """Returns the error for a path that cannot be written to."""
     reason = error.strerror or str(error)
     return expected("a folder that can be written to", f"{path} ({reason})", "Change --workdir.")
 
@@ -84,7 +85,7 @@ def read_json(path: str | os.PathLike) -> Any:
       UserError: it is missing, cannot be read, or is not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return json.loads(paths.expand(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise expected("an existing file", path) from error
     except OSError as error:
@@ -93,19 +94,19 @@ def read_json(path: str | os.PathLike) -> Any:
         raise expected("a JSON file", f"{path} ({error})") from error
 
 
-def read_arrays(path: str | os.PathLike, what: str, hint: str = "") -> dict[str, np.ndarray]:
-    """The arrays of an .npz file by name.
+def read_arrays(path: str | os.PathLike, description: str, hint: str = "") -> dict[str, np.ndarray]:
+    """Reads the arrays of an .npz file, by name.
 
     Args:
       path: of the file.
-      what: it should be, for the error.
-      hint: what to change if it is not.
+      description: the kind of file that is expected, for the error.
+      hint: how to repair it, for the error.
 
     Raises:
       UserError: it is missing, damaged, or needs code to be read.
     """
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with open(paths.expand(path), "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except (
         OSError,
@@ -118,4 +119,4 @@ def read_arrays(path: str | os.PathLike, what: str, hint: str = "") -> dict[str,
         zlib.error,
     ) as error:
         # AttributeError and TypeError: a bare .npy array, whatever its name, is no context manager
-        raise expected(what, f"{path} ({error})", hint) from error
+        raise expected(description, f"{path} ({error})", hint) from error

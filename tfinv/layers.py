@@ -10,13 +10,13 @@ from tfinv.errors import expected
 
 @tf.custom_gradient
 def reverse_gradient(x: tf.Tensor, scale: tf.Tensor) -> Any:
-    """The identity, whose gradient is multiplied by -scale.
+    """Returns x unchanged; its gradient is multiplied by -scale.
 
     Ganin and Lempitsky 2015, eqs. 14 and 15: R(x) = x, dR/dx = -scale I.
 
     Args:
       x: (batch, ...) of a floating type.
-      scale: scalar, or (batch,): one factor an example, whatever the rank of x. It gets no gradient.
+      scale: scalar, or (batch,): one factor per example, whatever the rank of x. It gets no gradient.
 
     Returns:
       x, unchanged.
@@ -35,7 +35,7 @@ def reverse_gradient(x: tf.Tensor, scale: tf.Tensor) -> Any:
 
 @keras.saving.register_keras_serializable(package="tfinv")
 class DannRamp(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from 0 to `high` (Ganin and Lempitsky 2015, section 5.2.2): high * (2 / (1 + exp(-gamma p)) - 1).
+    """Ramp from 0 to `high` (Ganin and Lempitsky 2015, section 5.2.2): high * (2 / (1 + exp(-gamma p)) - 1).
 
     Args:
       steps: training steps until the progress p reaches 1; later it stays there.
@@ -52,20 +52,20 @@ class DannRamp(keras.optimizers.schedules.LearningRateSchedule):
         self.steps, self.high, self.gamma = steps, high, gamma
 
     def __call__(self, step):
-        """The scale after `step` steps."""
+        """Returns the scale after `step` steps."""
         progress = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.high * (2.0 / (1.0 + tf.exp(-self.gamma * progress)) - 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"steps": self.steps, "high": self.high, "gamma": self.gamma}
 
 
 @keras.saving.register_keras_serializable(package="tfinv")
 class GradientReversal(keras.layers.Layer):
-    """Passes its input on unchanged, and multiplies the gradient by -scale on the way back.
+    """Identity in the forward pass; multiplies the gradient by -scale in the backward pass.
 
-    The scale lives in a non-trainable weight, so that a compiled `fit` sees it change.
+    The scale is a non-trainable weight, so that a compiled `fit` sees it change.
 
     Args:
       scale: a number, or a `LearningRateSchedule` (such as `DannRamp`) of the number of calls with training=True.
@@ -95,8 +95,8 @@ class GradientReversal(keras.layers.Layer):
 
         Args:
           inputs: (batch, ...).
-          scale: None for the layer's own, or a tensor, () or (batch,), that takes its place in this call.
-          training: True moves the schedule on by one step.
+          scale: a tensor, () or (batch,), that replaces the layer's scale in this call; None for the layer's scale.
+          training: True advances the schedule by one step.
         """
         if training and self.schedule is not None:
             self.scale.assign(tf.cast(self.schedule(self.calls.value), tf.float32))
@@ -104,11 +104,11 @@ class GradientReversal(keras.layers.Layer):
         return reverse_gradient(inputs, tf.cast(self.scale.value if scale is None else scale, tf.float32))
 
     def compute_output_spec(self, inputs, scale=None, training=None):
-        """The input's shape and type."""
+        """Returns the input's shape and type."""
         return keras.KerasTensor(inputs.shape, inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         scale = keras.optimizers.schedules.serialize(self.schedule) if self.schedule is not None else self._initial
         return super().get_config() | {"scale": scale}
 

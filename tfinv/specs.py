@@ -1,4 +1,4 @@
-"""The text form of an attack, a method or an architecture: `pgd(eps=8/255,steps=40,restarts=5)`."""
+"""Specs, the text form of attacks, methods and architectures: `pgd(eps=8/255,steps=40,restarts=5)`."""
 
 import ast
 import collections.abc
@@ -18,7 +18,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
     Args:
       text: `name` or `name(key=value,...)`. A value is a number, a fraction such as 8/255, True, False, None,
-        a quoted string, or a bare word, which is a string; inf is infinity. Several of them in parentheses are a tuple.
+        a quoted string, a bare word, which is a string, or inf, which is infinity. Values in parentheses are a tuple.
 
     Raises:
       UserError: the text is not such a spec.
@@ -42,7 +42,7 @@ def parse_list(text: str, separator: str = ",") -> list[str]:
     """Splits `fgsm,pgd(eps=.1,steps=5)` at the commas, or another character, outside parentheses.
 
     Raises:
-      UserError: a parenthesis has no other.
+      UserError: the parentheses are unbalanced.
     """
     parts, depth, start = [], 0, 0
     for i, c in enumerate(text + separator):
@@ -58,7 +58,7 @@ def parse_list(text: str, separator: str = ",") -> list[str]:
 
 
 def parse_number(text: str) -> float:
-    """A number or a fraction: `0.1`, `8/255`."""
+    """Parses a number or a fraction: `0.1`, `8/255`."""
     try:
         value = _value(ast.parse(text.strip(), mode="eval").body, text)
     except SyntaxError as error:
@@ -69,124 +69,130 @@ def parse_number(text: str) -> float:
 
 
 def build(registry: Mapping[str, type], text: str, **defaults: Any) -> Any:
-    """Makes the dataclass that `text` names.
+    """Creates an instance of the dataclass that a spec names.
 
     Args:
       registry: name to dataclass.
       text: see `parse`.
-      **defaults: values for fields that `text` leaves out; those that the class lacks are ignored.
+      **defaults: values for fields that `text` leaves out; fields that the class lacks are ignored.
 
     Raises:
-      UserError: unknown name, unknown argument, a value of another type, or one that the class refuses.
+      UserError: unknown name, unknown argument, a value of another type, or a value that the class refuses.
     """
-    name, given = read(registry, text)
+    name, arguments = read(registry, text)
     cls = registry[name]
-    return cls(**{k: v for k, v in defaults.items() if k in _arguments(cls)} | given)
+    return cls(**{k: v for k, v in defaults.items() if k in _parameters(cls)} | arguments)
 
 
 def read(registry: Mapping[str, Callable[..., Any]], text: str, hint: str = "") -> tuple[str, dict[str, Any]]:
-    """Parses a spec and holds it to what it names, which is not called.
+    """Parses a spec and checks its arguments against the signature of the class or function that it names, without calling it.
 
     Args:
-      registry: name to dataclass or function. What a function has no default for is its caller's to pass, and no argument of
-        the spec.
+      registry: name to dataclass or function. Parameters of a function without a default are passed by its caller, and are not
+        arguments of the spec.
       text: see `parse`.
       hint: what to change, for the errors.
 
     Returns:
-      The name and the arguments that were given.
+      The name and the arguments in the spec.
 
     Raises:
       UserError: unknown name, unknown argument, or a value of another type.
     """
-    name, given = parse(text)
+    name, arguments = parse(text)
     if name not in registry:
         raise expected(f"one of {', '.join(sorted(registry))}", repr(name), hint)
-    known = _arguments(registry[name])
-    unknown = sorted(set(given) - set(known))
+    parameters = _parameters(registry[name])
+    unknown = sorted(set(arguments) - set(parameters))
     if unknown:
-        among = f"arguments of {name} among {', '.join(sorted(known))}" if known else f"no arguments of {name}"
-        raise expected(among, ", ".join(unknown), hint)
-    for key, value in given.items():
-        if not _fits(value, known[key].annotation):
-            raise expected(f"{key} of {name} as {_wanted(known[key].annotation)}", repr(value), hint)
-    return name, given
+        names = ", ".join(sorted(parameters))
+        expectation = f"arguments of {name} among {names}" if names else f"no arguments of {name}"
+        raise expected(expectation, ", ".join(unknown), hint)
+    for key, value in arguments.items():
+        annotation = parameters[key].annotation
+        if not _has_type(value, annotation):
+            raise expected(f"{key} of {name} as {_type_name(annotation)}", repr(value), hint)
+    return name, arguments
 
 
-def normal(registry: Mapping[str, Callable[..., Any]], text: str, hint: str = "") -> str:
-    """The shortest form of a spec: no spaces, no argument that has its default, the others in the order of the definition.
+def canonical(registry: Mapping[str, Callable[..., Any]], text: str, hint: str = "") -> str:
+    """Returns the canonical form of a spec, the shortest: without spaces and default values, in the order of the definition.
 
     Raises:
       UserError: see `read`.
     """
-    name, given = read(registry, text, hint)
-    known = _arguments(registry[name])
-    return written(name, {k: given[k] for k in known if k in given and given[k] != known[k].default})
+    name, arguments = read(registry, text, hint)
+    parameters = _parameters(registry[name])
+    changed = {k: arguments[k] for k in parameters if k in arguments and arguments[k] != parameters[k].default}
+    return unparse(name, changed)
 
 
 def show(name: str, value: Any) -> str:
-    """The text form of a dataclass called `name`, with every field that differs from its default."""
+    """Returns the spec of a dataclass called `name`, with every field that differs from its default."""
     fields = [f for f in dataclasses.fields(value) if f.init]
-    return written(name, {f.name: v for f in fields if (v := getattr(value, f.name)) != f.default})
+    return unparse(name, {f.name: v for f in fields if (v := getattr(value, f.name)) != f.default})
 
 
-class _Argument(typing.NamedTuple):
+class _Parameter(typing.NamedTuple):
     annotation: Any
     default: Any
 
 
-def _arguments(made: Callable[..., Any]) -> dict[str, _Argument]:
-    """What a spec may give, in the order of the definition."""
-    if dataclasses.is_dataclass(made):
-        return {f.name: _Argument(f.type, f.default) for f in dataclasses.fields(made) if f.init}
-    parameters = inspect.signature(made).parameters.values()
-    return {p.name: _Argument(p.annotation, p.default) for p in parameters if p.default is not p.empty}
+def _parameters(factory: Callable[..., Any]) -> dict[str, _Parameter]:
+    """Parameters that a spec may set, in the order of the definition."""
+    if dataclasses.is_dataclass(factory):
+        return {f.name: _Parameter(f.type, f.default) for f in dataclasses.fields(factory) if f.init}
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name: _Parameter(p.annotation, p.default) for p in parameters if p.default is not p.empty}
 
 
-def written(name: str, arguments: Mapping[str, Any]) -> str:
-    """The text form of a name with these arguments, all of them."""
-    return name + (f"({','.join(f'{k}={_shown(v)}' for k, v in arguments.items())})" if arguments else "")
+def unparse(name: str, arguments: Mapping[str, Any]) -> str:
+    """Returns the spec of a name with all of these arguments, which `parse` reads back."""
+    return name + (f"({','.join(f'{k}={_unparse_value(v)}' for k, v in arguments.items())})" if arguments else "")
 
 
-def _shown(value: Any) -> str:
-    """A word as it is, and any other string quoted, so that it is read back."""
+def _unparse_value(value: Any) -> str:
+    """Text of a value. A word is not quoted, any other string is, so that `parse` reads it back."""
     if isinstance(value, tuple):
-        return f"({','.join(map(_shown, value))}{',' * (len(value) == 1)})"
+        return f"({','.join(map(_unparse_value, value))}{',' * (len(value) == 1)})"
     quoted = isinstance(value, str) and (not value.isidentifier() or value in ("None", "True", "False", "inf"))
     return repr(value) if quoted else str(value)
 
 
-def _kinds(annotation: Any) -> tuple[Any, ...]:
+def _types(annotation: Any) -> tuple[Any, ...]:
+    """Members of a union, or the annotation alone."""
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     return typing.get_args(annotation) if union else (annotation,)
 
 
-def _is_sequence(kind: Any) -> bool:
-    return typing.get_origin(kind) in (tuple, collections.abc.Sequence)
+def _is_sequence(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (tuple, collections.abc.Sequence)
 
 
-def _fits(value: Any, annotation: Any) -> bool:
-    return any(_is(value, kind) for kind in _kinds(annotation))
+def _has_type(value: Any, annotation: Any) -> bool:
+    return any(_is_instance(value, expected_type) for expected_type in _types(annotation))
 
 
-def _is(value: Any, kind: Any) -> bool:
-    if _is_sequence(kind):
-        return isinstance(value, tuple) and all(_fits(item, typing.get_args(kind)[0]) for item in value)
-    if kind in (Any, inspect.Parameter.empty) or not isinstance(kind, type):  # nothing to check against
+def _is_instance(value: Any, expected_type: Any) -> bool:
+    if _is_sequence(expected_type):
+        return isinstance(value, tuple) and all(_has_type(item, typing.get_args(expected_type)[0]) for item in value)
+    if expected_type in (Any, inspect.Parameter.empty) or not isinstance(
+        expected_type, type
+    ):  # nothing to check against
         return True
     if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, kind) or (isinstance(value, int) and kind is float)
+        return expected_type is bool
+    return isinstance(value, expected_type) or (isinstance(value, int) and expected_type is float)
 
 
-def _wanted(annotation: Any) -> str:
+def _type_name(annotation: Any) -> str:
     return " or ".join(
-        f"({_wanted(typing.get_args(kind)[0])}, ...)"
-        if _is_sequence(kind)
+        f"({_type_name(typing.get_args(member)[0])}, ...)"
+        if _is_sequence(member)
         else "None"
-        if kind is types.NoneType
-        else kind.__name__
-        for kind in _kinds(annotation)
+        if member is types.NoneType
+        else member.__name__
+        for member in _types(annotation)
     )
 
 

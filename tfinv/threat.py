@@ -1,6 +1,6 @@
-"""What an attacker may do: bounds of an image, a budget around it, and the projections onto both. No model here.
+"""The threat model: pixel bounds, a perturbation budget, and the projections onto both. Independent of any model.
 
-Everything takes batches (batch, ...), and a norm is that of one example over all its other axes.
+All functions take batches (batch, ...). A norm is computed for each example, over all other axes.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class Budget:
 
 
 def norms(x: tf.Tensor, norm: str) -> tf.Tensor:
-    """The norm of each example, (batch,)."""
+    """Returns the norm of each example, (batch,)."""
     flat = tf.reshape(x, [tf.shape(x)[0], -1])
     if norm == "linf":
         return tf.reduce_max(tf.abs(flat), axis=1)
@@ -49,7 +49,7 @@ def norms(x: tf.Tensor, norm: str) -> tf.Tensor:
 
 
 def finite(gradient: tf.Tensor) -> tf.Tensor:
-    """The gradient with zeros for what is not a number, and the largest number for infinity, which half precision makes."""
+    """Replaces NaN by zero and infinities, which half precision produces, by the largest finite number."""
     gradient = _without_nan(gradient)
     return tf.clip_by_value(gradient, gradient.dtype.min, gradient.dtype.max)
 
@@ -59,29 +59,29 @@ def _without_nan(gradient):
 
 
 def steepest(gradient: tf.Tensor, norm: str) -> tf.Tensor:
-    """The direction of norm 1 along which a linear function with this gradient rises most.
+    """Returns the steepest ascent direction of norm 1.
 
-    L-inf: sign(g). L2: g / |g|. L1: the signs of the hundredth of the entries that are largest, over their number (Tramer and
-    Boneh 2019, section 5: the one largest alone would need a step a pixel). Where the gradient is exactly zero there is none,
-    and the direction is 0. Of entries that are no finite numbers, see `finite`.
+    L-inf: sign(g). L2: g / |g|. L1: the signs of the largest hundredth of the entries, divided by their number (Tramer and
+    Boneh 2019, section 5: with the single largest entry, every pixel would need a step of its own). The direction is 0 where the
+    gradient is exactly zero. Entries that are not finite are replaced as in `finite`.
     """
-    if norm == "linf":  # whose signs need no cut
+    if norm == "linf":  # the sign of an infinite entry is finite
         return tf.sign(_without_nan(gradient))
     gradient = finite(gradient)
     if norm == "l1":
         size = tf.abs(tf.reshape(gradient, [tf.shape(gradient)[0], -1]))
-        most = tf.maximum(1, tf.cast(_SPARSITY * tf.cast(tf.shape(size)[1], tf.float32), tf.int32))
-        least = per_example(tf.math.top_k(size, most, sorted=True).values[:, -1], gradient)
-        signs = tf.where(tf.abs(gradient) >= least, tf.sign(gradient), 0.0)
+        count = tf.maximum(1, tf.cast(_SPARSITY * tf.cast(tf.shape(size)[1], tf.float32), tf.int32))
+        threshold = per_example(tf.math.top_k(size, count, sorted=True).values[:, -1], gradient)
+        signs = tf.where(tf.abs(gradient) >= threshold, tf.sign(gradient), 0.0)
         return tf.math.divide_no_nan(signs, per_example(norms(signs, "l1"), signs))
-    # Scaled by the largest entry first: squares of entries below 1e-19 would underflow to zero.
+    # Divided by the largest entry first: squares of entries below 1e-19 would underflow to zero.
     largest = per_example(norms(gradient, "linf"), gradient)
     scaled = tf.math.divide_no_nan(gradient, largest)
     return tf.math.divide_no_nan(scaled, per_example(norms(scaled, "l2"), scaled))
 
 
 def project(perturbation: tf.Tensor, eps: tf.Tensor, norm: str) -> tf.Tensor:
-    """The nearest perturbation within eps: clipping for L-inf, shrinking for L2, soft thresholding for L1.
+    """Returns the nearest perturbation within eps: clipping for L-inf, shrinking for L2, soft thresholding for L1.
 
     L1 follows Duchi et al. 2008, figure 1.
     """
@@ -99,12 +99,12 @@ def project(perturbation: tf.Tensor, eps: tf.Tensor, norm: str) -> tf.Tensor:
 
 
 def random_start(uniform: tf.Tensor, normal: tf.Tensor, radius: tf.Tensor, norm: str) -> tf.Tensor:
-    """A uniform draw from the ball of radius eps.
+    """Returns a uniform draw from the ball of the given radius.
 
     Args:
       uniform: (batch, ...) draws from [0, 1).
       normal: (batch, ...) draws from the standard normal.
-      radius: scalar.
+      radius: scalar, of the ball.
       norm: "linf", "l2" or "l1".
 
     Returns:
@@ -113,19 +113,19 @@ def random_start(uniform: tf.Tensor, normal: tf.Tensor, radius: tf.Tensor, norm:
     if norm == "linf":
         return radius * (2.0 * uniform - 1.0)
     flat = tf.reshape(uniform, [tf.shape(uniform)[0], -1])
-    share = flat[:, 0]
+    quantile = flat[:, 0]
     direction = steepest(normal, "l2")
     if norm == "l1":
-        drawn = -tf.math.log1p(-uniform) * tf.sign(normal)
-        direction = tf.math.divide_no_nan(drawn, per_example(norms(drawn, "l1"), drawn))
-        # The size of a normal draw, which its sign does not tell, gives a uniform one.
-        share = tf.math.erf(tf.abs(tf.reshape(normal, tf.shape(flat))[:, 0]) / math.sqrt(2.0))
-    length = radius * tf.pow(share, 1.0 / tf.cast(tf.shape(flat)[1], tf.float32))
+        laplace = -tf.math.log1p(-uniform) * tf.sign(normal)
+        direction = tf.math.divide_no_nan(laplace, per_example(norms(laplace, "l1"), laplace))
+        # The magnitude of a normal draw is independent of its sign, and its distribution function gives a uniform draw.
+        quantile = tf.math.erf(tf.abs(tf.reshape(normal, tf.shape(flat))[:, 0]) / math.sqrt(2.0))
+    length = radius * tf.pow(quantile, 1.0 / tf.cast(tf.shape(flat)[1], tf.float32))
     return per_example(length, normal) * direction
 
 
 def distances(adversarial: np.ndarray, images: np.ndarray, norm: str) -> np.ndarray:
-    """Realised distance of each example, (n,) float64: computed in float64, so that it is exact for L-inf."""
+    """Returns the distance of each adversarial example to its original, (n,), in float64, so that L-inf is exact."""
     difference = adversarial.astype(np.float64) - images.astype(np.float64)
     flat = np.abs(difference).reshape(len(difference), math.prod(difference.shape[1:]))
     if norm == "linf":
@@ -134,13 +134,13 @@ def distances(adversarial: np.ndarray, images: np.ndarray, norm: str) -> np.ndar
 
 
 def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds: tuple[float, float]) -> np.ndarray:
-    """Moves float32 images by the few units in the last place that keep rounding from breaking the budget.
+    """Corrects float32 images by a few units in the last place, so that rounding does not break the budget.
 
     Args:
       adversarial: (n, ...) float32, within the budget up to rounding.
       images: (n, ...) float32, the originals, within the bounds.
-      budget: held exactly in float64 afterwards.
-      bounds: held exactly.
+      budget: satisfied exactly in float64 afterwards.
+      bounds: satisfied exactly.
 
     Returns:
       (n, ...) float32.
@@ -149,28 +149,28 @@ def enforce(adversarial: np.ndarray, images: np.ndarray, budget: Budget, bounds:
     result = clipped.copy()
     if math.isinf(budget.eps):
         return result
-    wide = images.astype(np.float64)
+    originals = images.astype(np.float64)
     if budget.norm == "linf":
         # Rounding an interval's ends to float32 may leave it: step back inside once.
-        low, high = wide - budget.eps, wide + budget.eps
+        low, high = originals - budget.eps, originals + budget.eps
         low32, high32 = low.astype(np.float32), high.astype(np.float32)
         low32 = np.where(low32 < low, np.nextafter(low32, np.float32(np.inf)), low32)
         high32 = np.where(high32 > high, np.nextafter(high32, np.float32(-np.inf)), high32)
         return np.clip(result, low32, high32)
-    over = distances(result, images, budget.norm)
-    outside = over > budget.eps
+    distance = distances(result, images, budget.norm)
+    outside = distance > budget.eps
     for slack in (1e-6, 1e-5, 1e-4, 1e-3):  # the rounding of many pixels adds up
         if not outside.any():
             return result
-        factor = (budget.eps / over[outside] * (1 - slack)).reshape(-1, *[1] * (images.ndim - 1))
-        moved = clipped[outside].astype(np.float64) - wide[outside]
-        result[outside] = (wide[outside] + factor * moved).astype(np.float32)
+        factor = (budget.eps / distance[outside] * (1 - slack)).reshape(-1, *[1] * (images.ndim - 1))
+        perturbation = clipped[outside].astype(np.float64) - originals[outside]
+        result[outside] = (originals[outside] + factor * perturbation).astype(np.float32)
         outside = distances(result, images, budget.norm) > budget.eps
-    # At radii near the float32 spacing of the pixels even the shrunk image rounds outside: only the original is sure.
+    # At radii near the float32 spacing of the pixels even the shrunk image rounds outside: only the original is certain.
     result[outside] = images[outside]
     return result
 
 
 def per_example(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """(batch,) values in a shape that broadcasts over `like`, (batch, ...)."""
+    """Reshapes (batch,) values so that they broadcast over `like`, (batch, ...)."""
     return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))

@@ -1,1 +1,1 @@
-"""Command-line binaries."""
+"""The command line of tfinv, one module a command."""

@@ -1,74 +1,93 @@
 """`tfinv attack`."""
 
-import pathlib
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv.evaluation.robustness import accuracy_curve, named_attacks
-from tfinv.evaluation.stream import BoundedImages
-from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Results
-from tfinv_cli import command, finish, flags, victim
-from tfinv_cli.adversarial import AdversarialFiles
-from tfinv_cli.progress import robust_so_far
+from tfinv import catalogue
+from tfinv_cli.common import command, flags, target_flags
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin, config = time.perf_counter(), command.resolved(values)
-    chosen = named_attacks(values.attacks)
-    classifier, data = victim.load(values)
-    given = {"command": "attack", **config, **victim.contents(values, data)}
-    workdir = Workdir(values.workdir, finish.without(given, "workdir", "data_dir"), resume=values.resume)
-    finish.say(f"{classifier}\n{data}")
-    kept = AdversarialFiles(workdir.path / "adversarial", len(data), data.image_shape) if values.save_images else None
+    import time
+
+    from tfinv.evaluation.robustness.accuracy import plan_accuracies
+    from tfinv.evaluation.robustness.chunks import Target
+    from tfinv.evaluation.robustness.row_checks import not_only_black_box
+    from tfinv.evaluation.robustness.stream import BoundedImages
+    from tfinv.evaluation.rounding_checks import rounding_keeps_success
+    from tfinv.reporting import Results
+    from tfinv.runs.workdir import Workdir
+    from tfinv_cli.common import attacking, finish, surrogate, target, target_images
+    from tfinv_cli.common.progress import robust_so_far
+
+    start, config = time.perf_counter(), command.resolved(values)
+    plan, cluster = attacking.plan(values, values.seed), attacking.cluster(values)
+    classifier, data = target.load(values)
+    attacking.check([plan], classifier)
+    identity = finish.identity("attack", config, target.digests(values, data))
+    workdir = Workdir(values.workdir, identity, resume=values.resume)
+    attacked = Target(classifier, BoundedImages(data, classifier), data.labels)
+    images = attacking.adversarial_files(values, workdir, attacked)
+    finish.say(target_images.introduction(classifier, data))
+    checks = target.clean_accuracy(values, classifier, data)
     with robust_so_far(len(data)) as progress:
-        rows = accuracy_curve(
-            classifier,
-            BoundedImages(data, classifier),
-            data.labels,
-            chosen,
-            values.eps,
+        rows = plan_accuracies(
+            attacked,
+            plan,
             experiment="model",
-            seed=values.seed,
-            batch_size=values.batch_size,
-            curve=values.curve,
-            keep=workdir.arrays,
-            checkpoints=pathlib.Path(workdir.path) / "stages",
+            store=attacking.store(values, workdir, attacked),
+            share=attacking.share(values, identity, values.seed) if cluster.shares else None,
             progress=progress,
-            sink=kept.write if kept else None,
         )
-    if kept:
-        kept.finish(data.labels)
-    finish.finish(Results("attack", config, rows, [victim.bounds_check(classifier, data)]), values.workdir, begin)
+    twin_rows, twin_checks = surrogate.compare(
+        values, target.load_model, attacked, plan, attacking.store(values, workdir, attacked), rows
+    )
+    if images is not None:
+        roundings = images.finish(data.labels, lambda x: classifier.predict(x, values.batch_size))
+        checks += [rounding_keeps_success(roundings)] if images.rounds else []
+    finish.finish(
+        Results("attack", config, rows + twin_rows, [*checks, not_only_black_box(rows), *twin_checks]),
+        values.workdir,
+        start,
+        target_images.about(classifier, data),
+    )
 
 
 COMMAND = command.Command(
     "attack",
     """Attacks a model and keeps the adversarial images.
 
-WORKDIR/adversarial has .npy files, (n, height, width, channels) in the model's bounds, and the labels: one for each attack and
-eps with --curve=independent, else one an attack, each image as it is at the smallest eps that suffices. Images are taken a
-few batches at a time, so any number fits into memory, and a killed run, started again with the same --workdir, goes on. For a
-verdict on the model use `tfinv evaluate`, which also checks whether the attacks can be believed.
+WORKDIR/adversarial has a file or a folder for each attack and eps with --curve=independent, else one an attack, each image as
+it is at the smallest eps that suffices. With --save=npy they are arrays in the model's bounds, (n, height, width, channels),
+beside the labels; npz has images in [0, 1] and their labels; png is class folders of files that people can open, and tfrecord
+holds the same, both rounded to 8 bits, and a check says how many still fool the model. Images are taken a few batches at a
+time, so any number fits into memory, and a killed run, started again with the same --workdir, goes on. For a verdict on the
+model use `tfinv evaluate`, which also checks whether the attacks can be believed.
 
   tfinv attack --model=model.keras --dataset=mnist5k --attacks='fgsm,pgd(steps=40,restarts=5)' --eps=8/255 --workdir=runs/a
   tfinv attack --model=model.keras --dataset=mnist5k --attacks=autoattack --eps=0.1,0.2,0.3 --curve=bisected --workdir=runs/b""",
     (
-        *victim.FLAGS,
+        *target_flags.FLAGS,
         flags.attacks(["fgsm", "pgd(steps=40)"]),
+        flags.SURROGATE,
         flags.EPS,
-        flags.choice("curve", "bisected", ("bisected", "independent"), flags.CURVE_HELP),
-        flags.switch("save_images", True, "Whether to keep the adversarial images."),
+        flags.curve("bisected"),
+        flags.choice(
+            "save",
+            "npy",
+            catalogue.IMAGE_FILES,
+            "How to keep the adversarial images; png and tfrecord round to 8 bits.",
+        ),
         flags.GRADIENTS,
         flags.SEED,
         flags.BATCH_SIZE,
+        *flags.SHARING,
         flags.WORKDIR,
         flags.RESUME,
     ),
     _run,
-    required=victim.REQUIRED,
+    required=target_flags.REQUIRED,
 )
 
 

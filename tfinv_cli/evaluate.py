@@ -1,54 +1,64 @@
 """`tfinv evaluate`."""
 
-import dataclasses
 import sys
-import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-from tfinv.evaluation.checks import THOROUGH, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, check_budgets, named_attacks
-from tfinv.evaluation.stream import BoundedImages
-from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Results
-from tfinv_cli import chunks, command, finish, flags, victim
-from tfinv_cli.progress import robust_so_far
+from tfinv_cli.common import command, flags, target_flags
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin, config = time.perf_counter(), command.resolved(values)
-    chosen = named_attacks(values.attacks)
-    check_budgets(chosen, values.eps)
-    classifier, data = victim.load(values)
-    finish.say(f"{classifier}\n{data}")
-    given = {"command": "evaluate", **config, **victim.contents(values, data)}
-    kept = finish.without(given, "workdir", "data_dir", "workers")
-    workdir = Workdir(values.workdir, kept, resume=values.resume)
+    import time
+
+    from tfinv.evaluation.robustness.accuracy import plan_accuracies, standing
+    from tfinv.evaluation.robustness.checks import robustness_checks
+    from tfinv.evaluation.robustness.chunks import Target
+    from tfinv.evaluation.robustness.stream import BoundedImages
+    from tfinv.reporting import Results
+    from tfinv.runs.workdir import Workdir
+    from tfinv_cli.common import attacking, finish, surrogate, target, target_images
+    from tfinv_cli.common.progress import robust_so_far
+
+    start, config = time.perf_counter(), command.resolved(values)
+    plans = [attacking.plan(values, seed) for seed in range(values.seed, values.seed + values.seeds)]
+    cluster, effort = attacking.cluster(values), attacking.effort(values)
+    classifier, data = target.load(values)
+    attacking.check(plans, classifier)
+    finish.say(target_images.introduction(classifier, data))
+    identity = finish.identity("evaluate", config, target.digests(values, data))
+    workdir = Workdir(values.workdir, identity, resume=values.resume)
     images = BoundedImages(data, classifier)
-    rows, checks = [], [victim.bounds_check(classifier, data)]
-    for seed in range(values.seed, values.seed + values.seeds):
-        finish.say(f"seed {seed}: {', '.join(values.attacks)} at eps {', '.join(f'{e:g}' for e in values.eps)}")
+    attacked = Target(classifier, images, data.labels)
+    rows, checks = [], target.clean_accuracy(values, classifier, data)
+    for plan in plans:
+        attacks, budgets = ", ".join(values.attacks), ", ".join(f"{e:g}" for e in values.eps)
+        finish.say(f"seed {plan.seed}: {attacks} at eps {budgets}")
         with robust_so_far(len(data)) as progress:
-            found = accuracy_curve(
+            curves = plan_accuracies(
+                attacked,
+                plan,
+                experiment="model",
+                store=attacking.store(values, workdir, attacked),
+                share=attacking.share(values, identity, plan.seed) if cluster.shares else None,
+                progress=progress,
+            )
+        store = attacking.store(values, workdir, attacked)
+        twin_rows, twin_checks = surrogate.compare(values, target.load_model, attacked, plan, store, curves)
+        rows += curves + twin_rows
+        if plan.seed == values.seed:
+            checks += twin_checks + robustness_checks(
+                curves,
                 classifier,
                 images,
                 data.labels,
-                chosen,
-                values.eps,
-                experiment="model",
-                seed=seed,
-                **chunks.how(values, workdir),
-                ahead=partial(chunks.share, values, kept, seed) if values.workers > 1 else None,
-                progress=progress,
+                seed=plan.seed,
+                batch_size=plan.batch_size,
+                effort=effort,
+                withstood=standing(attacked, plan, store),
             )
-        rows += found
-        if seed == values.seed:
-            effort = dataclasses.replace(THOROUGH, images=values.check_images)
-            checks += robustness_checks(
-                found, classifier, images, data.labels, seed=seed, batch_size=values.batch_size, effort=effort
-            )
-    finish.finish(Results("evaluate", config, rows, checks), values.workdir, begin)
+    finish.finish(
+        Results("evaluate", config, rows, checks), values.workdir, start, target_images.about(classifier, data)
+    )
 
 
 COMMAND = command.Command(
@@ -59,26 +69,22 @@ A killed run, started again with the same --workdir, goes on.
 
   tfinv evaluate --model=model.keras --dataset=path/to/folders --bounds=0,255 --eps=2/255,4/255,8/255 --workdir=runs/e""",
     (
-        *victim.FLAGS,
+        *target_flags.FLAGS,
         flags.attacks(["fgsm", "pgd", "noise"]),
+        flags.SURROGATE,
         flags.EPS,
-        flags.choice("curve", "independent", ("bisected", "independent"), flags.CURVE_HELP),
+        flags.curve("independent"),
         flags.whole("check_images", 200, "How many images the checks that attack by themselves take.", 1),
         flags.GRADIENTS,
         flags.SEED,
         flags.SEEDS,
         flags.BATCH_SIZE,
-        flags.whole(
-            "workers",
-            1,
-            "Processes that share the chunks of 4 x --batch_size images, each with its part of the cores.",
-            1,
-        ),
+        *flags.SHARING,
         flags.WORKDIR,
         flags.RESUME,
     ),
     _run,
-    required=victim.REQUIRED,
+    required=target_flags.REQUIRED,
 )
 
 

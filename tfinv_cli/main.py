@@ -1,5 +1,6 @@
 """`tfinv COMMAND --flags`: finds the command and runs it."""
 
+import faulthandler
 import importlib
 import os
 import sys
@@ -11,15 +12,18 @@ COMMANDS = {
     "train": "trains a classifier as usual, robustly, or with a defence against inversion",
     "attack": "attacks a model and keeps the adversarial images",
     "invert": "reconstructs what a model's classes look like, and measures what that gives away",
+    "membership": "measures whether one can tell who was in a model's training set",
+    "shadows": "trains shadow models for the attacks of membership",
     "evaluate": "measures a model's accuracy under attack, with checks of the attacks",
     "reproduce": "runs a published experiment from data to report, or the small demo",
     "report": "turns a results.json into HTML, Markdown, TensorBoard or console output",
 }
+_HELP = ("--help", "-h", "-help", "help", "--helpshort", "--helpfull")
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs `argv` (without the program's name) and returns the exit code."""
-    if not argv or argv[0] in ("--help", "-h", "help"):
+    if not argv or argv[0] in _HELP:
         print(usage())
         return 0 if argv else 2
     if argv[0] == "--version":
@@ -33,7 +37,6 @@ def main(argv: Sequence[str]) -> int:
         return 2
     # By default the first process takes all of a GPU's memory, and --workers would find none.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    # Imported late: --help of the whole should not wait for TensorFlow.
     module = importlib.import_module(f"tfinv_cli.{argv[0]}")
     return module.main(argv[1:])
 
@@ -54,6 +57,7 @@ def usage() -> str:
 
 def run() -> None:
     """The console script."""
+    faulthandler.enable()  # a crash in a library would end the process without a word
     sys.exit(main(sys.argv[1:]))
 
 

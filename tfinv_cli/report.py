@@ -1,15 +1,18 @@
 """`tfinv report`."""
 
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv.reporting import Results, print_results, write_html, write_markdown, write_tensorboard
-from tfinv_cli import command, finish, flags
+from tfinv_cli.common import command, flags
 
 
 def _run(values: Any, _: list[str]) -> None:
+    import pathlib
+
+    from tfinv.reporting import Results, print_results, write_html, write_markdown, write_tensorboard
+    from tfinv_cli.common import finish
+
     folder = pathlib.Path(values.workdir)
     results = Results.read(folder)
     if "console" in values.views:
@@ -29,12 +32,8 @@ COMMAND = command.Command(
   tfinv report --workdir=runs/demo --views=html --views=console""",
     (
         flags.WORKDIR,
-        lambda values: flags.flags.DEFINE_multi_enum(
-            "views",
-            ["html"],
-            ["html", "markdown", "tensorboard", "console"],
-            "Which views; may be repeated.",
-            flag_values=values,
+        flags.choices(
+            "views", ["html"], ["html", "markdown", "tensorboard", "console"], "Which views; may be repeated."
         ),
     ),
     _run,

@@ -1,80 +1,58 @@
 """`tfinv reproduce`."""
 
 import sys
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-from tfinv import datasets
-from tfinv.recipes.demo import demo
-from tfinv.recipes.faces import faces
-from tfinv.recipes.poster import EXPERIMENTS
-from tfinv.recipes.table1 import table1
-from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Figure, Results
-from tfinv_cli import command, compared, finish, robust, settings, victim
+from tfinv.errors import UsageError
+from tfinv.experiments import settings
+from tfinv_cli.common import command, experiment_flags
 
-WHAT = tuple(settings.DEFAULTS)
-_COMPARISONS: dict[str, Callable[..., robust.Found]] = {
-    "inversion": compared.compared,
-    "cifar10": partial(robust.trained_both_ways, "cifar10"),
-    "fer2013": partial(robust.trained_both_ways, "fer2013"),
-    "frontier": robust.swept,
-}
+EXPERIMENTS = tuple(settings.DEFAULTS)
 
 
-def _run(values: Any, rest: list[str]) -> None:
-    if len(rest) != 1 or rest[0] not in WHAT:
-        raise command.UsageError(f"Expected one of {', '.join(WHAT)}. Received: {' '.join(rest) or 'nothing'}.")
-    begin, what = time.perf_counter(), rest[0]
-    config = settings.resolve(what, values)
-    kept = finish.without({"command": f"reproduce {what}", **config}, "workdir", "data_dir", "workers")
-    size = victim.image_size(config["image_size"])
+def _run(values: Any, positional: list[str]) -> None:
+    if len(positional) != 1 or positional[0] not in EXPERIMENTS:
+        shown = " ".join(positional) or "nothing"
+        raise UsageError(f"Expected one of {', '.join(EXPERIMENTS)}. Received: {shown}.")
+    experiment = positional[0]
+    config = resolved(experiment, values)
+
+    import time
+
+    from tfinv import datasets
+    from tfinv.comparison.protocol import Execution
+    from tfinv.experiments.reproduction import COMPARISONS, Reproduction, auxiliary_images
+    from tfinv.reporting import Results
+    from tfinv.runs.cluster import Cluster
+    from tfinv.runs.workdir import Workdir
+    from tfinv_cli.common import finish, target, target_images
+
+    start, size = time.perf_counter(), target.image_size(config["image_size"])
+    cluster = Cluster(config.get("workers", 1), config.get("scheduler"))
     train, test = (
         datasets.load(config["dataset"], split, data_dir=values.data_dir, limit=limit, image_size=size)
         for split, limit in (("train", config["train_limit"]), ("test", config["limit"]))
     )
-    given = compared.auxiliary(config, train, values.data_dir) if what in _COMPARISONS else None
+    auxiliary = auxiliary_images(config, train, values.data_dir) if experiment in COMPARISONS else None
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
-    contents |= victim.surrogates(config.get("attacks", ()))
-    contents |= {"auxiliary_contents": given.digest()} if given else {}
-    workdir = Workdir(values.workdir, kept | contents, resume=values.resume)
-    common: dict[str, Any] = {"progress": finish.say, "verbose": 1 if sys.stdout.isatty() else 0}
-    if what in settings.POSTER:
-        common["training"] = settings.poster_training(config)
-    attacked: dict[str, Any] = {k: config[k] for k in ("eps", "pgd_steps", "attack_limit") if k in config}
-    inverted: dict[str, Any] = {
-        k: config[k] for k in ("evaluator_epochs", "steps", "most_steps", "labels") if k in config
-    }
-    seeds = range(config["seed"], config["seed"] + config.get("seeds", 1))
-    finish.say(f"{train}\n{test}")
-    figures: list[Figure] = []
-    if what == "table1":
-        rows, checks = table1(train, test, workdir, seeds=seeds, **attacked, **common)
-    elif what == "demo":
-        rows, checks, figures = demo(
-            train, test, workdir, seed=config["seed"], attacked=attacked, inverted=inverted, **common
-        )
-    elif given:
-        common["workers"] = config["workers"]
-        rows, checks, figures = _COMPARISONS[what](config, train, test, given, workdir, seeds, **common)
-    else:
-        members = [(e, config["architecture"], e) for e in EXPERIMENTS]
-        if train.name == "att_faces":
-            members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
-        rows, checks, figures = faces(
-            train,
-            test,
-            workdir,
-            members=members,
-            evaluators=compared.other_architectures(config["architecture"]),
-            identifiers=compared.identifiers(train),
-            seeds=seeds,
-            **inverted,
-            **common,
-        )
-    finish.finish(Results(f"reproduce {what}", config, rows, checks, figures), workdir.path, begin)
+    contents |= target.surrogate_digests(config.get("attacks", ()))
+    contents |= {"auxiliary_contents": auxiliary.digest()} if auxiliary else {}
+    identity = finish.identity(f"reproduce {experiment}", config, contents)
+    workdir = Workdir(values.workdir, identity, resume=values.resume)
+    finish.say(f"{target_images.describe(train)}\n{target_images.describe(test)}")
+    execution = Execution(cluster, 1 if sys.stdout.isatty() else 0, finish.say)
+    run = Reproduction(experiment, config, train, test, workdir, auxiliary, execution)
+    finish.finish(Results(f"reproduce {experiment}", config, *run.report()), workdir.path, start)
+
+
+def resolved(experiment: str, values: Any) -> dict[str, Any]:
+    """The configuration of the parsed flags, of which those that are not given take the experiment's own values.
+
+    Raises:
+      UsageError: see `settings.resolve`.
+    """
+    return settings.resolve(experiment, {k: v for k, v in command.resolved(values).items() if v is not None})
 
 
 COMMAND = command.Command(
@@ -94,11 +72,11 @@ Flags that are not given take the experiment's own values, which `tfinv reproduc
 
   tfinv reproduce table1 --seeds=3 --workdir=runs/table1
   tfinv reproduce faces --dataset=mnist --workdir=runs/mnist""",
-    settings.FLAGS,
+    experiment_flags.FLAGS,
     _run,
-    arguments="|".join(WHAT),
+    arguments="|".join(EXPERIMENTS),
     required=("workdir",),
-    own=settings.DEFAULTS,
+    settings=settings.DEFAULTS,
 )
 
 

@@ -1,43 +1,48 @@
 """`tfinv train`."""
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv.evaluation.training_checks import no_collapse
-from tfinv.recipes.defended import is_robust, train_defended
-from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Results
-from tfinv.training import defences, distribution
-from tfinv_cli import command, finish, flags, optimising, victim
+from tfinv import catalogue
+from tfinv.errors import UsageError
+from tfinv_cli.common import command, flags, schedule_flags
 
 
 def _run(values: Any, _: list[str]) -> None:
-    begin, defence = time.perf_counter(), defences.defence(values.defense)
-    schedule = optimising.schedule(values, usual=1)  # what it refuses is known before anything is loaded
+    import time
+
+    from tfinv.comparison.defended import is_robust, train_defended
+    from tfinv.evaluation.training_checks import no_collapse
+    from tfinv.reporting import Results
+    from tfinv.runs.workdir import Workdir
+    from tfinv.training import defences, distribution
+    from tfinv_cli.common import finish, target, target_images
+
+    start, defence = time.perf_counter(), defences.defence(values.defense)
+    schedule = schedule_flags.schedule(values, validation=1)  # what it refuses is known before anything is loaded
     if values.distribution == "multi_worker" and not values.resume:
-        raise command.UsageError(
-            "Expected --resume with --distribution=multi_worker. Received: --noresume. Change --workdir."
-        )
+        raise UsageError("Expected --resume with --distribution=multi_worker. Received: --noresume. Change --workdir.")
     strategy = distribution.strategy(values.distribution)  # before TensorFlow does anything, such as resize images
     chief = distribution.is_chief(strategy)
-    train, test = (victim.images(values, split, limit=values.limit) for split in ("train", "test"))
-    schedule = optimising.schedule(values, optimising.usual_validation(defence, train))
+    train, test = (target.images(values, split, limit=values.limit) for split in ("train", "test"))
+    schedule = schedule_flags.schedule(values, schedule_flags.default_validation(defence, train))
     count = len(schedule.split(train)[0])
     config = command.resolved(values) | {"validation": schedule.validation}
     name, network = values.defense, schedule.architecture
-    kept = finish.without({"command": "train", **config}, "workdir", "data_dir", "distribution")
     contents = {"train_contents": train.digest(), "test_contents": test.digest()}
-    workdir = Workdir(values.workdir, kept | contents, writes=chief, resume=values.resume)
+    identity = finish.identity("train", config, contents)
+    workdir = Workdir(values.workdir, identity, writes=chief, resume=values.resume)
     finish.say(f"training {network} ({name}) on {count} images of {train.name}")
+    finish.say(target_images.describe(train))
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)
     if chief:
         finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
         checks = [no_collapse(rows)] if schedule.validation_attack or is_robust(defence) else []
-        finish.finish(Results("train", config, rows, checks), workdir.path, begin)
+        about = {"classes": list(train.class_names), "notes on the images": list(train.notes)}
+        finish.finish(Results("train", config, rows, checks), workdir.path, start, about)
     distribution.leave(strategy)
 
 
@@ -65,19 +70,12 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
     (
         flags.dataset("mnist5k"),
         flags.DATA_DIR,
-        flags.normal(
-            "defense",
-            "none",
-            defences.normal,
-            "a defence, such as fast or mid(beta=.01)",
-            f"{', '.join(defences.DEFENCES)}; with arguments in parentheses, as in mid(beta=.01). docs/defences.md has them "
-            "all.",
-        ),
-        *optimising.FLAGS,
+        schedule_flags.DEFENSE,
+        *schedule_flags.FLAGS,
         flags.choice(
             "distribution",
             "none",
-            distribution.DISTRIBUTIONS,
+            catalogue.DISTRIBUTIONS,
             "mirrored shares each batch among the GPUs of this machine, multi_worker among the machines in TF_CONFIG, each of "
             "which runs this command.",
         ),

@@ -1,4 +1,4 @@
-"""Auto-PGD: its schedule, its optimum on linear models, and what its step size and momentum do."""
+"""Auto-PGD: its schedule, its optimum on linear models, and the effects of its step size and momentum."""
 
 import dataclasses
 
@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import APGD, APGDT, PGD
-from tfinv.attacks.apgd import _halve, checkpoints, ranked_targets
+from tfinv.attacks.apgd import checkpoints, ranked_targets
+from tfinv.attacks.apgd_step import halve_steps
 from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -84,7 +85,7 @@ def test_a_checkpoint_halves_the_steps_of_what_stands_still():
         "gradient": images(3),
         "best_gradient": images(4),
     }
-    _halve(state, np.arange(4), 22)
+    halve_steps(state, np.arange(4), 22)
     np.testing.assert_array_equal(state["size"], [4, 4, 8, 8])
     np.testing.assert_array_equal(state["halved"], [True, True, False, False])
     np.testing.assert_array_equal(state["current"].ravel(), [2, 2, 1, 1])
@@ -127,9 +128,9 @@ def test_it_may_start_from_given_images():
     classifier = linear([9, 0])
     x, y = np.full((3, *SHAPE), 0.5, np.float32), np.zeros(3, int)
     attack = APGD(eps=0.1, norm="l2", steps=1)
-    one, two = (attack(classifier, x, y, start=x, seed=seed).images for seed in (0, 1))
-    np.testing.assert_array_equal(one, two)
-    assert not np.array_equal(one, attack(classifier, x, y).images)
+    first, second = (attack(classifier, x, y, start=x, seed=seed).images for seed in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, attack(classifier, x, y).images)
 
 
 @pytest.mark.parametrize("attack", [APGD(eps=0.2, steps=20), APGDT(eps=0.2, steps=20, n_targets=1)])

@@ -1,4 +1,4 @@
-"""Carlini and Wagner where the smallest perturbation is known, and its search for c."""
+"""Carlini and Wagner's attack where the smallest perturbation is known, and its search for c."""
 
 import keras
 import numpy as np
@@ -43,17 +43,17 @@ def test_the_distance_where_the_bounds_bind():
 def test_one_step_is_one_of_adam():
     """Adam's first step is the rate times the sign, whatever the gradient: w goes from 0 to +-.3."""
     attack = CarliniWagner(learning_rate=0.3, initial_const=5.0)
-    state = attack.begin(middle(n=1), (0.0, 1.0))
+    state = attack.initial_variables(middle(n=1), (0.0, 1.0))
     np.testing.assert_array_equal(state["modifier"], 0.0)
     move = attack.make_move(linear(-0.6))
     variables = [tf.constant(state[name]) for name in attack.VARIABLES]
-    given = tf.constant(middle(n=1)), tf.constant([0], tf.int64), tf.constant([5.0]), tf.constant(0.0)
-    new = move(*given, *variables, *map(np.float32, attack.schedule(0)))
+    arguments = tf.constant(middle(n=1)), tf.constant([0], tf.int64), tf.constant([5.0]), tf.constant(0.0)
+    new = move(*arguments, *variables, *map(np.float32, attack.schedule(0)))
     np.testing.assert_allclose(new.variables["modifier"].numpy().ravel(), 0.3 * np.sign(WEIGHTS), rtol=1e-5)
     np.testing.assert_allclose(new.cost, 5 * 0.6, rtol=1e-6)
-    new = move(*given, *(new.variables[name] for name in attack.VARIABLES), *map(np.float32, attack.schedule(1)))
+    new = move(*arguments, *(new.variables[name] for name in attack.VARIABLES), *map(np.float32, attack.schedule(1)))
     change = np.tanh(0.3) / 2
-    np.testing.assert_allclose(new.tried.numpy().ravel(), 0.5 + change * np.sign(WEIGHTS), rtol=1e-6)
+    np.testing.assert_allclose(new.candidates.numpy().ravel(), 0.5 + change * np.sign(WEIGHTS), rtol=1e-6)
     np.testing.assert_allclose(new.score, change * SIZE**0.5, rtol=1e-5)
     np.testing.assert_allclose(new.cost, 5 * max(0.6 - change * np.abs(WEIGHTS).sum(), 0) + SIZE * change**2, rtol=1e-5)
 
@@ -61,7 +61,7 @@ def test_one_step_is_one_of_adam():
 def test_the_start_is_the_image():
     for bounds in [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)]:
         x = np.linspace(*bounds, SIZE, dtype=np.float32).reshape(1, *SHAPE)
-        w = CarliniWagner().begin(x, bounds)["modifier"]
+        w = CarliniWagner().initial_variables(x, bounds)["modifier"]
         assert np.abs(w).max() == pytest.approx(7.25, abs=0.01)
         back = bounds[0] + (bounds[1] - bounds[0]) * (np.tanh(w) + 1) / 2
         np.testing.assert_allclose(back, x, atol=1e-6 * (bounds[1] - bounds[0]))

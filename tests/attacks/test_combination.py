@@ -1,4 +1,4 @@
-"""AutoAttack and the worst case: what each member is given, and that none is needed twice."""
+"""AutoAttack and the worst case: the images that each member gets, and the combined result."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import APGD, APGDT, FAB, FGSM, PGD, Attack, AutoAttack, Square, WorstCase, attack, worst_case
-from tfinv.attacks.problem import Found
+from tfinv.attacks.problem import StageResult
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
@@ -15,7 +15,7 @@ SHAPE = (2, 2, 1)
 
 
 def grey(classes=2):
-    """Darker or brighter than .5, and further classes that nothing reaches."""
+    """Returns a classifier with the classes darker and brighter than .5, and further classes that no image has."""
 
     def fn(x):
         mean = tf.reduce_mean(x, [1, 2, 3]) - 0.5
@@ -31,16 +31,16 @@ def levels(n=20):
 
 @dataclasses.dataclass(frozen=True)
 class Only(Attack):
-    """Solves the images of some rows, and notes which it was given."""
+    """Attack that fools the classifier on some rows, and records the rows that it gets."""
 
     rows: tuple = ()
     seen: list = dataclasses.field(default_factory=list)
 
     def perturb(self, problem):
-        """Straight to the other side, where it may."""
+        """Reflects the images of those rows."""
         self.seen.append(list(problem.rows))
         able = np.isin(problem.rows, self.rows)[:, None, None, None]
-        return Found(np.where(able, 1 - problem.images, problem.images), gradient_calls=2)
+        return StageResult(np.where(able, 1 - problem.images, problem.images), gradient_calls=2)
 
 
 def test_each_member_sees_what_the_ones_before_left():
@@ -81,15 +81,15 @@ def test_autoattack_is_the_standard_one():
 def test_autoattack_is_exact_on_a_linear_model(norm, classes):
     x, y = levels()
     distance = np.abs(x[:, 0, 0, 0] - 0.5) * (1 if norm == "linf" else 2)
-    found = AutoAttack(eps=0.25, norm=norm, steps=10, queries=50)(grey(classes), x, y)
-    np.testing.assert_array_equal(found.success, distance < 0.25)
+    result = AutoAttack(eps=0.25, norm=norm, steps=10, queries=50)(grey(classes), x, y)
+    np.testing.assert_array_equal(result.success, distance < 0.25)
 
 
 def test_it_is_never_weaker_than_a_member():
     rng = np.random.default_rng(0)
-    one, two = rng.normal(size=(16, 24)).astype(np.float32), rng.normal(size=(24, 4)).astype(np.float32)
+    hidden, output = rng.normal(size=(16, 24)).astype(np.float32), rng.normal(size=(24, 4)).astype(np.float32)
     classifier = Classifier.from_callable(
-        lambda x: tf.nn.relu(tf.reshape(x - 0.5, [-1, 16]) @ one) @ two,
+        lambda x: tf.nn.relu(tf.reshape(x - 0.5, [-1, 16]) @ hidden) @ output,
         input_shape=(4, 4, 1),
         num_classes=4,
         outputs="logits",
@@ -97,11 +97,11 @@ def test_it_is_never_weaker_than_a_member():
     x = rng.uniform(size=(200, 4, 4, 1)).astype(np.float32)
     y = classifier.predict(x).argmax(1)
     whole = AutoAttack(eps=0.04, steps=20, queries=100)
-    found = whole(classifier, x, y).success
-    assert 0.1 < found.mean() < 0.9
+    success = whole(classifier, x, y).success
+    assert 0.1 < success.mean() < 0.9
     for member in whole.parts:
-        assert found.sum() >= member(classifier, x, y).success.sum() - 1
-    assert found.sum() >= PGD(eps=0.04, steps=100, restarts=10)(classifier, x, y).success.sum()
+        assert success.sum() >= member(classifier, x, y).success.sum() - 1
+    assert success.sum() >= PGD(eps=0.04, steps=100, restarts=10)(classifier, x, y).success.sum()
 
 
 def test_text_form():

@@ -1,4 +1,4 @@
-"""How every attack answers to more: budget, steps, larger logits, and how often it traces for that."""
+"""Effect of the budget, of more steps and of the scale of the logits on every attack, and its number of traces."""
 
 import functools
 import math
@@ -8,13 +8,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attack_contract import ALL, CASES, EACH, MORE, SETTINGS, SHAPE, WRONG, follows_gradients, make, of, victim
+from attack_contract import (
+    ALL,
+    CASES,
+    EACH,
+    EFFORT,
+    SETTINGS,
+    SHAPE,
+    WRONG,
+    attack_class,
+    follows_gradients,
+    make,
+    victim,
+)
 from tfinv.classifier import Classifier
 
 
 @functools.cache
 def plane():
-    """A classifier with logits (0, w x - c), and a list that grows whenever it is traced."""
+    """Returns a classifier with logits (0, w x - c), and a list that grows with every trace."""
     w, traces = np.random.default_rng(0).normal(size=36).astype(np.float32), []
 
     def fn(x):
@@ -44,9 +56,9 @@ def test_an_infinite_budget_is_all_of_the_bounds(name, norm):
     assert np.isfinite(result.images).all()
     assert result.images.min() >= 0
     assert result.images.max() <= 255
-    if name == "pgd" or of(name).MINIMAL:
+    if name == "pgd" or attack_class(name).MINIMAL:
         assert result.success.all()
-    if not of(name).MINIMAL:
+    if not attack_class(name).MINIMAL:
         assert result.distances.max() > 0.3 * 255
 
 
@@ -80,7 +92,7 @@ def test_an_eps_sweep_traces_once(name, norm):
 
 @functools.cache
 def scaled(scale):
-    """A small net, its last layer multiplied, and images of which it gets all right."""
+    """Returns a small net whose logits are multiplied by `scale`."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input(SHAPE)
     x = keras.layers.Dense(16, activation="relu")(keras.layers.Flatten()(inputs))
@@ -103,14 +115,14 @@ def test_the_scale_of_the_logits_changes_nothing(name, norm):
         assert robust[0] < 0.98  # so there was something to lose
 
 
-@pytest.mark.parametrize(("name", "norm"), [case for case in CASES if MORE & SETTINGS[case[0]].keys()])
+@pytest.mark.parametrize(("name", "norm"), [case for case in CASES if EFFORT & SETTINGS[case[0]].keys()])
 def test_more_steps_are_no_weaker(name, norm):
-    few = MORE & SETTINGS[name].keys()
+    fields = EFFORT & SETTINGS[name].keys()
     classifier = scaled(1.0)
     x = np.random.default_rng(2).uniform(size=(150, *SHAPE)).astype(np.float32)
     y = classifier.predict(x).argmax(1)
     short, long = (
-        make(name, classifier, 0.1, norm, **{k: factor * SETTINGS[name][k] for k in few})(
+        make(name, classifier, 0.1, norm, **{k: factor * SETTINGS[name][k] for k in fields})(
             classifier, x, y
         ).success.mean()
         for factor in (1, 4)

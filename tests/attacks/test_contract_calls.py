@@ -1,4 +1,4 @@
-"""What every attack refuses, and that it can be killed, go on, and be forgotten."""
+"""Invalid arguments of every attack, its checkpoints, and that it keeps no classifier alive."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attack_contract import ALL, CLASSES, SETTINGS, SHAPE, follows_gradients, make, of, victim
+from attack_contract import ALL, CLASSES, SETTINGS, SHAPE, attack_class, follows_gradients, make, victim
 from tfinv import attacks
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -30,7 +30,7 @@ BAD = {
 
 @ALL
 def test_bad_arguments_are_named(name):
-    cls = of(name)
+    cls = attack_class(name)
     for argument in BAD.keys() & cls.__dataclass_fields__.keys():
         for value in BAD[argument]:
             with pytest.raises(UserError, match=rf"Expected .*{argument}"):
@@ -61,7 +61,7 @@ def test_bad_calls_are_refused(name):
         attack(classifier, x, y, batch_size=0)
 
 
-@pytest.mark.parametrize("name", [name for name in SETTINGS if of(name).TARGETED])
+@pytest.mark.parametrize("name", [name for name in SETTINGS if attack_class(name).TARGETED])
 def test_bad_targets_are_refused(name):
     classifier, _, x, y = victim("logits")
     aimed = make(name, classifier, 0.1, targeted=True)
@@ -89,7 +89,7 @@ def test_a_black_box_needs_an_attack_without_gradients(name):
     )
     attack = make(name, classifier, 0.4, **({"surrogate": twin} if name == "transfer" else {}))
     if follows_gradients(name):
-        with pytest.raises(UserError, match=r"gradients for .* such as square"):
+        with pytest.raises(UserError, match=r"gradients for .*--attacks=square"):
             attack(classifier, x, y)
     else:
         assert attack(classifier, x, y).success.any()
@@ -109,8 +109,8 @@ def test_an_attack_does_not_keep_the_classifier_alive(name):
 
 
 @functools.cache
-def surer():
-    """The classifier of the checkpoints with larger logits, which is another."""
+def scaled_victim():
+    """Returns another classifier: the victim with larger logits."""
     classifier = victim("logits")[0]
     return Classifier.from_callable(
         lambda v: 3 * classifier.logits(v),
@@ -121,22 +121,22 @@ def surer():
     )
 
 
-def counted(monkeypatch, attack, classifier, broken_off=None):
-    """A list that grows with each stage of an attack, which is broken off in that of a number."""
+def count_stages(monkeypatch, attack, classifier, interrupted=None):
+    """Returns a list that grows with each stage of an attack, which is interrupted in the stage of this number."""
     calls = []
 
-    def counting(honest):
+    def counting(original):
         def perturb(self, problem):
             calls.append(1)
-            if len(calls) == broken_off:
+            if len(calls) == interrupted:
                 raise KeyboardInterrupt
-            return honest(self, problem)
+            return original(self, problem)
 
         return perturb
 
-    # All of them before any is replaced: one may have inherited another's.
-    for member, honest in [(kind, kind.perturb) for kind in {type(m) for m, _ in attack.stages(classifier)}]:
-        monkeypatch.setattr(member, "perturb", counting(honest))
+    # All methods are read before any is replaced, because some are inherited.
+    for member, original in [(kind, kind.perturb) for kind in {type(m) for m, _ in attack.stages(classifier)}]:
+        monkeypatch.setattr(member, "perturb", counting(original))
     return calls
 
 
@@ -147,20 +147,20 @@ def test_a_checkpoint_ends_as_an_unbroken_run(name, tmp_path, monkeypatch):
     whole = attack(classifier, x, y, seed=1)
     path = tmp_path / "state.npz"
     stages = len(attack.stages(classifier))
-    counted(monkeypatch, attack, classifier, broken_off=max(1, stages))
+    count_stages(monkeypatch, attack, classifier, interrupted=max(1, stages))
     with pytest.raises(KeyboardInterrupt):
         attack(classifier, x, y, seed=1, checkpoint=path)
     monkeypatch.undo()
-    calls = counted(monkeypatch, attack, classifier)
+    calls = count_stages(monkeypatch, attack, classifier)
     again = attack(classifier, x, y, seed=1, checkpoint=path)
     monkeypatch.undo()
-    assert len(calls) == 1  # of the stage that was broken off alone
+    assert len(calls) == 1  # only the interrupted stage
     for field in dataclasses.fields(whole):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
     with pytest.raises(UserError, match="checkpoint of the same attack"):
         attack(classifier, x, y, seed=2, checkpoint=path)
     with pytest.raises(UserError, match="checkpoint of the same attack"):
-        attack(surer(), x, y, seed=1, checkpoint=path)
+        attack(scaled_victim(), x, y, seed=1, checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="checkpoint of an attack"):
         attack(classifier, x, y, seed=1, checkpoint=path)

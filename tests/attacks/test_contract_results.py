@@ -1,4 +1,4 @@
-"""What every attack returns, on every kind of model: exact budgets and success, the same whatever the batch."""
+"""Results of every attack on every kind of model: exact budgets and success, the same for every batch size."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ from attack_contract import (
     SETTINGS,
     SHAPE,
     WRONG,
-    attacked,
-    beginnings,
+    attack_class,
+    attack_result,
     follows_gradients,
     make,
-    of,
+    start_images,
     victim,
 )
 from tfinv import attacks
@@ -36,7 +36,7 @@ def test_every_attack_is_tried():
 def test_budget_bounds_and_success_are_exact_and_what_is_wrong_costs_nothing(name, norm, kind):
     classifier, model, x, y = victim(kind)
     before = [v.numpy().copy() for v in model.variables]
-    result = attacked(name, norm, kind)
+    result = attack_result(name, norm, kind)
     for old, new in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     eps = make(name, classifier, 0.07, norm).eps
@@ -47,7 +47,7 @@ def test_budget_bounds_and_success_are_exact_and_what_is_wrong_costs_nothing(nam
     sizes = {"linf": moved.max(1), "l2": np.sqrt(np.square(moved).sum(1)), "l1": moved.sum(1)}[norm]
     assert (sizes <= eps).all()
     np.testing.assert_array_equal(result.distances, sizes)
-    if not of(name).MINIMAL:
+    if not attack_class(name).MINIMAL:
         assert sizes.max() > 0.5 * eps
     else:
         assert (sizes[~result.success] == 0).all()
@@ -60,22 +60,22 @@ def test_budget_bounds_and_success_are_exact_and_what_is_wrong_costs_nothing(nam
     assert not result.zero_gradients[WRONG].any()
     right = np.setdiff1d(np.arange(COUNT), WRONG)
     assert not result.queries[WRONG].any()
-    if of(name).NEEDS == "gradients":
+    if attack_class(name).NEEDS == "gradients":
         assert (result.gradient_calls[right] > 0).all()
     else:
         assert (result.queries[right] > 0).all()
         assert not result.gradient_calls.any()
-    if not of(name).MINIMAL:
+    if not attack_class(name).MINIMAL:
         assert (result.distances[right] > 0).all()
 
 
 @ON_BATCHED
 def test_the_seed_gives_the_images_whatever_the_batch_size(name, norm, kind):
     classifier, _, x, y = victim(kind)
-    whole = attacked(name, norm, kind)
+    whole = attack_result(name, norm, kind)
     attack = make(name, classifier, 0.07, norm)
     # Nor do others in the data set change an image's draws.
-    for batch_size, n in ((1, 4), (5, COUNT)) if norm == of(name).NORMS[0] else ((5, COUNT),):
+    for batch_size, n in ((1, 4), (5, COUNT)) if norm == attack_class(name).NORMS[0] else ((5, COUNT),):
         part = attack(classifier, x[:n], y[:n], seed=1, batch_size=batch_size)
         np.testing.assert_allclose(part.images, whole.images[:n], atol=1e-5 * np.ptp(KINDS[kind]))
         np.testing.assert_array_equal(part.success, whole.success[:n])
@@ -84,15 +84,15 @@ def test_the_seed_gives_the_images_whatever_the_batch_size(name, norm, kind):
 
 @ALL
 def test_the_seed_counts_for_those_that_draw(name):
-    norm = of(name).NORMS[0]
-    one, two = attacked(name, norm, "logits"), attacked(name, norm, "logits", seed=2)
-    assert np.array_equal(one.images, two.images) == (name in DRAWLESS)
+    norm = attack_class(name).NORMS[0]
+    first, second = attack_result(name, norm, "logits"), attack_result(name, norm, "logits", seed=2)
+    assert np.array_equal(first.images, second.images) == (name in DRAWLESS)
 
 
 @EACH
 def test_targeted_moves_towards_the_target(name, norm):
     classifier, _, x, y = victim("batch norm")
-    if not of(name).TARGETED:
+    if not attack_class(name).TARGETED:
         with pytest.raises(UserError, match="targeted=False"):
             make(name, classifier, 0.1, norm, targeted=True)
         return
@@ -100,18 +100,18 @@ def test_targeted_moves_towards_the_target(name, norm):
     x, y = x[right], y[right]
     targets = (y + 1) % CLASSES
     attack = make(name, classifier, 0.1, norm, targeted=True)
-    result = attack(classifier, x, y, targets=targets, seed=1, **beginnings(name, classifier, targets))
+    result = attack(classifier, x, y, targets=targets, seed=1, **start_images(name, classifier, targets))
 
     def margin(images):
         logits = classifier.predict(images)
-        own = logits[np.arange(len(y)), targets]
+        target_logits = logits[np.arange(len(y)), targets]
         logits[np.arange(len(y)), targets] = -np.inf
-        return own - logits.max(1)
+        return target_logits - logits.max(1)
 
     gain = margin(result.images) - margin(x)
     np.testing.assert_array_equal(result.success, classifier.predict(result.images).argmax(1) == targets)
     assert gain.mean() > 0
-    if of(name).MINIMAL:
+    if attack_class(name).MINIMAL:
         assert (gain[result.success] > 0).all()
     elif follows_gradients(name) and name not in ("rfgsm", "nfgsm", "difgsm"):  # in so few steps chance may win
         assert (gain > 0).all()

@@ -1,4 +1,4 @@
-"""Attacks on labels alone, on models whose nearest boundary is known."""
+"""Decision-based attacks on models whose nearest boundary is known."""
 
 import functools
 
@@ -35,10 +35,10 @@ def linear(offset, bounds=(0.0, 1.0), scale=1.0):
     )
 
 
-def images(bounds=(0.0, 1.0), n=4, spread=0.0):
-    """Images near the middle of the bounds."""
-    drawn = 0.5 + spread * np.random.default_rng(1).uniform(-1, 1, (n, *SHAPE))
-    return (bounds[0] + (bounds[1] - bounds[0]) * drawn).astype(np.float32)
+def images(bounds=(0.0, 1.0), n=4, radius=0.0):
+    """Returns images near the middle of the bounds."""
+    unit = 0.5 + radius * np.random.default_rng(1).uniform(-1, 1, (n, *SHAPE))
+    return (bounds[0] + (bounds[1] - bounds[0]) * unit).astype(np.float32)
 
 
 def queries(cls):
@@ -69,13 +69,13 @@ def test_where_the_bounds_bind(cls, norm, excess):
     result = cls(norm=norm, queries=queries(cls))(linear(offset), x, np.zeros(3, int), seed=1)
     assert result.success.all()
     for distance, image in zip(result.distances, x.reshape(3, -1).astype(np.float64), strict=True):
-        ahead = -(W @ (image - 0.5) + offset)  # what the change has to make up for
+        gap = -(W @ (image - 0.5) + offset)  # what the change has to make up for
 
-        def reached(size, image=image, ahead=ahead):
+        def excess_margin(size, image=image, gap=gap):
             step = np.sign(W) if norm == "linf" else W / np.linalg.norm(W)  # the optimum is this, cut to the box
-            return W @ (np.clip(image + size * step, 0, 1) - image) - ahead
+            return W @ (np.clip(image + size * step, 0, 1) - image) - gap
 
-        size = scipy.optimize.brentq(reached, 0, 100)
+        size = scipy.optimize.brentq(excess_margin, 0, 100)
         step = np.sign(W) if norm == "linf" else W / np.linalg.norm(W)
         moved = np.clip(image + size * step, 0, 1) - image
         best = np.abs(moved).max() if norm == "linf" else np.linalg.norm(moved)
@@ -85,13 +85,13 @@ def test_where_the_bounds_bind(cls, norm, excess):
 @EACH
 def test_only_labels_count(cls, norm, excess):
     """Scores, their scale, or no scores at all: the same images."""
-    x = images(n=3, spread=0.1)
+    x = images(n=3, radius=0.1)
     matrix = np.stack([0 * W, W], 1)
 
     def scores(x):
         return (x.reshape(len(x), -1) - 0.5) @ matrix + [0, -1]
 
-    found = []
+    results = []
     for fn, outputs in [
         (scores, "logits"),
         (lambda x: 100 * scores(x), "logits"),
@@ -99,34 +99,34 @@ def test_only_labels_count(cls, norm, excess):
         (lambda x: scores(x).argmax(1), "labels"),
     ]:
         classifier = Classifier.from_predict(fn, input_shape=SHAPE, num_classes=2, outputs=outputs)
-        found.append(cls(norm=norm, queries=300)(classifier, x, np.zeros(3, int)))
-    assert found[0].success.all()
-    for other in found[1:]:
-        np.testing.assert_array_equal(other.images, found[0].images)
-        np.testing.assert_array_equal(other.queries, found[0].queries)
+        results.append(cls(norm=norm, queries=300)(classifier, x, np.zeros(3, int)))
+    assert results[0].success.all()
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.images, results[0].images)
+        np.testing.assert_array_equal(other.queries, results[0].queries)
 
 
 @functools.cache
-def counted():
-    """A classifier that gives labels alone, and how many each of its calls was asked for."""
-    asked = []
+def label_classifier():
+    """Returns a classifier that gives labels only, and a list of the batch sizes of its calls."""
+    batch_sizes = []
 
     def fn(x):
-        asked.append(len(x))
+        batch_sizes.append(len(x))
         return ((x.reshape(len(x), -1) - 0.5) @ W > 0.5).astype(int)
 
-    return Classifier.from_predict(fn, input_shape=SHAPE, num_classes=2, outputs="labels"), asked
+    return Classifier.from_predict(fn, input_shape=SHAPE, num_classes=2, outputs="labels"), batch_sizes
 
 
 @EACH
 @pytest.mark.parametrize("budget", [1, 2, 20, 40, 137])
 def test_each_query_is_one_prediction(cls, norm, excess, budget):
-    classifier, asked = counted()
-    asked.clear()
+    classifier, batch_sizes = label_classifier()
+    batch_sizes.clear()
     result = cls(norm=norm, queries=budget)(classifier, images(n=1), [0], batch_size=1, seed=2)
     assert result.queries[0] <= budget
     # Seen beyond the queries: one before, one after, and what the last calls compute beyond the budget.
-    assert result.queries[0] + 2 <= sum(asked) <= result.queries[0] + 70
+    assert result.queries[0] + 2 <= sum(batch_sizes) <= result.queries[0] + 70
     if budget > 100:
         assert result.queries[0] > 0.8 * budget
 
@@ -170,7 +170,7 @@ def test_a_model_that_takes_noise_for_one_class(cls, norm, excess):
 @EACH
 def test_what_cannot_be_fooled_stays_as_it_is(cls, norm, excess):
     classifier = function(lambda x: 0 * tf.reduce_mean(x, [1, 2, 3])[:, None] + [1.0, 0.0])
-    x = images(n=3, spread=0.2)
+    x = images(n=3, radius=0.2)
     result = cls(norm=norm)(classifier, x, np.zeros(3, int))
     assert not result.success.any()
     np.testing.assert_array_equal(result.images, x)
@@ -179,7 +179,7 @@ def test_what_cannot_be_fooled_stays_as_it_is(cls, norm, excess):
 
 @EACH
 def test_a_finite_eps_ends_the_search_early(cls, norm, excess):
-    classifier, x = linear(-0.5), images(n=4, spread=0.02)
+    classifier, x = linear(-0.5), images(n=4, radius=0.02)
     best = 0.5 / dual(norm)
     whole = cls(norm=norm, queries=1500)(classifier, x, np.zeros(4, int))
     early = cls(norm=norm, queries=1500, eps=3 * best)(classifier, x, np.zeros(4, int))
@@ -194,10 +194,10 @@ def test_a_finite_eps_ends_the_search_early(cls, norm, excess):
 @EACH
 def test_success_does_not_hang_on_rounding(cls, norm, excess):
     """A prediction in another batch, or a nudge of float32's size towards the image, changes nothing."""
-    classifier, x = linear(-0.5), images(n=6, spread=0.05)
+    classifier, x = linear(-0.5), images(n=6, radius=0.05)
     y = classifier.predict(x).argmax(1)
-    found = cls(norm=norm, queries=500)(classifier, x, y)
-    nearer = (x + (1 - 1e-6) * (found.images - x)).astype(np.float32)
+    result = cls(norm=norm, queries=500)(classifier, x, y)
+    nearer = (x + (1 - 1e-6) * (result.images - x)).astype(np.float32)
     assert (classifier.predict(nearer, batch_size=1).argmax(1) != y).all()
 
 

@@ -29,14 +29,14 @@ def linear(scale=1.0, bounds=(0.0, 1.0)):
     return function(lambda x: scale * (tf.reshape((x - low) / (high - low), [-1, SIZE]) @ MATRIX + OFFSETS), 4, bounds)
 
 
-def images(bounds=(0.0, 1.0), n=20, spread=0.2):
+def images(bounds=(0.0, 1.0), n=20, radius=0.2):
     low, high = bounds
-    unit = np.random.default_rng(0).uniform(0.5 - spread, 0.5 + spread, (n, *SHAPE))
+    unit = np.random.default_rng(0).uniform(0.5 - radius, 0.5 + radius, (n, *SHAPE))
     return np.float32(low + (high - low) * unit)
 
 
 def planes(classifier, x):
-    """Labels, and the (n, K) ratios |f'| / |w'| of algorithm 2 in units of the bounds, infinite at the label."""
+    """Returns the labels, and f' and w' of algorithm 2 for each class, (n, K) and (n, K, pixels), in units of the bounds."""
     logits, (low, high) = classifier.predict(x).astype(np.float64), classifier.bounds
     y = logits.argmax(1)
     gaps = np.take_along_axis(logits, y[:, None], 1) - logits
@@ -71,11 +71,11 @@ def test_candidates_are_the_likeliest_classes():
     y, gaps, normals = planes(linear(), x)
     second = np.argsort(gaps, 1)[:, 1]
     to_second = (gaps / np.maximum(DUAL["l2"](normals), 1e-9))[np.arange(60), second]
-    all_, two = (DeepFool(norm="l2", candidates=c)(linear(), x, y) for c in (10, 2))
-    assert (two.gradient_calls == 2).all()
-    assert two.success.all()
-    np.testing.assert_allclose(two.distances, 1.02 * to_second, rtol=1e-3, atol=1e-3)
-    assert (two.distances > 1.05 * all_.distances).any()
+    all_candidates, two_candidates = (DeepFool(norm="l2", candidates=c)(linear(), x, y) for c in (10, 2))
+    assert (two_candidates.gradient_calls == 2).all()
+    assert two_candidates.success.all()
+    np.testing.assert_allclose(two_candidates.distances, 1.02 * to_second, rtol=1e-3, atol=1e-3)
+    assert (two_candidates.distances > 1.05 * all_candidates.distances).any()
 
 
 def test_the_bounds_cost_what_they_must():
@@ -99,9 +99,9 @@ def test_several_steps_reach_a_curved_boundary(norm):
     )
     root = math.sqrt(6)
     x = np.full((1, *SHAPE), 0.5 + 0.1 / root, np.float32)
-    wanted = {"l2": 1.0, "linf": 1 / root}[norm] * 1.02 * (0.09 - 0.01) / (2 * 0.1)
+    expected = {"l2": 1.0, "linf": 1 / root}[norm] * 1.02 * (0.09 - 0.01) / (2 * 0.1)
     result = DeepFool(norm=norm)(classifier, x, np.zeros(1, int))
-    np.testing.assert_allclose(result.distances, wanted, rtol=1e-3)
+    np.testing.assert_allclose(result.distances, expected, rtol=1e-3)
     # The concave side needs more steps: into the ball from .5 to .3, where Newton's method for x^2 falls short each time.
     inside = function(
         lambda x: tf.stack([tf.reduce_sum((x - 0.5) ** 2, [1, 2, 3]), tf.constant(0.09) + 0 * x[:, 0, 0, 0]], 1)
@@ -142,7 +142,7 @@ def test_farther_than_eps_is_the_original():
 
 @NORM
 def test_the_batch_size_does_not_matter(norm):
-    x = images(spread=0.5)
+    x = images(radius=0.5)
     y = linear().predict(x).argmax(1)
     one, other = (DeepFool(norm=norm)(linear(), x, y, batch_size=b) for b in (256, 3))
     np.testing.assert_allclose(one.images, other.images, atol=1e-5)

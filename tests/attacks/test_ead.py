@@ -1,4 +1,4 @@
-"""EAD's step by hand, and how sparse what it finds is. What it shares with C&W is tested there."""
+"""EAD's step by hand, and the sparsity of its results. The tests of C&W cover what the two share."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tfinv.errors import UserError
 
 
 def linear(offset, bounds=(0.0, 1.0)):
-    """Logits (0, w (x - middle) + offset) in units of the width."""
+    """Returns a classifier with logits (0, w (x - middle) + offset) in units of the width."""
     width = bounds[1] - bounds[0]
     return linear_model.linear(offset * width, bounds, 1 / width)
 
@@ -28,24 +28,28 @@ def test_two_steps_by_hand(bounds):
     width, attack, const, beta = high - low, EAD(steps=4, learning_rate=0.1, beta=0.03), 2.0, 0.03
     middle = np.full((1, *SHAPE), (low + high) / 2, np.float32)
     move = attack.make_move(linear(-9.0, bounds))
-    given = tf.constant(middle), tf.constant([0], tf.int64), tf.constant([const]), tf.constant(0.0)
-    variables = [tf.constant(attack.begin(middle, bounds)[name]) for name in attack.VARIABLES]
-    one = move(*given, *variables, *map(np.float32, attack.schedule(0)))
+    arguments = tf.constant(middle), tf.constant([0], tf.int64), tf.constant([const]), tf.constant(0.0)
+    variables = [tf.constant(attack.initial_variables(middle, bounds)[name]) for name in attack.VARIABLES]
+    first_result = move(*arguments, *variables, *map(np.float32, attack.schedule(0)))
     first = np.clip(shrink(0.1 * const * WEIGHTS.astype(float), beta), -0.5, 0.5)
     assert (first == 0).sum() == 1  # .125
     assert (abs(first) == 0.5).sum() == 1  # 3, which meets the bound
-    np.testing.assert_allclose((one.tried - middle).numpy().ravel() / width, first, atol=1e-6)
-    np.testing.assert_allclose(one.variables["slack"], one.tried, atol=1e-6 * width)  # no momentum yet
-    np.testing.assert_allclose(one.cost, const * 9, rtol=1e-6)
-    np.testing.assert_allclose(one.score, np.abs(first).sum(), rtol=1e-5)
-    two = move(*given, *(one.variables[name] for name in attack.VARIABLES), *map(np.float32, attack.schedule(1)))
+    np.testing.assert_allclose((first_result.candidates - middle).numpy().ravel() / width, first, atol=1e-6)
+    np.testing.assert_allclose(
+        first_result.variables["slack"], first_result.candidates, atol=1e-6 * width
+    )  # no momentum yet
+    np.testing.assert_allclose(first_result.cost, const * 9, rtol=1e-6)
+    np.testing.assert_allclose(first_result.score, np.abs(first).sum(), rtol=1e-5)
+    second_result = move(
+        *arguments, *(first_result.variables[name] for name in attack.VARIABLES), *map(np.float32, attack.schedule(1))
+    )
     rate = 0.1 * 0.75**0.5
     second = np.clip(shrink(first - rate * (2 * first - const * WEIGHTS), beta), -0.5, 0.5)
-    np.testing.assert_allclose((two.tried - middle).numpy().ravel() / width, second, atol=1e-6)
+    np.testing.assert_allclose((second_result.candidates - middle).numpy().ravel() / width, second, atol=1e-6)
     slack = np.clip(second + (second - first) / 4, -0.5, 0.5)
-    np.testing.assert_allclose((two.variables["slack"] - middle).numpy().ravel() / width, slack, atol=1e-6)
+    np.testing.assert_allclose((second_result.variables["slack"] - middle).numpy().ravel() / width, slack, atol=1e-6)
     elastic = np.square(first).sum() + beta * np.abs(first).sum()
-    np.testing.assert_allclose(two.cost, const * (9 - WEIGHTS @ first) + elastic, rtol=1e-5)
+    np.testing.assert_allclose(second_result.cost, const * (9 - WEIGHTS @ first) + elastic, rtol=1e-5)
 
 
 @BOUNDS
@@ -86,11 +90,11 @@ def test_it_is_sparser_than_c_and_w_and_nearly_as_near_as_fmn():
     classifier = net()
     x = np.random.default_rng(1).uniform(size=(40, 6, 6, 1)).astype(np.float32)
     y = classifier.predict(x).argmax(1)
-    sparse, spread = EAD()(classifier, x, y), CarliniWagner()(classifier, x, y)
+    sparse, dense = EAD()(classifier, x, y), CarliniWagner()(classifier, x, y)
     assert sparse.success.all()
-    in_l1 = threat.distances(spread.images, x, "l1")
+    in_l1 = threat.distances(dense.images, x, "l1")
     assert sparse.distances.mean() < 0.8 * in_l1.mean()
-    assert (sparse.images == x).mean() > 0.5 > (spread.images == x).mean()
+    assert (sparse.images == x).mean() > 0.5 > (dense.images == x).mean()
     assert sparse.distances.mean() < 1.15 * FMN(norm="l1")(classifier, x, y).distances.mean()
 
 
@@ -98,10 +102,10 @@ def test_the_rule_decides_what_is_kept():
     classifier = net()
     x = np.random.default_rng(1).uniform(size=(40, 6, 6, 1)).astype(np.float32)
     y = classifier.predict(x).argmax(1)
-    found = {rule: EAD(rule=rule)(classifier, x, y).images for rule in ("l1", "en")}
-    one = {rule: threat.distances(images, x, "l1") for rule, images in found.items()}
-    elastic = {rule: 0.01 * one[rule] + threat.distances(found[rule], x, "l2") ** 2 for rule in found}
-    assert one["l1"].mean() < 0.95 * one["en"].mean()
+    images = {rule: EAD(rule=rule)(classifier, x, y).images for rule in ("l1", "en")}
+    l1 = {rule: threat.distances(images[rule], x, "l1") for rule in images}
+    elastic = {rule: 0.01 * l1[rule] + threat.distances(images[rule], x, "l2") ** 2 for rule in images}
+    assert l1["l1"].mean() < 0.95 * l1["en"].mean()
     assert elastic["en"].mean() < 0.95 * elastic["l1"].mean()
 
 

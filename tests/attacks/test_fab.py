@@ -1,4 +1,4 @@
-"""FAB where the smallest perturbation is known: planes, spheres, corners of the bounds, and nothing to find."""
+"""FAB where the smallest perturbation is known: planes, spheres, corners of the bounds, and where there is none."""
 
 import dataclasses
 import functools
@@ -39,16 +39,16 @@ def images(bounds=(0.0, 1.0), n=20, margin=0.0):
 
 
 def nearest(classifier, matrix, x, y, norm, bounded=True):
-    """(n, K) distances to the planes between the label and each class, infinite where the bounds keep it out of reach."""
+    """Returns distances to the planes between the label and each class, (n, K), infinite where no image in the bounds is on it."""
     low, high = classifier.bounds if bounded else (-1e6, 1e6)
-    logits, found = classifier.predict(x).astype(np.float64), np.full((len(x), matrix.shape[1]), np.inf)
+    logits, distances = classifier.predict(x).astype(np.float64), np.full((len(x), matrix.shape[1]), np.inf)
     for k in range(matrix.shape[1]):
         normal = (matrix[:, k] - matrix[:, y].T).reshape(x.shape)
         value = logits[:, k] - logits[np.arange(len(y)), y]
         move = project(tf.constant(x), tf.constant(normal), tf.constant(np.float32(value)), low, high, norm).numpy()
         met = np.abs(value + (normal * move).sum((1, 2, 3))) < 1e-4 * (high - low)
-        found[:, k] = np.where(met & (k != y), threat.distances(move, 0 * move, norm), np.inf)
-    return found
+        distances[:, k] = np.where(met & (k != y), threat.distances(move, 0 * move, norm), np.inf)
+    return distances
 
 
 @NORM
@@ -57,13 +57,13 @@ def test_a_linear_model_gives_the_distance_to_the_nearest_of_its_planes_in_the_b
     classifier, x = linear(bounds=bounds), images(bounds)
     y = classifier.predict(x).argmax(1)
     result = FAB(norm=norm, steps=20)(classifier, x, y)
-    wanted = nearest(classifier, MATRIX, x, y, norm).min(1)
+    expected = nearest(classifier, MATRIX, x, y, norm).min(1)
     free = nearest(classifier, MATRIX, x, y, norm, bounded=False).min(1)
-    assert (wanted > 1.01 * free).any()  # the bounds bind
-    np.testing.assert_array_equal(result.success, np.isfinite(wanted))
+    assert (expected > 1.01 * free).any()  # the bounds bind
+    np.testing.assert_array_equal(result.success, np.isfinite(expected))
     # Beyond the plane by eta, and then cut to the bounds, is not quite the shortest way.
-    np.testing.assert_allclose(result.distances, wanted, rtol=5e-3)
-    assert (result.distances > wanted * (1 - 1e-5)).all()
+    np.testing.assert_allclose(result.distances, expected, rtol=5e-3)
+    assert (result.distances > expected * (1 - 1e-5)).all()
     np.testing.assert_array_equal(result.success, classifier.predict(result.images).argmax(1) != y)
 
 
@@ -103,10 +103,10 @@ def test_the_smallest_perturbation_out_of_a_ball(norm, distance):
 def test_a_finite_eps_decides_as_the_distance_does_and_ends_early():
     classifier, x = linear(), images()
     y = classifier.predict(x).argmax(1)
-    wanted = nearest(classifier, MATRIX, x, y, "l2").min(1)
-    eps = float(np.median(wanted))
+    expected = nearest(classifier, MATRIX, x, y, "l2").min(1)
+    eps = float(np.median(expected))
     result = FAB(eps=eps, norm="l2", steps=20)(classifier, x, y)
-    np.testing.assert_array_equal(result.success, wanted <= eps)
+    np.testing.assert_array_equal(result.success, expected <= eps)
     np.testing.assert_array_equal(result.images[~result.success], x[~result.success])
     assert (result.distances <= eps).all()
     # Three classes of up to 20 steps for those that withstand: fewer where a corner of the bounds is the end.
@@ -179,12 +179,12 @@ def test_restarts_begin_half_as_far_as_the_best_or_eps(norm):
     zeros, rows = np.zeros(5, int), np.arange(5)
     problem = Problem(function(plateau), x, zeros, zeros, rows, seed=3, batch_size=5)
     attack, best = FAB(eps=0.3, norm=norm, restarts=2), np.float32([np.inf, 0.2, 0.1, np.inf, 0.4])
-    np.testing.assert_array_equal(attack._begin(problem, best), x)
+    np.testing.assert_array_equal(attack._initial_images(problem, best), x)
     again = dataclasses.replace(problem, round=1)
-    begun = attack._begin(again, best)
-    np.testing.assert_allclose(threat.distances(begun, x, norm), [0.15, 0.1, 0.05, 0.15, 0.15], rtol=1e-5)
+    initial = attack._initial_images(again, best)
+    np.testing.assert_allclose(threat.distances(initial, x, norm), [0.15, 0.1, 0.05, 0.15, 0.15], rtol=1e-5)
     part = dataclasses.replace(again.take(np.array([3, 1])), batch_size=1)
-    np.testing.assert_array_equal(attack._begin(part, best[[3, 1]]), begun[[3, 1]])
+    np.testing.assert_array_equal(attack._initial_images(part, best[[3, 1]]), initial[[3, 1]])
 
 
 def test_a_start_is_where_it_begins():

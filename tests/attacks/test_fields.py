@@ -1,4 +1,4 @@
-"""What hyper-parameters are refused, by name."""
+"""Errors of invalid hyper-parameters, which name the field and its range."""
 
 import math
 

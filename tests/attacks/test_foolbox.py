@@ -1,4 +1,4 @@
-"""Foolbox as an oracle: on a trained model, at equal settings, ours leaves no more images standing."""
+"""Foolbox as a reference: on a trained model, at equal settings, the robust accuracy is no higher than with Foolbox."""
 
 import warnings
 
@@ -20,7 +20,7 @@ COUNT, BATCH, SEEDS = 400, 200, 2
 
 @pytest.fixture(scope="module")
 def victim():
-    """A small net of 2,000 real digits, and held-out ones that it gets right."""
+    """A small net trained on 2,000 digits, and test images that it classifies correctly."""
     train, test = datasets.load("mnist5k", "train").take(2000), datasets.load("mnist5k", "test")
     keras.utils.set_random_seed(0)
     model = models.cnn(train.image_shape, 10, filters=(8, 16), units=32)
@@ -31,27 +31,30 @@ def victim():
     return model, classifier, test.images[right][:COUNT], test.labels[right][:COUNT]
 
 
-def robust(classifier, images, labels):
+def label_rate(classifier, images, labels):
     return np.mean(classifier.predict(images).argmax(1) == labels)
 
 
-def theirs(attack, victim, eps, seed, count):
+def foolbox_accuracy(attack, victim, eps, seed, count):
     model, classifier, x, y = victim
     x, y = x[:count], y[:count]
     tf.random.set_seed(seed)
     wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
-    found = []
+    batches = []
     for i in range(0, len(x), BATCH):
-        inputs, wanted = tf.constant(x[i : i + BATCH]), tf.constant(y[i : i + BATCH])
-        found.append(attack(wrapped, inputs, foolbox.criteria.Misclassification(wanted), epsilons=eps)[1].numpy())
-    images = np.concatenate(found)
-    # Its rounding may leave the bounds or the last image unchanged; what counts is what its users would measure.
-    return robust(classifier, np.clip(images, 0, 1), y)
+        inputs, labels = tf.constant(x[i : i + BATCH]), tf.constant(y[i : i + BATCH])
+        criterion = foolbox.criteria.Misclassification(labels)
+        batches.append(attack(wrapped, inputs, criterion, epsilons=eps)[1].numpy())
+    images = np.concatenate(batches)
+    # Its results may leave the bounds by rounding, so they are clipped; the accuracy is that which its users would measure.
+    return label_rate(classifier, np.clip(images, 0, 1), y)
 
 
-def ours(attack, victim, seed, count):
+def accuracy(attack, victim, seed, count):
     _, classifier, x, y = victim
-    return robust(classifier, attack(classifier, x[:count], y[:count], seed=seed, batch_size=BATCH).images, y[:count])
+    return label_rate(
+        classifier, attack(classifier, x[:count], y[:count], seed=seed, batch_size=BATCH).images, y[:count]
+    )
 
 
 SAME = {
@@ -91,13 +94,13 @@ SAME = {
 @pytest.mark.parametrize("name", SAME)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_at_equal_settings_no_more_is_left_standing(name, victim):
-    make, other, eps = SAME[name]
-    # What draws is compared over seeds; what takes thousands of gradients an image, on fewer images.
+    make, foolbox_attack, eps = SAME[name]
+    # Attacks with random draws are averaged over seeds; attacks with many gradients per image get fewer images.
     seeds, count = (
         (range(SEEDS) if name.startswith("pgd") else range(1)),
         {"cw": 100, "fmn": 200, "deepfool": 200}.get(name, COUNT),
     )
-    mine = np.mean([ours(make(eps), victim, seed, count) for seed in seeds])
-    reference = np.mean([theirs(other(), victim, eps, seed, count) for seed in seeds])
-    assert mine <= reference + 0.005, f"{name} at {eps}: ours {mine}, theirs {reference}"
-    assert mine < 1.0
+    robust = np.mean([accuracy(make(eps), victim, seed, count) for seed in seeds])
+    reference = np.mean([foolbox_accuracy(foolbox_attack(), victim, eps, seed, count) for seed in seeds])
+    assert robust <= reference + 0.005, f"{name} at {eps}: {robust}, with Foolbox {reference}"
+    assert robust < 1.0

@@ -16,8 +16,8 @@ from tfinv.errors import UserError
 LINEAR = [FGSM, PGD]
 
 
-def run(cls, eps, norm, loss="margin"):
-    """On the L2 sphere PGD approaches the optimum by a factor a step, which is quick only for long steps."""
+def make(cls, eps, norm, loss="margin"):
+    """Returns an attack. PGD in L2 gets long steps, with which it converges in a few of them."""
     return cls(eps=eps, norm=norm, loss=loss, **({"step_size": eps} if cls is PGD and norm == "l2" else {}))
 
 
@@ -40,7 +40,7 @@ def test_a_linear_model_loses_eps_times_the_dual_norm(cls, norm, loss, bounds):
     offset = -7.5 * (bounds[1] - bounds[0])  # too far to be misclassified, so that no attack stops early
     # Cross-entropy needs logits at which it does not saturate; the optimum is the same.
     classifier = linear(offset, bounds, scale=1 / abs(offset))
-    result = run(cls, eps, norm, loss)(classifier, middle(bounds), np.zeros(3, int))
+    result = make(cls, eps, norm, loss)(classifier, middle(bounds), np.zeros(3, int))
     dual = np.abs(WEIGHTS).sum() if norm == "linf" else np.linalg.norm(WEIGHTS)
     np.testing.assert_allclose(margins(classifier, result.images), (offset + eps * dual) / abs(offset), rtol=2e-6)
     np.testing.assert_allclose(result.distances, eps, rtol=2e-6)
@@ -53,8 +53,8 @@ def test_a_linear_model_loses_eps_times_the_dual_norm(cls, norm, loss, bounds):
 def test_success_begins_where_the_dual_norm_says(cls, norm):
     dual = np.abs(WEIGHTS).sum() if norm == "linf" else np.linalg.norm(WEIGHTS)
     classifier = linear(-0.1 * dual)
-    for eps, wanted in [(0.0998, False), (0.1002, True)]:
-        assert run(cls, eps, norm)(classifier, middle(), np.zeros(3, int)).success.all() == wanted
+    for eps, expected in [(0.0998, False), (0.1002, True)]:
+        assert make(cls, eps, norm)(classifier, middle(), np.zeros(3, int)).success.all() == expected
 
 
 @pytest.mark.parametrize("cls", LINEAR)
@@ -68,8 +68,8 @@ def test_clipping_to_the_bounds_costs_what_it_must():
     classifier = linear(-9.0)
     x = np.zeros((1, *SHAPE), np.float32)  # only positive weights can be followed
     for cls in LINEAR:
-        found = cls(eps=0.25)(classifier, x, np.zeros(1, int)).images
-        np.testing.assert_allclose(found.ravel(), 0.25 * (WEIGHTS > 0), atol=1e-7)
+        images = cls(eps=0.25)(classifier, x, np.zeros(1, int)).images
+        np.testing.assert_allclose(images.ravel(), 0.25 * (WEIGHTS > 0), atol=1e-7)
 
 
 def test_one_step_of_pgd_from_the_image_is_fgsm():

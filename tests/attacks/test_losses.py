@@ -1,4 +1,4 @@
-"""Losses against values worked out by hand, and what a scale of the logits does to them."""
+"""Losses against values computed by hand, and the effect of the scale of the logits."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_margin():
 
 
 def test_soft_margin():
-    """The spread of the first row is 3 - 1.25, so s = 1.75 / 16; classes at 2, 1 and -1 compete with the label at 3."""
+    """In the first row max - mean is 3 - 1.25, so s = 1.75 / 16; classes at 2, 1 and -1 compete with the label at 3."""
     s = 1.75 / 16
     value, gradient = value_and_gradient("soft_margin", LOGITS, [0, 0])
     np.testing.assert_allclose(value[0], s * np.log(np.exp(2 / s) + np.exp(1 / s) + np.exp(-1 / s)) - 3, rtol=1e-6)
@@ -36,12 +36,25 @@ def test_soft_margin():
         again, direction = value_and_gradient("soft_margin", scale * LOGITS, [0, 0])
         np.testing.assert_allclose(again, scale * value, rtol=1e-5)
         np.testing.assert_allclose(direction, gradient, rtol=1e-4)
-    two = value_and_gradient("soft_margin", LOGITS[:, :2], [0, 1])
-    for soft, hard in zip(two, value_and_gradient("margin", LOGITS[:, :2], [0, 1]), strict=True):
+    two_classes = value_and_gradient("soft_margin", LOGITS[:, :2], [0, 1])
+    for soft, hard in zip(two_classes, value_and_gradient("margin", LOGITS[:, :2], [0, 1]), strict=True):
         np.testing.assert_allclose(soft, hard, rtol=1e-6)
     level = value_and_gradient("soft_margin", np.zeros((1, 4), np.float32), [2])
     assert np.isfinite(level[0]).all()
     np.testing.assert_allclose(level[1], [[1 / 3, 1 / 3, -1, 1 / 3]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [10, 11, 1000])
+def test_soft_margin_looks_at_ten_classes_however_many_there_are(classes):
+    """Classes far below the likeliest ten change nothing: neither the value nor the shares of the others."""
+    near = np.float32([[4, 3.9, 3, 2, 1, 0.5, 0.4, 0.3, 0.2, 0.1]])
+    logits = np.concatenate([near, np.full((1, classes - 10), -50, np.float32)], 1)
+    value, gradient = value_and_gradient("soft_margin", logits, [0])
+    s = (4 - near.mean()) / 16
+    np.testing.assert_allclose(value, s * np.log(np.exp(near[0, 1:] / s).sum()) - 4, rtol=1e-4)
+    shares = np.exp((near[0, 1:] - 3.9) / s)
+    np.testing.assert_allclose(gradient[0, :10], [-1, *(shares / shares.sum())], rtol=1e-4, atol=1e-12)
+    assert not gradient[0, 10:].any()
 
 
 def test_logit():
@@ -76,9 +89,13 @@ def test_cross_entropy_and_its_relatives():
 def test_log_odds_has_the_direction_of_cross_entropy_where_that_has_one():
     logits = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     labels = np.arange(50) % 4
-    one, two = (value_and_gradient(name, logits, labels)[1] for name in ("cross_entropy", "log_odds"))
+    entropy_gradient, odds_gradient = (
+        value_and_gradient(name, logits, labels)[1] for name in ("cross_entropy", "log_odds")
+    )
     np.testing.assert_allclose(
-        one / np.linalg.norm(one, axis=1, keepdims=True), two / np.linalg.norm(two, axis=1, keepdims=True), atol=1e-5
+        entropy_gradient / np.linalg.norm(entropy_gradient, axis=1, keepdims=True),
+        odds_gradient / np.linalg.norm(odds_gradient, axis=1, keepdims=True),
+        atol=1e-5,
     )
 
 

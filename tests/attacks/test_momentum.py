@@ -1,4 +1,4 @@
-"""Momentum, diverse inputs and smoothed gradients, against steps worked out by hand."""
+"""Momentum, diverse inputs and smoothed gradients, against steps computed by hand."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def classifier(fn):
 
 
 def valley(x):
-    """Rises towards .52 in every pixel and falls behind it, and is never right."""
+    """Margin that increases towards .52 in every pixel and decreases beyond it, and is always negative."""
     far = tf.reduce_sum(tf.abs(x - 0.52), [1, 2, 3])
     return tf.stack([0 * far, -9 - far], 1)
 
@@ -49,16 +49,16 @@ def test_momentum_does_not_depend_on_the_scale_of_the_logits():
 
 def test_a_shrunk_image_lies_on_the_lowest_value():
     x = tf.constant(np.full((1, *SHAPE), 0.75, np.float32))
-    seen = _shrink(x, -1.0, tf.constant(0.6), tf.constant(0.99), tf.constant(0.0)).numpy()[0, :, :, 0]
-    wanted = np.full((5, 5), -1.0)
-    wanted[2:, :3] = 0.75
-    np.testing.assert_allclose(seen, wanted, atol=1e-6)
+    shrunk = _shrink(x, -1.0, tf.constant(0.6), tf.constant(0.99), tf.constant(0.0)).numpy()[0, :, :, 0]
+    expected = np.full((5, 5), -1.0)
+    expected[2:, :3] = 0.75
+    np.testing.assert_allclose(shrunk, expected, atol=1e-6)
     np.testing.assert_allclose(_shrink(x, -1.0, tf.constant(1.0), tf.constant(0.5), tf.constant(0.5)), x, atol=1e-6)
 
 
 def test_diverse_draws_keep_to_their_probability_and_size():
     attack = DIFGSM(probability=0.3, smallest=0.8)
-    draws = attack.extras(Problem(classifier(valley), X, Y, Y, np.arange(2), 5, 2))
+    draws = attack.step_arguments(Problem(classifier(valley), X, Y, Y, np.arange(2), 5, 2))
     shares, tops, lefts = np.array([next(draws) for _ in range(2000)]).T
     assert (shares < 1).mean() == pytest.approx(0.3, abs=0.04)
     assert 0.8 <= shares.min() < 0.81

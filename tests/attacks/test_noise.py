@@ -1,4 +1,4 @@
-"""Noise of the largest size, the best of its draws."""
+"""Random noise: the size of its perturbations, and the best of its draws."""
 
 import numpy as np
 import pytest
@@ -46,3 +46,13 @@ def test_noise_is_weaker_than_a_gradient_step():
     victim = classifier(-0.7)
     noise = Noise(eps=0.1, draws=2)(victim, X, Y).success.mean()
     assert noise < 0.5 < FGSM(eps=0.1)(victim, X, Y).success.mean() == 1.0
+
+
+def test_the_search_narrows_to_the_images_that_are_nearest():
+    victim, x = classifier(-9), np.full((128, *SHAPE), 0.5, np.float32)
+    order = np.random.default_rng(0).permutation(128)
+    x[:, 1, 0, 0] += 0.001 * order  # the higher, the nearer
+    x[:, 0, 1, 0] = x[:, 1, 1, 0] = 0.5 - 0.001 * order
+    result = Noise(eps=1e-5, draws=80, nearest=True)(victim, x, np.zeros(128, int))
+    expected = np.select([order >= 120, order >= 112, order >= 96, order >= 64], [80, 40, 20, 10], 5)
+    np.testing.assert_array_equal(result.queries, expected)

@@ -1,11 +1,13 @@
-"""The Square attack, where its best result is known."""
+"""Square attack where the optimum is known."""
+
+import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfinv.attacks import PGD, AutoAttack, Square
-from tfinv.attacks.bumps import bump, grid_of_bumps
+from tfinv.attacks.bumps import bump, bump_grid
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
@@ -75,7 +77,7 @@ def test_targeted_raises_the_target():
     assert (result.queries < 100).all()
 
 
-def test_the_first_query_is_stripes_or_a_grid_of_bumps():
+def test_the_first_query_is_stripes_or_a_bump_grid():
     x = images((0, 1))
     change = (Square(eps=0.1, queries=1)(linear(), x, [0] * 3).images - x) / 0.1
     np.testing.assert_allclose(np.abs(change), 1, rtol=1e-5)
@@ -94,15 +96,15 @@ def test_the_schedule_is_that_of_the_paper():
     ]
     assert Square(queries=1000).side(2, 28, 28) == square.side(20, 28, 28)
     # AutoAttack's takes the schedule of 10,000 queries as it is.
-    (own,) = (member for member in AutoAttack().parts if isinstance(member, Square))
-    assert (own.queries, own.side(2001, 28, 28)) == (5000, square.side(2001, 28, 28))
+    (autoattack_square,) = (member for member in AutoAttack().parts if isinstance(member, Square))
+    assert (autoattack_square.queries, autoattack_square.side(2001, 28, 28)) == (5000, square.side(2001, 28, 28))
     assert Square(norm="l2", queries=10_000).side(9999, 28, 28) == 3
     assert Square(norm="l2", queries=10_000).side(1, 28, 28) == 25
     assert square.side(1, 1, 1) == square.side(1, 1, 50) == 1
 
 
 def by_rings(rows, columns):
-    """A bump as in section 3.2: ring by ring from the centre."""
+    """Returns a bump as in section 3.2, computed ring by ring from the centre."""
     eta = np.zeros((rows, columns))
     for r in range(rows):
         for c in range(columns):
@@ -124,13 +126,13 @@ def test_a_bump_is_two_halves_of_opposite_sign(side):
 
 
 def test_the_grid_has_norm_one_and_five_bumps_across():
-    grid = grid_of_bumps(0, np.arange(3), 28, 31, 3).numpy()
+    grid = bump_grid(0, np.arange(3), 28, 31, 3).numpy()
     np.testing.assert_allclose(np.linalg.norm(grid.reshape(3, -1), axis=1), 1, rtol=1e-5)
     assert not grid[:, 0].any()
     assert not grid[:, -2:].any()
     tile = grid[0, 1:6, :5, 0]
     assert min(np.abs(tile - s * t).max() for s in (1, -1) for t in (by_two(5), by_two(5).T)) < 1e-6
-    np.testing.assert_array_equal(grid_of_bumps(0, np.array([2]), 28, 31, 3)[0], grid[2])
+    np.testing.assert_array_equal(bump_grid(0, np.array([2]), 28, 31, 3)[0], grid[2])
 
 
 def by_two(side):
@@ -187,3 +189,15 @@ def test_images_of_any_size(shape, norm):
 def test_p_init_is_a_share(value):
     with pytest.raises(UserError, match="p_init"):
         Square(p_init=value)
+
+
+def test_the_search_narrows_to_the_images_that_are_nearest():
+    order = np.random.default_rng(0).permutation(128)
+    x = 0.5 + 0.001 * order[:, None, None, None] * np.sign(W)  # the higher, the nearer
+    result = Square(eps=1e-5, queries=800, nearest=True)(linear(), x.astype(np.float32), [0] * 128)
+    counts, numbers = np.unique(result.queries, return_counts=True)
+    np.testing.assert_array_equal(numbers, [64, 32, 16, 8, 8])
+    assert counts[-1] == 800
+    assert (np.diff(counts) > 0).all()
+    ranks = [order[result.queries == count] for count in counts]
+    assert all(low.max() < high.min() for low, high in itertools.pairwise(ranks))

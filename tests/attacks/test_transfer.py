@@ -1,4 +1,4 @@
-"""Attacks by way of another model."""
+"""Transfer attacks from a surrogate model."""
 
 import os
 
@@ -33,7 +33,7 @@ def save(path, weights):
 
 
 def labels_of(classifier):
-    """The same classifier as a black box."""
+    """Returns the same classifier as a black box that gives labels only."""
     return Classifier.from_predict(
         lambda x: classifier.predict(x).argmax(1), input_shape=SHAPE, num_classes=2, outputs="labels"
     )

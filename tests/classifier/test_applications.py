@@ -1,4 +1,4 @@
-"""Models of keras.applications through the import: logits, gradients and features are found, whatever they do with the pixels."""
+"""Importing models of keras.applications: logits, gradients and features are found, whatever their preprocessing."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from tfinv.importing import load_classifier
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 SHAPE = (32, 32, 3)
-# Which range of pixels each takes, of which three rescale images themselves, and how many channels its last map has.
+# Range of the input pixels (some models rescale images themselves), source of the logits, and channels of the last map.
 MODELS = {
     "MobileNetV2": ((-1, 1), CUT, 1280),
     "EfficientNetB0": ((0, 255), CUT, 1280),
@@ -22,7 +22,7 @@ MODELS = {
     "InceptionV3": ((-1, 1), CUT, 2048),
     "VGG16": ((0, 255), CUT, 512),
 }
-# Those that take no images of 32 x 32.
+# Smallest image side of models that do not accept 32 x 32.
 LEAST = {"InceptionV3": 75}
 
 

@@ -1,4 +1,4 @@
-"""A model read from a file gives the logits that it gave."""
+"""A model that is loaded from a file has the same logits as the original."""
 
 import pytest
 

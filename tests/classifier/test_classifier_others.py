@@ -1,4 +1,4 @@
-"""Classifiers of functions and black boxes; what is refused, as a model or as a function."""
+"""Classifiers of functions and black boxes; models and functions that are refused."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_models import FACTS, IMAGES, LOG, SHAPE, Subclassed, assert_same_logits, body, dense, linear, sequential
+from tfinv.attacks import attack
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 
@@ -23,14 +24,13 @@ def two_inputs():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: sequential(keras.layers.Dense(1)), "at least two classes"),
-        (lambda: sequential(dense(activation="sigmoid")), "sigmoid"),
-        (lambda: sequential(dense(), keras.layers.Activation("sigmoid")), "sigmoid"),
-        (two_outputs, "one output. Received: one with 2"),
-        (two_inputs, "one input. Received: one with 2"),
+        (lambda: sequential(keras.layers.Dense(1, activation="softmax")), "Train it with a sigmoid"),
+        (two_outputs, "one output, or the name of the one that classifies. Received: 2"),
+        (two_inputs, "one input, an image. Received: one with 2"),
         (lambda: keras.Sequential([keras.Input((5,)), dense()]), "a model of images"),
         (lambda: keras.Sequential([keras.Input((None, None, 1)), *body(), dense()]), "all but the batch fixed"),
         (lambda: keras.Sequential([keras.Input(SHAPE), dense()]), "one row of scores an image"),
+        (lambda: keras.Sequential([keras.Input((2, 6, 6, 1)), keras.layers.Flatten(), dense()]), "a model of images"),
         (lambda: Subclassed(None), "a built model"),
         (lambda: keras.Sequential([dense()]), "a built model"),
         (lambda: np.argmax, "a Keras model"),
@@ -91,3 +91,17 @@ def test_callables_without_gradient():
     assert not Classifier.from_callable(stopped, **FACTS, outputs="logits", differentiable=False).differentiable
     with pytest.raises(UserError, match="num_classes"):
         Classifier.from_predict(lambda x: np.zeros((len(x), 3)), **FACTS, outputs="logits")
+
+
+def test_a_function_may_branch_on_tensors():
+    def branching(x):
+        if tf.reduce_mean(x) > 0.5:
+            x = 3.0 * x
+        return tf.reshape(x, [-1, 4])
+
+    classifier = Classifier.from_callable(branching, input_shape=(2, 2, 1), num_classes=4, outputs="logits")
+    images = np.full((1, 2, 2, 1), 0.6, np.float32) + np.float32([0.2, 0, 0, 0]).reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(classifier.predict(images), branching(tf.constant(images)), rtol=1e-6)
+    result = attack("fgsm(eps=.3)")(classifier, images, np.array([0]), seed=0)
+    assert result.images[0, 0, 0, 0] == pytest.approx(0.5)
+    assert (result.images.reshape(4)[1:] > 0.6).all()

@@ -1,4 +1,4 @@
-"""What a classifier's gradients are taken of, for every kind of model."""
+"""`gradient_logits`, for every kind of model."""
 
 import keras
 import numpy as np

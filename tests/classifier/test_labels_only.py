@@ -1,4 +1,4 @@
-"""A black box that tells no more than the predicted class."""
+"""A black box that returns only the predicted class."""
 
 import numpy as np
 import pytest

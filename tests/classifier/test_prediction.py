@@ -1,4 +1,4 @@
-"""What a classifier takes, refuses, and does with many images; its units."""
+"""Validation of images and labels, prediction in batches, and conversion of units."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from keras_models import FACTS, IMAGES, LABELS, SHAPE, linear
 from tfinv.classifier import Classifier
+from tfinv.classifier.prediction import run_in_batches
 from tfinv.errors import UserError
-from tfinv.prediction import run_in_batches
 
 CLASSIFIER = Classifier.from_callable(linear, **FACTS, outputs="logits")
 
@@ -87,16 +87,16 @@ def test_units(bounds):
 
 
 def test_many_classifiers_are_no_retracing():
-    """TensorFlow warns twice a process, so it is one of its own; and of the user's functions it still warns."""
+    """TensorFlow warns at most twice per process, so this runs in a subprocess; warnings about the user's functions remain."""
     program = """
 import numpy as np, tensorflow as tf
 from tfinv.classifier import Classifier
 for _ in range(12):
-    found = Classifier.from_callable(lambda x: x[:, 0, 0], bounds=(0, 1), num_classes=3, input_shape=(1, 1, 3), outputs="logits")
-    found.predict(np.zeros((2, 1, 1, 3), np.float32))
-own = tf.function(lambda x: x)
+    classifier = Classifier.from_callable(lambda x: x[:, 0, 0], num_classes=3, input_shape=(1, 1, 3), outputs="logits")
+    classifier.predict(np.zeros((2, 1, 1, 3), np.float32))
+function = tf.function(lambda x: x)
 for n in range(12):
-    own(n)
+    function(n)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert "Predictor.logits" not in done.stderr

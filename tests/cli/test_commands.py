@@ -13,7 +13,7 @@ import pytest
 
 from commands import arrays, killed, one_line, process, run, timeless
 from tfinv.classifier import Classifier
-from tfinv.evaluation import robustness
+from tfinv.evaluation.robustness import chunks
 from tfinv.reporting import Results
 from tfinv_cli import main
 
@@ -28,7 +28,7 @@ def test_evaluate_writes_results_that_add_up(digits, tmp_path, capsys):
     assert results["schema"] == 2
     assert results["command"] == "evaluate"
     assert results["config"]["eps"] == [8 / 255, 0.2]
-    assert {c["name"] for c in results["checks"]} >= {"declared-bounds-fit", "pgd-at-least-fgsm"}
+    assert {c["name"] for c in results["checks"]} >= {"preprocessing-fits", "pgd-at-least-fgsm"}
     data = arrays(digits / "digits.npz")
     model = Classifier.from_keras(keras.models.load_model(digits / "model.keras"))
     clean = next(r for r in results["rows"] if r["attack"] == "none")
@@ -46,26 +46,26 @@ def test_evaluate_says_when_the_bounds_are_wrong(tmp_path, digits, few_checks):
     args = ("--model", tmp_path / "m.keras", "--dataset", digits / "digits.npz", "--eps=0.1", "--attacks=fgsm")
     assert run("evaluate", *args, "--workdir", tmp_path / "wrong") == 0
     assert run("evaluate", *args, "--workdir", tmp_path / "right", "--bounds=0,255") == 0
-    found = {}
-    for name in ("wrong", "right"):
-        checks = Results.read(tmp_path / name).checks
-        found[name] = next(c for c in checks if c.name == "declared-bounds-fit")
-    assert not found["wrong"].passed
-    assert "--bounds=0,255" in found["wrong"].evidence
-    assert found["right"].passed
+    wrong, right = (
+        next(c for c in Results.read(tmp_path / name).checks if c.name == "preprocessing-fits")
+        for name in ("wrong", "right")
+    )
+    assert not wrong.passed
+    assert "--bounds=0,255" in wrong.evidence
+    assert right.passed
 
 
 def test_attack_keeps_images_inside_the_budget(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20")
     assert run("attack", *args, "--eps=0.1", "--attacks=pgd(steps=3)", "--workdir", tmp_path) == 0
-    kept = np.load(tmp_path / "adversarial" / "pgd(steps=3).npy")
+    adversarial = np.load(tmp_path / "adversarial" / "pgd(steps=3).npy")
     original = arrays(digits / "digits.npz")["x_test"][:20] / np.float32(255)
-    moved = kept.astype(float) - original.astype(float)
-    assert 0.04 < np.abs(moved).max() <= 0.1
+    perturbation = adversarial.astype(float) - original.astype(float)
+    assert 0.04 < np.abs(perturbation).max() <= 0.1
     labels = np.load(tmp_path / "adversarial" / "labels.npy")
     model = Classifier.from_keras(keras.models.load_model(digits / "model.keras"))
     row = Results.read(tmp_path).rows[1]
-    assert row["accuracy"] == np.mean(model.predict(kept).argmax(1) == labels)
+    assert row["accuracy"] == np.mean(model.predict(adversarial).argmax(1) == labels)
     assert sorted(p.name for p in (tmp_path / "adversarial").iterdir()) == ["labels.npy", "pgd(steps=3).npy"]
 
 
@@ -87,11 +87,11 @@ def test_what_was_kept_of_one_surrogate_is_not_taken_for_another(digits, tmp_pat
     shutil.copy(digits / "model.keras", surrogate)
     attack = f"worst_case(members=\"noise,transfer(surrogate='{surrogate}',attack=fgsm)\")"
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=10", "--eps=0.1")
-    more = ("attack", *args, f"--attacks={attack}", "--workdir", tmp_path / "kept")
-    assert run(*more) == 0
+    argv = ("attack", *args, f"--attacks={attack}", "--workdir", tmp_path / "kept")
+    assert run(*argv) == 0
     negated(surrogate)
     capsys.readouterr()
-    assert run(*more) == 1
+    assert run(*argv) == 1
     assert f"{surrogate}_contents=" in one_line(capsys.readouterr().err)
 
 
@@ -101,16 +101,33 @@ def negated(path):
     model.save(path)
 
 
-def test_workers_share_the_images_and_find_the_same(digits, tmp_path, monkeypatch, few_checks):
-    model, images = digits / "model.keras", digits / "digits.npz"
-    args = ("--model", model, "--dataset", images, "--limit=20", "--batch_size=2", "--eps=0.1", "--attacks=fgsm,noise")
-    more = ("evaluate", *args, "--check_images=10")
-    assert run(*more, "--workdir", tmp_path / "one") == 0
-    # What this process would attack itself, it doesn't: the others did.
-    monkeypatch.setattr(robustness, "attack_at_each", None)
-    assert run(*more, "--workers=2", "--workdir", tmp_path / "two") == 0
-
+def test_workers_leave_the_same_adversarial_images(digits, tmp_path, monkeypatch):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20", "--batch_size=2")
+    argv = ("attack", *args, "--eps=0.1,0.2", "--attacks=pgd(steps=3),noise(draws=2)", "--curve=independent")
+    assert run(*argv, "--workdir", tmp_path / "one") == 0
+    monkeypatch.setattr(chunks, "attack_at_each", None)
+    assert run(*argv, "--workers=2", "--workdir", tmp_path / "two") == 0
     assert timeless(tmp_path / "two") == timeless(tmp_path / "one")
+    one, two = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "adversarial").iterdir()}
+        for name in ("one", "two")
+    )
+    assert len(one) == 5  # two attacks at two eps, and the labels
+    assert two == one
+
+
+def test_a_killed_evaluation_of_several_workers_goes_on_and_ends_as_alone(digits, tmp_path, few_checks):
+    args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--batch_size=3", "--eps=0.1")
+    attack = "--attacks=autoattack(steps=4,queries=200,n_targets=3)"
+    argv = ("evaluate", *args, attack, "--check_images=10")
+    assert run(*argv, "--workdir", tmp_path / "whole") == 0
+    folder = tmp_path / "killed"
+    # The second of five chunks is finished.
+    (stage,) = killed(folder, "stages/autoattack*-12.npz", *argv, "--workers=2", "--workdir", folder)
+    modified = stage.stat().st_mtime_ns
+    assert run(*argv, "--workdir", folder) == 0  # and alone
+    assert stage.stat().st_mtime_ns == modified
+    assert timeless(folder) == timeless(tmp_path / "whole")
 
 
 def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
@@ -122,14 +139,14 @@ def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
         "--batch_size=5",
         "--eps=0.1,0.2",
     )
-    more = ("attack", *args, "--attacks=fgsm,autoattack(steps=4,queries=200,n_targets=3)", "--curve=independent")
-    assert run(*more, "--workdir", tmp_path / "whole") == 0
+    argv = ("attack", *args, "--attacks=fgsm,autoattack(steps=4,queries=200,n_targets=3)", "--curve=independent")
+    assert run(*argv, "--workdir", tmp_path / "whole") == 0
     folder = tmp_path / "killed"
     # In the middle of AutoAttack, at the second eps: FGSM, finished before, is not run again.
-    killed(folder, "stages/autoattack*-1.npz", *more, "--workdir", folder)
+    killed(folder, "stages/autoattack*-1.npz", *argv, "--workdir", folder)
     made = {path: path.stat().st_mtime_ns for path in folder.glob("stages/fgsm*.npz")}
     assert made
-    assert run(*more, "--workdir", folder) == 0
+    assert run(*argv, "--workdir", folder) == 0
     assert {path: path.stat().st_mtime_ns for path in made} == made
     assert timeless(folder) == timeless(tmp_path / "whole")
     for path in (tmp_path / "whole" / "adversarial").iterdir():
@@ -157,7 +174,7 @@ def test_train_then_report(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "code", "said"),
+    ("argv", "code", "message"),
     [
         ((), 2, ""),
         (("fly",), 2, "Expected a command among"),
@@ -171,7 +188,11 @@ def test_train_then_report(tmp_path, capsys):
         (("reproduce", "table9", "--workdir=w"), 2, "table9"),
         (("reproduce", "--workdir=w"), 2, "demo, table1, faces"),
         (("evaluate", "--model=none.keras", "--dataset=mnist5k", "--workdir=w"), 1, "none.keras"),
-        (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=zap"), 1, "zap"),
+        (
+            ("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=zap"),
+            2,
+            "Received: 'zap'. Change --attacks.",
+        ),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(steps=0)"), 1, "steps"),
         (("evaluate", "--model=x", "--dataset=mnist5k", "--workdir=w", "--attacks=pgd(eps=.1)"), 1, "with --eps"),
         (
@@ -189,12 +210,12 @@ def test_train_then_report(tmp_path, capsys):
         (("train", "--dataset=no/such/folder", "--workdir=w"), 1, "no/such/folder"),
     ],
 )
-def test_wrong_use_is_one_line_and_the_right_exit_code(argv, code, said, tmp_path, monkeypatch, capsys):
+def test_wrong_use_is_one_line_and_the_right_exit_code(argv, code, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(*argv) == code
     captured = capsys.readouterr()
-    if said:
-        assert said in one_line(captured.err)
+    if message:
+        assert message in one_line(captured.err)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", pickle.dumps(os.getcwd), b"PK\x03\x04broken"])
@@ -224,7 +245,7 @@ def test_labels_beyond_the_model_are_one_line(digits, tmp_path, capsys):
     assert "labels" in one_line(capsys.readouterr().err)
 
 
-def test_images_of_another_shape_are_one_line(digits, tmp_path, capsys):
+def test_an_image_size_that_is_not_the_models_is_one_line(digits, tmp_path, capsys):
     np.savez(tmp_path / "bad.npz", images=np.zeros((4, 32, 32, 3), np.uint8), labels=np.arange(4))
     args = (
         "--model",
@@ -234,9 +255,10 @@ def test_images_of_another_shape_are_one_line(digits, tmp_path, capsys):
         "--workdir",
         tmp_path / "w",
         "--split=all",
+        "--image_size=32,32",
     )
     assert run("evaluate", *args) == 1
-    assert "(1, 32, 32, 3)" in one_line(capsys.readouterr().err)
+    assert "(32, 32)" in one_line(capsys.readouterr().err)
 
 
 def test_a_workdir_that_cannot_be_written_is_one_line(digits, tmp_path, capsys):
@@ -296,23 +318,23 @@ def test_help_is_quiet_and_names_every_flag():
 
 def test_help_of_an_experiment_has_its_own_flags_and_values(capsys):
     texts = []
-    for what in ((), ("frontier",)):
-        assert run("reproduce", *what, "--help") == 0
+    for experiment in ((), ("frontier",)):
+        assert run("reproduce", *experiment, "--help") == 0
         texts.append(capsys.readouterr().out)
     whole, single = texts
     assert "--pgd_steps" in whole
     assert "--pgd_steps" not in single
     assert re.search(r"--robust_eps +\(numbers.*default 0\.05,0\.1,0\.2,0\.3\)", single)
     assert re.search(r"--robust_eps +\(numbers.*optional\)", whole)
-    assert re.search(r"--workdir +\(string; required\)", single)
+    assert re.search(r"--workdir +\(path; required\)", single)
 
 
 def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=8")
-    more = ("--eps=.1", "--attacks=fgsm", "--check_images=2", "--workdir", tmp_path)
-    found = process(*args, *more, module="tfinv_cli.evaluate")
-    assert found.returncode == 0
-    assert found.stderr == ""
+    options = ("--eps=.1", "--attacks=fgsm", "--check_images=2", "--workdir", tmp_path)
+    completed = process(*args, *options, module="tfinv_cli.evaluate")
+    assert completed.returncode == 0
+    assert completed.stderr == ""
 
 
 def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):

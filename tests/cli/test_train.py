@@ -10,29 +10,36 @@ from tfinv.datasets import Dataset
 from tfinv.reporting import Results
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
-from tfinv_cli import command, main, optimising, train
+from tfinv_cli import main, train
+from tfinv_cli.common import command, schedule_flags
 
 
 def test_the_flags_are_the_schedules_fields_with_its_defaults():
     values, _ = command.parse(train.COMMAND, ["--workdir=w", "--validation=0"])
-    assert optimising.schedule(values) == Schedule()
-    given = ["--ema=.9", "--validation=7", "--architecture=cnn(units=9)", "--warmup=.1"]
-    values, _ = command.parse(train.COMMAND, ["--workdir=w", *given])
+    assert schedule_flags.schedule(values) == Schedule()
+    flags = ["--ema=.9", "--validation=7", "--architecture=cnn(units=9)", "--warmup=.1"]
+    values, _ = command.parse(train.COMMAND, ["--workdir=w", *flags])
     expected = Schedule(ema=0.9, validation=7, architecture="cnn(units=9)", warmup=0.1)
-    assert optimising.schedule(values) == expected
+    assert schedule_flags.schedule(values) == expected
     for field in dataclasses.fields(Schedule):
         assert f"--{field.name} " in command.manual(train.COMMAND)
 
 
 def test_the_best_epoch_and_the_check_are_reported(tmp_path):
     flags = ("--epochs=2", "--batch_size=16", "--optimizer=sgd", "--rate_schedule=cyclic", "--weight_decay=5e-4")
-    more = ("--augmentation=crop", "--label_smoothing=.1", "--ema=.9", "--precision=mixed_bfloat16", "--validation=20")
-    args = ("--dataset=mnist5k", "--limit=120", "--defense=fast(eps=.1)", "--architecture=softmax", *flags, *more)
+    options = (
+        "--augmentation=crop",
+        "--label_smoothing=.1",
+        "--ema=.9",
+        "--precision=mixed_bfloat16",
+        "--validation=20",
+    )
+    args = ("--dataset=mnist5k", "--limit=120", "--defense=fast(eps=.1)", "--architecture=softmax", *flags, *options)
     assert main.main(["train", *args, "--workdir", str(tmp_path)]) == 0
     results = Results.read(tmp_path)
-    found = {row["metric"]: row for row in results.rows}
-    assert found["best_epoch"]["value"] in (1, 2)
-    assert found["best_epoch_robust_accuracy"]["n"] == 20
+    metrics = {row["metric"]: row for row in results.rows}
+    assert metrics["best_epoch"]["value"] in (1, 2)
+    assert metrics["best_epoch_robust_accuracy"]["n"] == 20
     (check,) = results.checks
     assert (check.name, check.passed) == ("no-catastrophic-overfitting", True)
     model = keras.models.load_model(tmp_path / "models" / "softmax-fast(eps=0.1)-0.keras")
@@ -55,8 +62,8 @@ def test_a_robust_training_is_watched_unless_told_otherwise(tmp_path):
     watched = [*args, "--defense=trades(eps=.1,steps=1)+reversal", "--limit=1040", "--workdir", str(tmp_path / "it")]
     assert main.main(watched) == 0
     results = Results.read(tmp_path / "it")
-    found = {row["metric"]: row for row in results.rows}
-    assert found["best_epoch_robust_accuracy"]["n"] == results.config["validation"] == 104
+    metrics = {row["metric"]: row for row in results.rows}
+    assert metrics["best_epoch_robust_accuracy"]["n"] == results.config["validation"] == 104
     assert [c.passed for c in results.checks] == [True]
     not_watched = [*args, "--defense=fast", "--limit=1040", "--validation=0", "--workdir", str(tmp_path / "not")]
     assert main.main(not_watched) == 0
@@ -69,14 +76,14 @@ def test_a_robust_training_is_watched_unless_told_otherwise(tmp_path):
 def test_how_many_images_a_robust_training_holds_out(n, classes, expected):
     labels = np.arange(n) % classes
     train = Dataset("d", "train", np.zeros((n, 1, 1, 1), np.float32), labels, tuple(map(str, range(classes))))
-    assert optimising.usual_validation(defence("fast+reversal"), train) == expected
+    assert schedule_flags.default_validation(defence("fast+reversal"), train) == expected
     for usual in ("bido", "reversal"):
-        assert optimising.usual_validation(defence(usual), train) == 0
+        assert schedule_flags.default_validation(defence(usual), train) == 0
 
 
 def test_several_workers_go_on_together(tmp_path, capsys):
-    given = ["train", "--distribution=multi_worker", "--noresume", f"--workdir={tmp_path}"]
-    assert main.main(given) == 2
+    argv = ["train", "--distribution=multi_worker", "--noresume", f"--workdir={tmp_path}"]
+    assert main.main(argv) == 2
     assert "Expected --resume" in capsys.readouterr().err
 
 

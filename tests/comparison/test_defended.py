@@ -9,10 +9,10 @@ import pytest
 
 from stripes import stripes
 from tfinv.attacks import APGD, PGD
+from tfinv.comparison.defended import train_defended, validation_attack
+from tfinv.comparison.member import Member
 from tfinv.errors import UserError
-from tfinv.recipes.defended import train_defended, validation_attack
-from tfinv.recipes.meeting import Member
-from tfinv.recipes.workdir import Workdir
+from tfinv.runs.workdir import Workdir
 from tfinv.training.assembly import training_model
 from tfinv.training.clock import Clock
 from tfinv.training.defences import defence
@@ -71,15 +71,15 @@ def test_with_every_option_a_killed_training_ends_the_same(tmp_path):
     best = Record.read(tmp_path / "killed" / "training" / f"{NETWORK}-it-2" / "best.npz")
     assert best.best.number < 3
     resumed, again = train(tmp_path / "killed", Fast(eps=0.1))
-    for one, two in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, actual)
     assert figures(rows) == figures(again)
     # The epochs before the kill count.
     assert Clock(tmp_path / "killed" / "training" / f"{NETWORK}-it-2" / "seconds.json").total > 0
     assert again[0]["seconds"] > 0
-    found = {row["metric"]: row["value"] for row in rows}
-    assert found.keys() >= {"test_accuracy", "best_epoch", "best_epoch_robust_accuracy"}
-    assert found["best_epoch_single_step_accuracy"] >= found["best_epoch_robust_accuracy"]
+    metrics = {row["metric"]: row["value"] for row in rows}
+    assert metrics.keys() >= {"test_accuracy", "best_epoch", "best_epoch_robust_accuracy"}
+    assert metrics["best_epoch_single_step_accuracy"] >= metrics["best_epoch_robust_accuracy"]
     assert {layer.compute_dtype for layer in resumed.layers} == {"float32"}
     events = list((tmp_path / "killed").glob("training/*/tensorboard/validation/*"))
     assert events
@@ -117,8 +117,8 @@ def test_killed_after_a_collapse_it_is_not_trained_further(tmp_path):
     model, rows = train(tmp_path, Fast(eps=0.1), schedule)
     for one, two in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, two)
-    found = {row["metric"]: row["value"] for row in rows}
-    assert (found["best_epoch"], found["collapse_epoch"], found["collapse_epoch_robust_accuracy"]) == (1, 2, 0.1)
+    metrics = {row["metric"]: row["value"] for row in rows}
+    assert (metrics["best_epoch"], metrics["collapse_epoch"], metrics["collapse_epoch_robust_accuracy"]) == (1, 2, 0.1)
 
 
 def test_the_attack_is_the_recipes_own_unless_given():
@@ -127,10 +127,10 @@ def test_the_attack_is_the_recipes_own_unless_given():
     assert validation_attack(defence("atat"), schedule) is None
     assert validation_attack(defence("fast(eps=.2,norm=l2)"), schedule) == PGD(eps=0.2, norm="l2", steps=10)
     assert validation_attack(defence("trades(eps=.2)+reversal"), schedule) == PGD(eps=0.2, steps=10)
-    given = dataclasses.replace(schedule, validation_attack="apgd(steps=7)")
-    assert validation_attack(defence("fast(eps=.2)"), given) == APGD(eps=0.2, steps=7)
-    given = dataclasses.replace(schedule, validation_attack="apgd(eps=.1)")
-    assert validation_attack(defence("none"), given) == APGD(eps=0.1)
+    with_attack = dataclasses.replace(schedule, validation_attack="apgd(steps=7)")
+    assert validation_attack(defence("fast(eps=.2)"), with_attack) == APGD(eps=0.2, steps=7)
+    with_attack = dataclasses.replace(schedule, validation_attack="apgd(eps=.1)")
+    assert validation_attack(defence("none"), with_attack) == APGD(eps=0.1)
 
 
 def test_an_attack_without_eps_is_refused_for_a_training_without():
@@ -139,8 +139,8 @@ def test_an_attack_without_eps_is_refused_for_a_training_without():
     for recipe, attack in (("fast(eps=.03)", "pgd(norm=l2)"), ("fast(norm=l2)", "apgd(norm=linf)")):
         with pytest.raises(UserError, match=r"has none in that norm.*norm=.*--validation_attack"):
             validation_attack(defence(recipe), Schedule(validation=5, validation_attack=attack))
-    given = Schedule(validation=5, validation_attack="pgd(norm=l2,eps=1)")
-    assert validation_attack(defence("fast(eps=.03)"), given) == PGD(eps=1.0, norm="l2")
+    schedule = Schedule(validation=5, validation_attack="pgd(norm=l2,eps=1)")
+    assert validation_attack(defence("fast(eps=.03)"), schedule) == PGD(eps=1.0, norm="l2")
 
 
 @pytest.mark.parametrize("spec", ["atat", "atat+reversal"])

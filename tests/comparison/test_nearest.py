@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tfinv.classifier import Classifier
+from tfinv.comparison import nearest as nearest_module
+from tfinv.comparison.nearest import NearestImages, search
 from tfinv.datasets import Dataset
-from tfinv.recipes import nearest as nearest_module
-from tfinv.recipes.nearest import Nearest, search
 
-# An image has one bright pixel of four; its place is the class but for the last, which is of class 0 and looks like class 2.
+# An image has one bright pixel of four, in the place of its class; but the last is of class 0 and looks like class 2.
 PLACES, LABELS = np.array([0, 1, 2, 3, 2]), np.array([0, 1, 2, 3, 0])
 NAMES = tuple("abcd")
 
@@ -30,7 +30,7 @@ def victim():
     return Classifier.from_keras(model)
 
 
-def found(places, starts, labels):
+def reconstructions(places, starts, labels):
     return {"images": bright(places, 0.2), "starts": bright(starts, 0.2), "labels": np.array(labels)}
 
 
@@ -39,11 +39,11 @@ def test_the_nearest_of_any_class_and_of_the_own(victim):
         Dataset("d", "train", bright(PLACES), LABELS, NAMES),
         Dataset("d", "test", bright([1, 1, 0, 2], 0.3), np.array([1, 0, 0, 1]), NAMES),
     )
-    nearest = search(found([0, 1, 2], [3, 1, 1], [0, 1, 0]), victim, trained, held_out)
+    nearest = search(reconstructions([0, 1, 2], [3, 1, 1], [0, 1, 0]), victim, trained, held_out)
     # The first of each class before the second of any.
     assert nearest.rows.tolist() == [0, 1, 2]
-    assert nearest.anyone.indices[:, 0].tolist() == [0, 1, 2]
-    assert nearest.own.indices.tolist() == [[0, 4, -1, -1], [1, -1, -1, -1], [4, 0, -1, -1]]
+    assert nearest.any_class.indices[:, 0].tolist() == [0, 1, 2]
+    assert nearest.same_class.indices.tolist() == [[0, 4, -1, -1], [1, -1, -1, -1], [4, 0, -1, -1]]
     values = {v.measure: v for v in nearest.values()}
     assert values["nearest_is_of_class"].values.tolist() == [True, True, False]
     assert values["start_nearest_is_of_class"].values.tolist() == [False, True, False]
@@ -51,26 +51,27 @@ def test_the_nearest_of_any_class_and_of_the_own(victim):
     assert values["held_out_nearest_is_of_class"].labels.tolist() == [1, 0, 0]
     assert values["held_out_nearest_is_of_class"].values.tolist() == [True, False, True]
     shares = "67 % of the reconstructions, 33 % of what they began with, 67 % of held-out images"
-    assert nearest.told() == f"The nearest is of the intended class for {shares}."
+    assert nearest.summary() == f"The nearest is of the intended class for {shares}."
 
 
 def test_of_many_the_first_of_each_class(victim, monkeypatch):
-    monkeypatch.setattr(nearest_module, "_MOST", 2)
+    monkeypatch.setattr(nearest_module, "_MAX_RECONSTRUCTIONS", 2)
     trained = Dataset("d", "train", bright(PLACES), LABELS, NAMES)
-    nearest = search(found([0, 3, 1], [0, 1, 2], [0, 0, 1]), victim, trained, trained)
+    nearest = search(reconstructions([0, 3, 1], [0, 1, 2], [0, 0, 1]), victim, trained, trained)
     assert nearest.rows.tolist() == [0, 2]
     assert nearest.labels.tolist() == [0, 1]
-    assert nearest.anyone.indices[:, 0].tolist() == [0, 1]
+    assert nearest.any_class.indices[:, 0].tolist() == [0, 1]
     assert nearest.starts.tolist() == [0, 2]
 
 
 def test_it_is_kept_as_arrays_and_a_training_image_is_not_held_out(victim, tmp_path):
     trained = Dataset("d", "train", bright(PLACES), LABELS, NAMES)
-    nearest = search(found([0, 1], [3, 1], [0, 1]), victim, trained, trained.subset(np.array([0, 1])))
+    nearest = search(reconstructions([0, 1], [3, 1], [0, 1]), victim, trained, trained.subset(np.array([0, 1])))
     np.savez(tmp_path / "n.npz", **nearest.to_arrays())
     with np.load(tmp_path / "n.npz") as stored:
-        again = Nearest.from_arrays(dict(stored))
+        again = NearestImages.from_arrays(dict(stored))
     assert [v.measure for v in again.values()] == ["nearest_is_of_class", "start_nearest_is_of_class"]
-    for ours, theirs in zip(again.to_arrays().items(), nearest.to_arrays().items(), strict=True):
-        assert ours[0] == theirs[0]
-        np.testing.assert_array_equal(ours[1], theirs[1])
+    arrays, expected = again.to_arrays(), nearest.to_arrays()
+    assert list(arrays) == list(expected)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected[name])

@@ -43,9 +43,9 @@ def dummy_data(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_faces():
-    """Writes an archive of faces, in which `replace` puts other bytes, or drops the member if None."""
+    """Writes an archive of faces; `replace` puts other bytes in a member, or drops it if None; `additions` are more members."""
 
-    def write(path, persons=3, faces=2, prefix="", replace=(), extra=()):
+    def write(path, persons=3, faces=2, prefix="", replace=(), additions=()):
         members = {
             f"s{p}/{f}.pgm": b"P5\n92 112\n255\n" + bytes([10 * p + f]) * (92 * 112)
             for p in range(1, persons + 1)
@@ -53,7 +53,7 @@ def write_faces():
         }
         members |= dict(replace)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in [*members.items(), *extra]:
+            for name, data in [*members.items(), *additions]:
                 if data is not None:
                     archive.writestr(prefix + name, data)
 

@@ -49,8 +49,8 @@ def test_splits_the_faces_of_each_person(dummy_data):
 
 
 def test_faces_may_lie_in_a_folder_and_beside_other_files(dummy_data, write_faces):
-    extra = [("README", b"text"), ("s1/notes.txt", b"text"), ("../../escape.pgm", b"no")]
-    write_faces(dummy_data / "manual" / "att_faces.zip", prefix="orl_faces/", extra=extra)
+    additions = [("README", b"text"), ("s1/notes.txt", b"text"), ("../../escape.pgm", b"no")]
+    write_faces(dummy_data / "manual" / "att_faces.zip", prefix="orl_faces/", additions=additions)
     whole = load("att_faces", "all", data_dir=dummy_data)
     assert sorted(whole.pixels[:, 0, 0, 0]) == [11, 12, 21, 22, 31, 32]
     assert not list(dummy_data.parent.rglob("escape.pgm"))
@@ -63,7 +63,7 @@ HEADER = b"P5\n92 112\n255\n"
     ("changes", "message"),
     [
         ({"faces": 1}, "no s1/2.pgm, 3 missing"),
-        ({"extra": [("again/s1/1.pgm", b"")]}, "s1/1.pgm twice"),
+        ({"additions": [("again/s1/1.pgm", b"")]}, "s1/1.pgm twice"),
         ({"replace": {"s2/1.pgm": HEADER + bytes(92 * 112 - 9)}}, "s2/1.pgm: "),
         ({"replace": {"s2/1.pgm": b""}}, "s2/1.pgm: "),
         ({"replace": {"s2/1.pgm": b"P5\nx y\n255\n"}}, "s2/1.pgm: "),

@@ -6,6 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 from tensorflow_datasets.core import dataset_metadata
 
 from tfinv.datasets import load, loading
@@ -102,7 +103,7 @@ ROW = "0," + " ".join(["7"] * 2304) + ",Training"
         (lambda lines: [lines[0], ROW.replace("7", "256", 1), *lines[2:]], "line 2: 2304 grey levels, or some"),
         (lambda lines: [lines[0], ROW.replace("7", "-1", 1), *lines[2:]], "line 2: 2304 grey levels, or some"),
         (lambda lines: [lines[0], ROW.replace("7 ", "", 1), *lines[2:]], "line 2: 2303 grey levels"),
-        (lambda lines: [lines[0], ROW.replace("7", "\u00e9", 1), *lines[2:]], "ascii"),
+        (lambda lines: [lines[0], ROW.replace("7", "\u00e9", 1), *lines[2:]], "line 2: invalid literal"),
         (lambda lines: [lines[0], "0,,Training", *lines[2:]], "line 2: 0 grey levels"),
         (lambda lines: [], "3 rows of Training"),
     ],
@@ -111,6 +112,98 @@ def test_refuses_a_damaged_csv(dummy_data, change, message):
     path = dummy_data / "manual" / "fer2013.csv"
     path.write_text("\n".join(change(path.read_text().splitlines())), encoding="utf-8")
     with pytest.raises(UserError, match=message):
+        load("fer2013", data_dir=dummy_data)
+    assert_nothing_prepared(dummy_data)
+
+
+VARIANTS = {
+    "blanks and another order": lambda rows: [", ".join((row[0], row[2], row[1])) for row in rows],
+    "byte-order mark": lambda rows: ["\ufeff" + ",".join(rows[0]), *map(",".join, rows[1:])],
+    "quoted": lambda rows: [",".join(f'"{field}"' for field in row) for row in rows],
+    "Windows lines": lambda rows: [",".join(row) + "\r" for row in rows],
+    "blank last line": lambda rows: [*map(",".join, rows), ""],
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv", "fer2013/icml_face_data.csv"])
+def test_reads_kaggles_other_csv_files(variant, name, dummy_data):
+    whole = load("fer2013", "all", data_dir=dummy_data)
+    prepared = dummy_data / "tensorflow_datasets"
+    prepared.rename(dummy_data / "before")
+    csv = dummy_data / "manual" / "fer2013.csv"
+    rows = [line.split(",") for line in csv.read_text().splitlines()]
+    csv.unlink()
+    path = dummy_data / "manual" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes("\n".join(VARIANTS[variant](rows)).encode())
+    again = load("fer2013", "all", data_dir=dummy_data)
+    np.testing.assert_array_equal(again.pixels, whole.pixels)
+    np.testing.assert_array_equal(again.labels, whole.labels)
+
+
+def test_a_csv_without_usage_is_told_what_it_lacks(dummy_data):
+    path = dummy_data / "manual" / "fer2013.csv"
+    path.write_text("emotion,pixels\n0,1 2 3\n")
+    with pytest.raises(
+        UserError, match=r"emotion, pixels and Usage, as fer2013.csv .* or icml_face_data.csv .*'emotion,pixels'"
+    ):
+        load("fer2013", data_dir=dummy_data)
+
+
+def pictures(folder, whole, told=True, names=None):
+    """Writes a data set of three training, two public and two private images as Kaggle's folders of pictures."""
+    usages = ["Training"] * 3 + ["PublicTest"] * 2 + ["PrivateTest"] * 2
+    names = names or dict(zip(whole.class_names, whole.class_names, strict=True))
+    for part in ("train", "test"):
+        for name in names.values():
+            (folder / part / name).mkdir(parents=True)
+    for i, (usage, image, label) in enumerate(zip(usages, whole.pixels, whole.labels, strict=True)):
+        name = f"{usage}_{100 - 9 * i}.png" if told else f"im{i}.png"
+        place = folder / ("train" if usage == "Training" else "test") / names[whole.class_names[label]]
+        Image.fromarray(image[..., 0]).save(place / name)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with their usage", "without"])
+def test_reads_kaggles_folders_in_the_order_of_the_csvs_numbers(told, dummy_data):
+    whole = load("fer2013", "all", data_dir=dummy_data)
+    (dummy_data / "tensorflow_datasets").rename(dummy_data / "before")
+    (dummy_data / "manual" / "fer2013.csv").unlink()
+    others = ("Angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral")
+    names = None if told else dict(zip(whole.class_names, others, strict=True))
+    pictures(dummy_data / "manual" / "fer2013", whole, told, names)
+    label_of = {image.tobytes(): label for image, label in zip(whole.pixels, whole.labels, strict=True)}
+    sizes = {"train": 3, "validation": 2, "test": 2} if told else {"train": 3, "test": 4}
+    for split, size in sizes.items():
+        part = load("fer2013", split, data_dir=dummy_data)
+        assert part.class_names == whole.class_names
+        assert part.labels.tolist() == [label_of[image.tobytes()] for image in part.pixels]
+        assert len(part) == size
+    assert len(load("fer2013", "all", data_dir=dummy_data)) == 7
+    if not told:
+        with pytest.raises(
+            UserError, match=r"fer2013 among train, test, which its files tell apart. Received: 'validation'"
+        ):
+            load("fer2013", "validation", data_dir=dummy_data)
+
+
+def test_damaged_folders_are_refused(dummy_data):
+    whole = load("fer2013", "all", data_dir=dummy_data)
+    (dummy_data / "tensorflow_datasets").rename(dummy_data / "before")
+    (dummy_data / "manual" / "fer2013.csv").unlink()
+    folder = dummy_data / "manual" / "fer2013"
+    pictures(folder, whole)
+    (folder / "train" / "angry").rename(folder / "train" / "bored")
+    with pytest.raises(UserError, match=r"Kaggle's copies of FER2013 as pictures.*Received: bored, disgust, fear"):
+        load("fer2013", data_dir=dummy_data)
+    (folder / "train" / "bored").rename(folder / "train" / "angry")
+    victim = next((folder / "train").rglob("*.png"))
+    content = victim.read_bytes()
+    victim.write_bytes(content[:60])
+    with pytest.raises(UserError, match=rf"48 x 48 pixels. Received: {victim}"):
+        load("fer2013", data_dir=dummy_data)
+    victim.unlink()
+    with pytest.raises(UserError, match=rf"3 pictures of train in {folder}. Received: 2"):
         load("fer2013", data_dir=dummy_data)
     assert_nothing_prepared(dummy_data)
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tfinv import datasets
-from tfinv.recipes import table1 as table1_module
-from tfinv.recipes.faces import faces
-from tfinv.recipes.poster import PosterTraining
-from tfinv.recipes.table1 import table1
-from tfinv.recipes.workdir import Workdir
+from tfinv.experiments import table1 as table1_module
+from tfinv.experiments.faces import faces
+from tfinv.experiments.poster import PosterTraining
+from tfinv.experiments.table1 import table1
 from tfinv.reporting import Results, write_html
+from tfinv.runs.workdir import Workdir
 from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
@@ -101,7 +101,7 @@ def test_softmax_regression_recognises_the_att_faces(full_data, tmp_path):
     train, test = (
         datasets.load("att_faces", split, data_dir=full_data, image_size=(56, 46)) for split in ("train", "test")
     )
-    from tfinv.recipes.poster import train_experiment
+    from tfinv.experiments.poster import train_experiment
 
     _, rows = train_experiment(
         "baseline",

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tfinv import datasets
+from tfinv.comparison.evaluators import Evaluators
+from tfinv.comparison.robustness import Robustness
 from tfinv.errors import UserError
-from tfinv.evaluation.checks import Effort
-from tfinv.recipes.frontier import Sweep, frontier
-from tfinv.recipes.judging import Judging
-from tfinv.recipes.robustness import Robustness
-from tfinv.recipes.workdir import Workdir
+from tfinv.evaluation.robustness.checks import Effort
+from tfinv.experiments.frontier import Sweep, frontier
+from tfinv.runs.workdir import Workdir
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 
@@ -28,12 +28,12 @@ def test_the_sweep_goes_from_the_least_robust_to_the_most():
         "adversarial(eps=0.1,steps=2)",
         "adversarial(eps=0.3,steps=2)",
     ]
-    assert sweep.held[2:4] == ["reversal", "adversarial(eps=0.1,steps=2)+reversal"]
+    assert sweep.with_reversal[2:4] == ["reversal", "adversarial(eps=0.1,steps=2)+reversal"]
     assert sweep.twins["reversal"] == "none"
     assert sweep.twins["adversarial(eps=0.1,steps=2)+reversal"] == "adversarial(eps=0.1,steps=2)"
-    alone = dataclasses.replace(sweep, reversal="")
-    assert (alone.swept, alone.held, alone.twins) == (sweep.swept, [], {})
-    for spec in (*sweep.swept, *sweep.held):
+    plain = dataclasses.replace(sweep, reversal="")
+    assert (plain.swept, plain.with_reversal, plain.twins) == (sweep.swept, [], {})
+    for spec in (*sweep.swept, *sweep.with_reversal):
         defence(spec)
 
 
@@ -57,7 +57,9 @@ def test_the_road_from_sweep_to_line(tmp_path):
         Workdir(tmp_path, {}),
         sweep=Sweep((), (0.05, 0.1), ATAT, "fast(eps={eps})", "reversal(strength=1)"),
         schedule=Schedule(architecture="mlp(units=32)", epochs=5, batch_size=32, learning_rate=0.01),
-        judging=Judging(("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0),
+        evaluators=Evaluators(
+            ("softmax", "cnn(filters=(8,),units=16)"), Schedule(epochs=2, batch_size=64), decoder_images=0
+        ),
         robustness=Robustness(("pgd(steps=3)",), (0.02,), 60, effort=Effort(10, 2, 2, 1)),
         samples=1,
         steps=150,

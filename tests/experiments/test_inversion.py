@@ -3,14 +3,14 @@
 import pytest
 
 from tfinv import datasets
+from tfinv.comparison import attackers
+from tfinv.comparison.evaluators import Evaluators
 from tfinv.errors import UserError
+from tfinv.experiments.inversion import inversion
 from tfinv.inversion import Network
-from tfinv.recipes import attackers
-from tfinv.recipes.inversion import inversion
-from tfinv.recipes.judging import Judging
-from tfinv.recipes.workdir import Workdir
 from tfinv.reporting import Results
 from tfinv.reporting.markdown import markdown
+from tfinv.runs.workdir import Workdir
 from tfinv.training.schedule import Schedule
 
 
@@ -20,7 +20,7 @@ def brief(monkeypatch):
     monkeypatch.setattr(attackers, "Network", lambda steps: Network(steps=20))
 
 
-def run(folder, **more):
+def run(folder, **options):
     whole = datasets.load("mnist5k", "train")
     return inversion(
         whole.take(300),
@@ -30,19 +30,21 @@ def run(folder, **more):
         **{
             "defences": ("none", "rounding", "reversal(strength=1,layer=stage2)"),
             "schedule": Schedule(epochs=1, batch_size=64),
-            "judging": Judging(("softmax",), Schedule(epochs=1, batch_size=64), decoder_images=100, decoder_epochs=1),
+            "evaluators": Evaluators(
+                ("softmax",), Schedule(epochs=1, batch_size=64), decoder_images=100, decoder_epochs=1
+            ),
             "same_classes": True,
             "steps": 5,
             "most_steps": 10,
             "labels": [0, 3],
-            "attacks": ["miface", "network"],
+            "methods": ["miface", "network"],
         }
-        | more,
+        | options,
     )
 
 
 def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
-    rows, checks, figures = run(tmp_path, than=["none", "rounding"])
+    rows, checks, figures = run(tmp_path, baselines=["none", "rounding"])
     met = {(r["experiment"], r["method"]) for r in rows if r["kind"] == "inversion"}
     defended = "reversal(strength=1,layer=stage2)"
     judged = {("none", m) for m in ("miface", "network", "fresh-decoder")} | {("rounding", "network")}
@@ -58,9 +60,9 @@ def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
 
 def test_a_comparison_with_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"Expected comparisons with none, rounding, .*Received: bido\. Change --than"):
-        run(tmp_path, than=["none", "bido"])
+        run(tmp_path, baselines=["none", "bido"])
 
 
 def test_an_unknown_attack_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"Expected methods among miface, .*Received: plague\. Change --methods"):
-        run(tmp_path, attacks=["miface", "plague"])
+        run(tmp_path, methods=["miface", "plague"])

@@ -1,4 +1,4 @@
-"""What the tests of every attack share: small settings of each, and one classifier of every kind."""
+"""Shared parts of the tests of every attack: small settings of each attack, and one classifier of every kind."""
 
 import functools
 import math
@@ -54,23 +54,27 @@ KINDS = {
 }
 
 
-def of(name):
+def attack_class(name):
     return attacks.ATTACKS[name]
 
 
 def follows_gradients(name):
-    return of(name).NEEDS == "gradients"
+    return attack_class(name).NEEDS == "gradients"
 
 
-MORE = {"steps", "draws", "queries", "restarts"}
-CASES = [(name, norm) for name in SETTINGS for norm in of(name).NORMS]
+EFFORT = {"steps", "draws", "queries", "restarts"}
+CASES = [(name, norm) for name in SETTINGS for norm in attack_class(name).NORMS]
 ALL = pytest.mark.parametrize("name", SETTINGS)
 EACH = pytest.mark.parametrize(("name", "norm"), CASES, ids=map("-".join, CASES))
-BATCHED = ("softmax", "batch norm")  # what a batch could mix up
-# An attack meets every kind of model in its first norm; what its other norms change has nothing to do with the model.
+BATCHED = ("softmax", "batch norm")  # kinds whose examples a batch could mix up
+# Every kind of model is attacked in the first norm only: the other norms do not depend on the model.
 ON_KINDS = pytest.mark.parametrize(
     ("name", "norm", "kind"),
-    [(name, norm, kind) for name, norm in CASES for kind in (KINDS if norm == of(name).NORMS[0] else BATCHED)],
+    [
+        (name, norm, kind)
+        for name, norm in CASES
+        for kind in (KINDS if norm == attack_class(name).NORMS[0] else BATCHED)
+    ],
 )
 ON_BATCHED = pytest.mark.parametrize(
     ("name", "norm", "kind"), [(name, norm, kind) for name, norm in CASES for kind in BATCHED]
@@ -79,7 +83,7 @@ ON_BATCHED = pytest.mark.parametrize(
 
 @functools.cache
 def victim(kind):
-    """A classifier, its model, images in its bounds, and labels that are wrong in the rows of WRONG."""
+    """Returns a classifier, its model, images in its bounds, and labels that are wrong in the rows of WRONG."""
     low, high = bounds = KINDS[kind]
     keras.utils.set_random_seed(2)
     layers = [
@@ -96,7 +100,7 @@ def victim(kind):
     if kind == "mixed_bfloat16":
         keras.mixed_precision.set_global_policy(kind)
         try:
-            layers[1:] = [layer.__class__.from_config(_without_type(layer)) for layer in layers[1:]]
+            layers[1:] = [layer.__class__.from_config(_config_without_dtype(layer)) for layer in layers[1:]]
         finally:
             keras.mixed_precision.set_global_policy("float32")
     model = keras.Sequential(layers)
@@ -123,36 +127,36 @@ def victim(kind):
 def _save(model, path):
     if path.suffix:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras calls the format old, which is why there are so many such files
+            warnings.simplefilter("ignore")  # Keras warns that the format is old
             model.save(path)
     else:
         model.export(path, verbose=False)
 
 
-def _without_type(layer):
+def _config_without_dtype(layer):
     return {k: v for k, v in layer.get_config().items() if k not in ("dtype", "name")}
 
 
-def make(name, classifier, share, norm=None, **more):
-    norm = norm or of(name).NORMS[0]
+def make(name, classifier, share, norm=None, **arguments):
+    norm = norm or attack_class(name).NORMS[0]
     low, high = classifier.bounds
     scale = {"linf": 1.0, "l2": math.sqrt(math.prod(SHAPE)), "l1": math.prod(SHAPE)}[norm]
     if name == "transfer":
-        more = {"surrogate": classifier} | more
-    return of(name)(**{"eps": share * (high - low) * scale, "norm": norm} | SETTINGS[name] | more)
+        arguments = {"surrogate": classifier} | arguments
+    return attack_class(name)(**{"eps": share * (high - low) * scale, "norm": norm} | SETTINGS[name] | arguments)
 
 
-def beginnings(name, classifier, targets):
-    """What a targeted attack on labels starts from: an image of each target."""
-    if not (of(name).MINIMAL and of(name).NEEDS == "labels"):
+def start_images(name, classifier, targets):
+    """Returns the argument `start` that a targeted decision-based attack needs: an image of each target class."""
+    if not (attack_class(name).MINIMAL and attack_class(name).NEEDS == "labels"):
         return {}
-    drawn = np.random.default_rng(8).uniform(size=(2000, *SHAPE)) ** np.linspace(0.1, 5, 2000).reshape(-1, 1, 1, 1)
-    drawn = classifier.from_unit(drawn)
-    predicted = classifier.predict(drawn).argmax(1)
-    return {"start": drawn[[np.flatnonzero(predicted == target)[0] for target in targets]]}
+    images = np.random.default_rng(8).uniform(size=(2000, *SHAPE)) ** np.linspace(0.1, 5, 2000).reshape(-1, 1, 1, 1)
+    images = classifier.from_unit(images)
+    predicted = classifier.predict(images).argmax(1)
+    return {"start": images[[np.flatnonzero(predicted == target)[0] for target in targets]]}
 
 
 @functools.cache
-def attacked(name, norm, kind, seed=1):
+def attack_result(name, norm, kind, seed=1):
     classifier, _, x, y = victim(kind)
     return make(name, classifier, 0.07, norm)(classifier, x, y, seed=seed)

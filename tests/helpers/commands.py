@@ -1,4 +1,4 @@
-"""Running commands as a user does, in this process or in one of their own, and what they leave."""
+"""Running commands as a user does, in this process or in a subprocess, and reading their results."""
 
 import signal
 import subprocess
@@ -15,13 +15,13 @@ def run(*argv):
     return main.main([str(a) for a in argv])
 
 
-def process(*argv, module=None, **more):
+def process(*argv, module=None, **options):
     command = [sys.executable, "-m", module or "tfinv_cli.main", *map(str, argv)]
-    return subprocess.run(command, capture_output=True, text=True, **more)
+    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 def killed(folder, pattern, *argv):
-    """Runs a command in a process of its own, and kills it with SIGKILL as soon as it has left such files: what they are."""
+    """Runs a command in a subprocess, kills it with SIGKILL as soon as files match the pattern, and returns those files."""
     command = [sys.executable, "-m", "tfinv_cli.main", *map(str, argv)]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -30,13 +30,13 @@ def killed(folder, pattern, *argv):
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert not (folder / "results.json").exists()
-    found = list(folder.glob(pattern))
-    assert found
-    return found
+    matches = list(folder.glob(pattern))
+    assert matches
+    return matches
 
 
 def timeless(folder):
-    """The rows of a report, without the seconds that they took."""
+    """The rows of a report, without `seconds`."""
     return [{k: v for k, v in r.items() if k != "seconds"} for r in Results.read(folder).rows]
 
 

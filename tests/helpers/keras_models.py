@@ -1,4 +1,4 @@
-"""Keras models of every kind, small, with what is known of them, for the tests of `Classifier`."""
+"""Small Keras models of every kind, with the expected source of their logits, for the tests of `Classifier`."""
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ def residual(*head):
 
 
 def nested():
-    """The head is a model of its own, which is used twice over the body's life."""
+    """The head is a nested model, which is called twice."""
     head = keras.Sequential([keras.Input((5,)), dense(), keras.layers.Softmax()])
     head(keras.Input((5,)))
     return sequential(head)
@@ -104,7 +104,7 @@ KINDS = {
 
 
 def assert_same_logits(logits, outputs, atol=2e-5):
-    """Equal up to a constant a row, whether `outputs` are logits or probabilities."""
+    """Logits are equal up to a constant per row; `outputs` are logits or probabilities."""
     outputs = np.asarray(outputs, np.float64)
     true = np.log(outputs) if np.allclose(outputs.sum(-1), 1, atol=1e-4) else outputs
     difference = logits - true

@@ -1,4 +1,4 @@
-"""Work for processes that find it by name: it leaves files, fails, dies or waits."""
+"""Tasks for processes that find them by name: each leaves a file, fails, dies or waits."""
 
 import os
 import pathlib
@@ -7,14 +7,17 @@ import time
 
 
 def leaves(folder):
-    def work(name, what):
+    def work(name, ending):
         threads = [os.environ[f"TF_NUM_{kind}OP_THREADS"] for kind in ("INTRA", "INTER")]
-        (pathlib.Path(folder) / name).write_text(" ".join([str(os.getpid()), *threads]))
-        if what == "fails":
+        path = pathlib.Path(folder) / name
+        attempts = len(path.read_text().splitlines()) if path.exists() else 0
+        with path.open("a") as file:
+            file.write(" ".join([str(os.getpid()), *threads]) + "\n")
+        if ending == "fails":
             raise RuntimeError(f"{name} failed")
-        if what == "dies":
+        if ending == "dies" or (ending == "dies once" and not attempts):
             os.kill(os.getpid(), signal.SIGKILL)
-        if what == "waits":
+        if ending == "waits":
             time.sleep(600)
 
     return work

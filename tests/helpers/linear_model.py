@@ -19,7 +19,7 @@ def function(fn, classes=2, **options):
 
 @functools.cache
 def linear(offset, bounds=(0.0, 1.0), scale=1.0):
-    """Logits (0, w (x - middle) + offset): the margin of class 0 is the second."""
+    """Returns a classifier with logits (0, w (x - middle) + offset), whose margin at class 0 is the second logit."""
     matrix = np.stack([np.zeros(SIZE), WEIGHTS], 1).astype(np.float32)
     middle = sum(bounds) / 2
     return function(

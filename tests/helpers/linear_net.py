@@ -5,7 +5,7 @@ import numpy as np
 
 
 def linear_net(kernel, shape=(2, 2, 1)):
-    """Logits x kernel, from images of this shape flattened to (pixels,); kernel is (pixels, classes)."""
+    """Returns a net with logits x kernel; x is the image flattened to (pixels,), and kernel is (pixels, classes)."""
     net = keras.Sequential(
         [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(np.shape(kernel)[1], use_bias=False)]
     )

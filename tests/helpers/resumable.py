@@ -1,4 +1,4 @@
-"""A training that a process of its own (`python resumable.py FOLDER`) kills in its third epoch."""
+"""A training for resume tests; run as `python resumable.py FOLDER`, it kills its process in the third epoch."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tfinv.training.schedule import Schedule
 
 
 def train(folder, *callbacks):
-    """The weights that it ends with, all in one row."""
+    """Returns the final weights in one vector."""
     data = datasets.load("mnist5k").take(256)
     keras.utils.set_random_seed(3)
     model = training_model(

@@ -1,4 +1,4 @@
-"""What holds for every pretrained model, for those that ship and for one that a test has made."""
+"""Checks of a pretrained model, for those in the package and for one that a test has created."""
 
 import hashlib
 import math
@@ -10,16 +10,17 @@ import numpy as np
 
 from tfinv import datasets, models
 from tfinv.classifier import Classifier
-from tfinv.evaluation.intervals import rate_interval
+from tfinv.evaluation.statistics.intervals import rate_interval
 from tfinv.models.pretrained import MOST_BYTES, golden_images
 from tfinv.training import defences
-from tfinv_cli import command, evaluate, reproduce, settings, train
+from tfinv_cli import evaluate, reproduce, train
+from tfinv_cli.common import command
 
 COMMANDS = {"train": train.COMMAND, "evaluate": evaluate.COMMAND, "reproduce": reproduce.COMMAND}
 
 
 def check_whole(name):
-    """The file is small and plain Keras, and the card complete and of this file."""
+    """The file is small and plain Keras, and the card is complete and belongs to this file."""
     card, model = models.card(name), models.pretrained(name)
     with models.pretrained_file(name) as path:
         content = path.read_bytes()
@@ -36,13 +37,13 @@ def check_whole(name):
     assert defences.show(defences.defence(card.recipe)) == card.recipe
     assert shlex.split(card.command)[:2] in (["tfinv", "train"], ["tfinv", "reproduce"])
     assert f"--seed={card.seed}" in card.command
-    # The flags of both commands still are what the commands take.
+    # Both command lines are still valid.
     for line in (card.command, card.evaluation):
         _, verb, *flags = shlex.split(line)
         values, rest = command.parse(COMMANDS[verb], [*flags, "--workdir=w"])
         if verb == "reproduce":
-            settings.resolve(*rest, values)
-    # A comparison trains and scores in one command.
+            reproduce.resolved(*rest, values)
+    # A comparison trains and evaluates in one command.
     assert f"--model=pretrained:{name}" in card.evaluation or card.evaluation == card.command
     assert card.seconds > 0
     assert card.epochs > 0
@@ -58,7 +59,7 @@ def check_whole(name):
 
 
 def check_scores(name, test=None):
-    """It gives the logits that it gave, and is right as often as the card says: on `mnist5k`, or on `test`."""
+    """The model has the logits and the accuracy of its card: on `mnist5k`, or on `test`."""
     card, model = models.card(name), models.pretrained(name)
     logits = np.asarray(model(golden_images(model.input_shape[1:])))
     np.testing.assert_allclose(logits, card.golden_logits, rtol=1e-3, atol=1e-3)
@@ -66,5 +67,5 @@ def check_scores(name, test=None):
         assert Classifier.from_keras(model).accuracy(test.images, test.labels) == card.clean.accuracy
     elif card.embedded is not None:
         digits = datasets.load("mnist5k", "test")
-        found = np.sum(Classifier.from_keras(model).predict(digits.images).argmax(1) == digits.labels)
-        assert (int(found), len(digits)) == card.embedded
+        correct = np.sum(Classifier.from_keras(model).predict(digits.images).argmax(1) == digits.labels)
+        assert (int(correct), len(digits)) == card.embedded

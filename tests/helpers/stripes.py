@@ -1,4 +1,4 @@
-"""Two classes that a small net tells apart in a few steps, and such a net."""
+"""A data set of two classes that a small net learns in a few steps, and such a net."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from tfinv.datasets import Dataset
 
 
 def stripes(n=96, seed=0):
-    """Bright above or bright below, with noise: 8 x 8 pixels."""
+    """Returns noisy images of 8 x 8 pixels whose upper or lower half is bright."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     images = rng.uniform(0, 0.4, (n, 8, 8, 1)).astype(np.float32)
@@ -18,6 +18,6 @@ def stripes(n=96, seed=0):
 
 
 def small_net(data, seed=0):
-    """One convolution, an encoding of six numbers."""
+    """Returns a net of one convolution with six features."""
     keras.utils.set_random_seed(seed)
     return models.cnn(data.image_shape, data.num_classes, filters=(4,), units=6)

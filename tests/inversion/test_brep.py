@@ -1,4 +1,4 @@
-"""Boundary repulsion, on classes whose shape is known: where it goes, what it asks, and how often."""
+"""Boundary repulsion on classes of known shape: its path, its queries, and their number."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,14 @@ SIZE = 0.35
 
 
 class Ball:
-    """Class 1 is a ball around CENTRE; it gives labels only, and counts the images that it is asked about."""
+    """Class 1 is a ball around CENTRE; it gives labels only, and counts its queries."""
 
     def __init__(self, bounds=(0.0, 1.0)):
-        self.asked, self.bounds = 0, bounds
+        self.queries, self.bounds = 0, bounds
 
     def __call__(self, x):
         low, high = self.bounds
-        self.asked += len(x)
+        self.queries += len(x)
         unit = (x - low) / (high - low)
         return (np.sqrt(np.sum((unit - CENTRE) ** 2, axis=(1, 2, 3))) < SIZE).astype(np.int64)
 
@@ -41,10 +41,10 @@ def test_it_moves_to_the_centre_of_a_ball(bounds):
     ball = Ball(bounds)
     classifier = ball.classifier()
     result = invert(classifier, [1], BREP(**PIXELS, steps=400, patience=100), samples=3, knowledge=off_centre())
-    away = np.linalg.norm((classifier.to_unit(result.images) - CENTRE).reshape(3, -1), axis=1)
-    begun = np.linalg.norm((classifier.to_unit(result.starts) - CENTRE).reshape(3, -1), axis=1)
-    np.testing.assert_allclose(begun, 0.3, atol=1e-5)
-    assert (away < 0.1).all()
+    distances = np.linalg.norm((classifier.to_unit(result.images) - CENTRE).reshape(3, -1), axis=1)
+    start_distances = np.linalg.norm((classifier.to_unit(result.starts) - CENTRE).reshape(3, -1), axis=1)
+    np.testing.assert_allclose(start_distances, 0.3, atol=1e-5)
+    assert (distances < 0.1).all()
     assert len(np.unique(result.images.reshape(3, -1), axis=0)) == 3
     np.testing.assert_array_equal(result.confidence, 1)
     assert np.isnan(result.cost).all()
@@ -61,12 +61,12 @@ def problem(classifier, labels, knowledge, batch_size=512, seed=0):
 def test_every_query_is_counted(batch_size, points):
     ball = Ball()
     task = problem(ball.classifier(), [1] * 5, off_centre(), batch_size)
-    how = BREP(**PIXELS, points=points, steps=12, patience=4)
-    ball.asked = 0
-    found = how.optimise(task, how.sample(task))
-    assert ball.asked == found.queries.sum()
-    np.testing.assert_array_equal(found.queries, 1 + found.steps * (points + 1))
-    assert (found.steps >= 4).all()
+    brep = BREP(**PIXELS, points=points, steps=12, patience=4)
+    ball.queries = 0
+    result = brep.optimise(task, brep.sample(task))
+    assert ball.queries == result.queries.sum()
+    np.testing.assert_array_equal(result.queries, 1 + result.steps * (points + 1))
+    assert (result.steps >= 4).all()
 
 
 def test_the_batch_size_does_not_matter():
@@ -97,8 +97,8 @@ def test_one_step_by_hand():
 
 def test_patience_counts_from_the_last_growth():
     ball = Ball()
-    grown = BREP(**PIXELS | {"radius": 0.34}, steps=50, patience=7, points=8)
-    result = invert(ball.classifier(), [1], grown, knowledge=off_centre(0.0))
+    brep = BREP(**PIXELS | {"radius": 0.34}, steps=50, patience=7, points=8)
+    result = invert(ball.classifier(), [1], brep, knowledge=off_centre(0.0))
     # Grows once, to more than the ball: seven steps follow.
     assert result.steps[0] == 8
     assert result.stopped[0]
@@ -119,16 +119,16 @@ def test_starts_are_sought_among_auxiliary_images():
     far = np.zeros((9, *SHAPE), np.float32)
     images = np.concatenate([far, CENTRE[None]])
     ball = Ball()
-    how = BREP(space="pixels", start="auxiliary", steps=1, points=2, radius=0.01, tries=200)
+    brep = BREP(space="pixels", start="auxiliary", steps=1, points=2, radius=0.01, tries=200)
     task = problem(ball.classifier(), [1] * 20, Knowledge(images))
-    first = how.sample(task)
-    ball.asked = 0
-    found = how.optimise(task, first)
-    assert ball.asked == found.queries.sum()
-    np.testing.assert_array_equal(found.starts, np.tile(CENTRE, (20, 1, 1, 1)))
-    looked = found.queries - 3
-    assert 1 < looked.mean() < 30  # one in ten
-    np.testing.assert_array_equal(looked == 1, (first == CENTRE).all(axis=(1, 2, 3)))
+    first = brep.sample(task)
+    ball.queries = 0
+    result = brep.optimise(task, first)
+    assert ball.queries == result.queries.sum()
+    np.testing.assert_array_equal(result.starts, np.tile(CENTRE, (20, 1, 1, 1)))
+    tries = result.queries - 3
+    assert 1 < tries.mean() < 30  # one in ten
+    np.testing.assert_array_equal(tries == 1, (first == CENTRE).all(axis=(1, 2, 3)))
 
 
 def test_a_row_without_a_start_stays():
@@ -146,19 +146,19 @@ def test_a_row_without_a_start_stays():
 
 
 def test_scores_are_not_looked_at():
-    """Scores that mislead whoever looks at them, with the labels of the ball."""
+    """Random scores that give the labels of the ball."""
 
     def scores(x):
         label = Ball()(x)
         noise = np.random.default_rng(len(x)).uniform(1, 100, len(x))
         return np.stack([(1 - label) * noise, label * noise], 1).astype(np.float32)
 
-    known = Classifier.from_predict(scores, input_shape=SHAPE, num_classes=2, outputs="logits")
-    how = BREP(**PIXELS, steps=30)
-    blind = invert(Ball().classifier(), [1], how, samples=2, knowledge=off_centre())
-    seeing = invert(known, [1], how, samples=2, knowledge=off_centre())
-    np.testing.assert_array_equal(blind.images, seeing.images)
-    assert blind.knowledge == "black box, labels only; images to start from"
+    with_scores = Classifier.from_predict(scores, input_shape=SHAPE, num_classes=2, outputs="logits")
+    brep = BREP(**PIXELS, steps=30)
+    result = invert(Ball().classifier(), [1], brep, samples=2, knowledge=off_centre())
+    same = invert(with_scores, [1], brep, samples=2, knowledge=off_centre())
+    np.testing.assert_array_equal(result.images, same.images)
+    assert result.knowledge == "black box, labels only; images to start from"
 
 
 def test_in_the_latent_space_of_a_generator():
@@ -169,13 +169,13 @@ def test_in_the_latent_space_of_a_generator():
         return (x.mean(axis=(1, 2, 3)) > 0.35).astype(np.int64)
 
     classifier = Classifier.from_predict(bright, input_shape=(8, 8, 1), num_classes=2, outputs="labels")
-    how = BREP(steps=10, latent=4, updates=120, tries=50, patience=5)
-    result = invert(classifier, [0, 1], how, samples=2, knowledge=Knowledge(images, source="squares"))
+    brep = BREP(steps=10, latent=4, updates=120, tries=50, patience=5)
+    result = invert(classifier, [0, 1], brep, samples=2, knowledge=Knowledge(images, source="squares"))
     assert result.images.shape == (4, 8, 8, 1)
     np.testing.assert_array_equal(bright(result.images), result.labels)
     assert result.knowledge == "black box, labels only; 32 squares"
     with pytest.raises(UserError, match="images"):
-        invert(classifier, [0], how)
+        invert(classifier, [0], brep)
 
 
 def test_the_course():

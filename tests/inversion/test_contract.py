@@ -1,4 +1,4 @@
-"""What holds of every inversion, from every start, and the pipeline they share."""
+"""Tests of all inversions, from every start, and of the pipeline that they share."""
 
 import dataclasses
 import functools
@@ -28,7 +28,7 @@ SETTINGS = {
     "deepinversion": {"steps": 8, "rate": 0.05, "batch_norm": 0.5, "jitter": 0, "flip": False},
     "brep": {"steps": 8, "space": "pixels", "radius": 0.3},
 }
-# What a latent's own prior may add to the cost: |z|^2 / 2 of six numbers within +-1.
+# Most that the latent's prior can add to the cost: |z|^2 / 2 of six dimensions within +-1.
 PRIOR = {"gmi": 3.0}
 SEARCHES = [name for name in SETTINGS if name != "network"]
 DRAWN = ("noise", "gaussian", "auxiliary")
@@ -68,44 +68,44 @@ def knowledge():
 
 
 @functools.cache
-def found(name, start, bounds=(0.0, 1.0), labels=(0, 1, 2, 3, 4), samples=2, seed=0):
+def reconstruct(name, start, bounds=(0.0, 1.0), labels=(0, 1, 2, 3, 4), samples=2, seed=0):
     classifier, _ = victim(bounds)
-    how = METHODS[name](start=start, **SETTINGS[name])
-    return invert(classifier, labels, how, samples=samples, knowledge=knowledge(), seed=seed)
+    inversion_method = METHODS[name](start=start, **SETTINGS[name])
+    return invert(classifier, labels, inversion_method, samples=samples, knowledge=knowledge(), seed=seed)
 
 
 def cost(name, classifier, images, labels):
-    how = METHODS[name](**SETTINGS[name])
+    inversion_method = METHODS[name](**SETTINGS[name])
     unit = tf.constant(classifier.to_unit(images))
     points = tf.zeros([len(images), 1])
-    logits, penalty = how.observe(classifier, tf.constant(images))
-    return (how.cost(logits, tf.constant(labels), unit, points) + penalty).numpy()
+    logits, penalty = inversion_method.logits_and_penalty(classifier, tf.constant(images))
+    return (inversion_method.cost(logits, tf.constant(labels), unit, points) + penalty).numpy()
 
 
-# Every start in the first bounds; what other bounds change has nothing to do with the start, see `test_starts`.
+# All starts in the first bounds, and one in the others, since `test_starts` tests starts in all bounds.
 @ALL
 @pytest.mark.parametrize(
     ("start", "bounds"), [*((s, BOUNDS[0]) for s in STARTS), *(("auxiliary", bounds) for bounds in BOUNDS[1:])]
 )
 def test_images_are_in_the_bounds_and_their_cost_is_what_it_says(name, start, bounds):
     classifier, _ = victim(bounds)
-    result = found(name, start, bounds)
+    result = reconstruct(name, start, bounds)
     assert result.images.shape == (10, *SHAPE)
     assert result.images.dtype == np.float32
     for images in (result.images, result.starts):
         assert images.min() >= bounds[0]
         assert images.max() <= bounds[1]
     np.testing.assert_array_equal(result.labels, np.repeat(np.arange(5), 2))
-    # Where a method finds no image of the class to begin with, it takes no step.
+    # A method that finds no image of the class to start from takes no step.
     least = (result.confidence > 0) if METHODS[name].ACCESS != "labels" else 0
     assert ((result.steps >= least) & (result.steps <= SETTINGS[name]["steps"])).all()
     if name in WITHOUT_COST:
         assert np.isnan(result.cost).all()
         return
-    now = cost(name, classifier, result.images, result.labels)
+    after = cost(name, classifier, result.images, result.labels)
     if name in PRIOR:
-        now = np.clip(result.cost, now, now + PRIOR[name])
-    np.testing.assert_allclose(result.cost, now, rtol=1e-5, atol=1e-6)
+        after = np.clip(result.cost, after, after + PRIOR[name])
+    np.testing.assert_allclose(result.cost, after, rtol=1e-5, atol=1e-6)
     before = cost(name, classifier, result.starts, result.labels) + PRIOR.get(name, 0.0)
     if METHODS[name].COUPLED:
         assert result.cost.mean() < before.mean()
@@ -118,7 +118,7 @@ def test_images_are_in_the_bounds_and_their_cost_is_what_it_says(name, start, bo
 @START
 def test_confidence_is_the_probability_of_the_label(name, start):
     classifier, model = victim()
-    result = found(name, start)
+    result = reconstruct(name, start)
     probabilities = model(result.images, training=False).numpy()[np.arange(10), result.labels]
     np.testing.assert_allclose(result.confidence, probabilities, rtol=1e-4)
     assert result.confidence.dtype == np.float64
@@ -128,42 +128,42 @@ def test_confidence_is_the_probability_of_the_label(name, start):
 @START
 def test_a_seed_gives_the_same_images(name, start):
     classifier, _ = victim()
-    how = METHODS[name](start=start, **SETTINGS[name])
-    again = invert(classifier, range(5), how, samples=2, knowledge=knowledge(), seed=0)
-    np.testing.assert_array_equal(again.images, found(name, start).images)
-    other = found(name, start, seed=1)
+    inversion_method = METHODS[name](start=start, **SETTINGS[name])
+    again = invert(classifier, range(5), inversion_method, samples=2, knowledge=knowledge(), seed=0)
+    np.testing.assert_array_equal(again.images, reconstruct(name, start).images)
+    other = reconstruct(name, start, seed=1)
     assert np.array_equal(other.starts, again.starts) == (name not in SEARCHES or start not in DRAWN)
 
 
 @pytest.mark.parametrize("name", [n for n in SETTINGS if not getattr(METHODS[n], "COUPLED", False)])
 @START
 def test_a_label_does_not_depend_on_the_others(name, start):
-    together = found(name, start)
+    together = reconstruct(name, start)
     for labels, samples in [((3,), 2), ((3, 1), 2), ((2, 3), 1)]:
-        result = found(name, start, labels=labels, samples=samples)
-        mine, theirs = result.labels == 3, np.flatnonzero(together.labels == 3)[:samples]
-        np.testing.assert_allclose(result.starts[mine], together.starts[theirs], atol=1e-6)
-        np.testing.assert_allclose(result.images[mine], together.images[theirs], atol=1e-5)
-        np.testing.assert_array_equal(result.steps[mine], together.steps[theirs])
+        result = reconstruct(name, start, labels=labels, samples=samples)
+        rows, rows_together = result.labels == 3, np.flatnonzero(together.labels == 3)[:samples]
+        np.testing.assert_allclose(result.starts[rows], together.starts[rows_together], atol=1e-6)
+        np.testing.assert_allclose(result.images[rows], together.images[rows_together], atol=1e-5)
+        np.testing.assert_array_equal(result.steps[rows], together.steps[rows_together])
 
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_samples_from_noise_differ_and_so_do_labels(name):
-    starts = found(name, "noise").starts.reshape(10, -1)
+    starts = reconstruct(name, "noise").starts.reshape(10, -1)
     assert len(np.unique(starts, axis=0)) == 10
-    twice = found(name, "noise", labels=(3, 3), samples=1).starts.reshape(2, -1)
+    twice = reconstruct(name, "noise", labels=(3, 3), samples=1).starts.reshape(2, -1)
     np.testing.assert_allclose(twice, starts[6:8], atol=1e-6)
 
 
 @pytest.mark.parametrize("bounds", BOUNDS)
 def test_starts(bounds):
     classifier, _ = victim(bounds)
-    np.testing.assert_array_equal(found("gradient", "zeros", bounds).starts, np.full((10, *SHAPE), bounds[0]))
-    mean = classifier.to_unit(found("gradient", "average", bounds).starts[4])
+    np.testing.assert_array_equal(reconstruct("gradient", "zeros", bounds).starts, np.full((10, *SHAPE), bounds[0]))
+    mean = classifier.to_unit(reconstruct("gradient", "average", bounds).starts[4])
     np.testing.assert_allclose(mean, knowledge().average, atol=1e-6)
-    given = classifier.to_unit(found("gradient", "given", bounds).starts)
-    np.testing.assert_allclose(given, np.tile(knowledge().images[:2], (5, 1, 1, 1)), atol=1e-6)
-    noise = classifier.to_unit(found("gradient", "noise", bounds).starts)
+    images = classifier.to_unit(reconstruct("gradient", "given", bounds).starts)
+    np.testing.assert_allclose(images, np.tile(knowledge().images[:2], (5, 1, 1, 1)), atol=1e-6)
+    noise = classifier.to_unit(reconstruct("gradient", "noise", bounds).starts)
     assert 0.4 < noise.mean() < 0.6
     assert noise.std() == pytest.approx(12**-0.5, abs=0.05)
 
@@ -177,10 +177,13 @@ def test_another_start_or_number_of_steps_traces_nothing_anew(name):
         return tf.reshape(x, [-1, 16])[:, :CLASSES]
 
     classifier = Classifier.from_callable(fn, input_shape=SHAPE, num_classes=CLASSES, outputs="logits")
-    how = METHODS[name](**SETTINGS[name] | {"start": "noise"})
-    invert(classifier, range(CLASSES), how, knowledge=knowledge(), seed=0)
+    inversion_method = METHODS[name](**SETTINGS[name] | {"start": "noise"})
+    invert(classifier, range(CLASSES), inversion_method, knowledge=knowledge(), seed=0)
     before = len(traces)
-    for other in (dataclasses.replace(how, start="auxiliary"), dataclasses.replace(how, steps=5)):
+    for other in (
+        dataclasses.replace(inversion_method, start="auxiliary"),
+        dataclasses.replace(inversion_method, steps=5),
+    ):
         invert(classifier, range(CLASSES), other, knowledge=knowledge(), seed=0)
     assert len(traces) == before
 
@@ -197,18 +200,18 @@ def test_the_model_is_unchanged(name):
 @ALL
 def test_bad_calls_are_refused(name):
     classifier, _ = victim()
-    how = METHODS[name](**SETTINGS[name] | {"start": "zeros"})
+    inversion_method = METHODS[name](**SETTINGS[name] | {"start": "zeros"})
     for labels in ([5], [-1], [0, 5]):
         with pytest.raises(UserError, match="labels from 0 to 4"):
-            invert(classifier, labels, how)
+            invert(classifier, labels, inversion_method)
     with pytest.raises(UserError, match="label"):
-        invert(classifier, [], how)
+        invert(classifier, [], inversion_method)
     with pytest.raises(UserError, match="integer labels"):
-        invert(classifier, [0.5], how)
+        invert(classifier, [0.5], inversion_method)
     with pytest.raises(UserError, match="samples"):
-        invert(classifier, [0], how, samples=0)
-    warm = dataclasses.replace(how, start="average")
-    needed = "images" if "images" in how.needs else "average"
+        invert(classifier, [0], inversion_method, samples=0)
+    warm = dataclasses.replace(inversion_method, start="average")
+    needed = "images" if "images" in inversion_method.needs else "average"
     with pytest.raises(UserError, match=rf"Expected knowledge of `{needed}`.*Knowledge\({needed}="):
         invert(classifier, [0], warm)
     with pytest.raises(UserError, match="shape"):
@@ -218,9 +221,9 @@ def test_bad_calls_are_refused(name):
     black_box = Classifier.from_predict(
         lambda x: x.reshape(len(x), -1)[:, :2], input_shape=SHAPE, num_classes=2, outputs="logits"
     )
-    if how.ACCESS == "gradients":
+    if inversion_method.ACCESS == "gradients":
         with pytest.raises(UserError, match="a classifier with gradients"):
-            invert(black_box, [0], how)
+            invert(black_box, [0], inversion_method)
 
 
 BAD = [("steps", 0), ("steps", 1.5), ("start", "black"), ("loss", "hinge"), ("rate", 0), ("rate", float("nan"))]

@@ -1,4 +1,4 @@
-"""The batch norms' memory as a prior: its value by hand, in graphs of every kind, and what it does to reconstructions."""
+"""The batch norms' statistics as a prior: its value by hand, in graphs of every kind, and its effect on reconstructions."""
 
 import functools
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 from tfinv.inversion import DeepInversion, invert
-from tfinv.inversion.statistics import distance, has_batch_norm, logits_and_seen
+from tfinv.inversion.statistics import distance, has_batch_norm, logits_and_norm_inputs
 
 L = keras.layers
 SHAPE = (8, 8, 1)
@@ -23,12 +23,12 @@ def one_norm(mean, variance, channels=1):
     return Classifier.from_keras(model, outputs="logits")
 
 
-def value(classifier, images):
+def prior_and_gradient(classifier, images):
     images = tf.constant(images, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(images)
-        found = distance(logits_and_seen(classifier.parts, images)[1])
-    return float(found), tape.gradient(found, images).numpy()
+        prior = distance(logits_and_norm_inputs(classifier.parts, images)[1])
+    return float(prior), tape.gradient(prior, images).numpy()
 
 
 # Mean 1/2, variance 1/8.
@@ -36,21 +36,21 @@ BATCH = np.float32([[0, 1], [0.5, 0.5]]).reshape(2, 1, 2, 1)
 
 
 def test_it_is_zero_at_the_moving_statistics_and_so_is_its_gradient():
-    found, gradient = value(one_norm([0.5], [0.125]), BATCH)
-    assert found == 0
+    prior, gradient = prior_and_gradient(one_norm([0.5], [0.125]), BATCH)
+    assert prior == 0
     np.testing.assert_array_equal(gradient, np.zeros_like(BATCH))
 
 
 def test_its_value_by_hand():
-    assert value(one_norm([0.2], [1.0]), BATCH)[0] == pytest.approx(0.3 + 0.875)
-    two = np.concatenate([BATCH, 2 * BATCH], axis=-1)  # means .5 and 1, variances 1/8 and 1/2
-    assert value(one_norm([0.2, 0.6], [0.125, 0.5], 2), two)[0] == pytest.approx(0.5)  # |(.3, .4)|
-    assert value(one_norm([0.5, 1.0], [0.425, 0.9], 2), two)[0] == pytest.approx(0.5)
+    assert prior_and_gradient(one_norm([0.2], [1.0]), BATCH)[0] == pytest.approx(0.3 + 0.875)
+    channels = np.concatenate([BATCH, 2 * BATCH], axis=-1)  # means .5 and 1, variances 1/8 and 1/2
+    assert prior_and_gradient(one_norm([0.2, 0.6], [0.125, 0.5], 2), channels)[0] == pytest.approx(0.5)  # |(.3, .4)|
+    assert prior_and_gradient(one_norm([0.5, 1.0], [0.425, 0.9], 2), channels)[0] == pytest.approx(0.5)
 
 
 def test_the_cost_has_it_by_its_weight():
     classifier = one_norm([0.2], [1.0])
-    logits, penalty = DeepInversion(batch_norm=10.0).observe(classifier, tf.constant(BATCH))
+    logits, penalty = DeepInversion(batch_norm=10.0).logits_and_penalty(classifier, tf.constant(BATCH))
     np.testing.assert_allclose(logits, classifier.logits(tf.constant(BATCH)), atol=1e-6)
     assert float(penalty) == pytest.approx(11.75)
 
@@ -95,16 +95,16 @@ def test_it_sees_the_batch_norms_of_every_graph(name):
         model(images, training=True)
     classifier = Classifier.from_keras(model)
     assert has_batch_norm(classifier.parts)
-    logits, seen = logits_and_seen(classifier.parts, tf.constant(images))
-    assert len(seen) == 2
+    logits, norm_inputs = logits_and_norm_inputs(classifier.parts, tf.constant(images))
+    assert len(norm_inputs) == 2
     assert logits.dtype == tf.float32
     np.testing.assert_allclose(logits, classifier.logits(tf.constant(images)), atol=1e-5 if name != "half" else 0.05)
     # In training a batch norm normalises by just these statistics: with them as its own, inference does the same.
-    for layer, inputs in seen:
+    for layer, inputs in norm_inputs:
         inputs = np.asarray(tf.cast(inputs, tf.float32), np.float64)
         layer.moving_mean.assign(inputs.mean(axis=(0, 1, 2)))
         layer.moving_variance.assign(inputs.var(axis=(0, 1, 2)))
-    assert float(distance(seen)) == pytest.approx(0, abs=1e-5)
+    assert float(distance(norm_inputs)) == pytest.approx(0, abs=1e-5)
 
 
 @functools.cache
@@ -123,8 +123,8 @@ def trained():
     return Classifier.from_keras(model, outputs="logits"), images
 
 
-def measured(classifier, images):
-    return float(distance(logits_and_seen(classifier.parts, tf.constant(images))[1]))
+def prior_value(classifier, images):
+    return float(distance(logits_and_norm_inputs(classifier.parts, tf.constant(images))[1]))
 
 
 def test_reconstructions_are_nearer_the_moving_statistics_with_the_prior():
@@ -134,14 +134,14 @@ def test_reconstructions_are_nearer_the_moving_statistics_with_the_prior():
         return invert(classifier, [0, 1], DeepInversion(steps=60, batch_norm=weight, jitter=0, flip=False), samples=8)
 
     with_prior, without = run(100.0), run(0.0)
-    start = measured(classifier, with_prior.starts)
-    near, far = measured(classifier, with_prior.images), measured(classifier, without.images)
+    start = prior_value(classifier, with_prior.starts)
+    near, far = prior_value(classifier, with_prior.images), prior_value(classifier, without.images)
     assert near < 0.2 * far
     assert near < 0.2 * start
     # What is returned is one batch, that of the lowest mean cost, and its cost is what it says.
     method = DeepInversion(steps=60, jitter=0, flip=False)
     x = tf.constant(with_prior.images)
-    logits, penalty = method.observe(classifier, x)
+    logits, penalty = method.logits_and_penalty(classifier, x)
     cost = method.cost(logits, tf.constant(with_prior.labels), x, x) + penalty
     np.testing.assert_allclose(with_prior.cost, cost, rtol=1e-3, atol=1e-3)
     assert (with_prior.confidence > 0.5).all()
@@ -150,12 +150,12 @@ def test_reconstructions_are_nearer_the_moving_statistics_with_the_prior():
 def test_rows_that_fill_a_batch_up_do_not_count():
     """9 rows would be filled up to 16 of 64, and the statistics would be those of the last row."""
     classifier, _ = trained()
-    how = DeepInversion(steps=5)
-    small = invert(classifier, [0, 1, 0], how, samples=3, batch_size=9)
-    large = invert(classifier, [0, 1, 0], how, samples=3, batch_size=64)
+    method = DeepInversion(steps=5)
+    small = invert(classifier, [0, 1, 0], method, samples=3, batch_size=9)
+    large = invert(classifier, [0, 1, 0], method, samples=3, batch_size=64)
     np.testing.assert_array_equal(small.images, large.images)
     with pytest.raises(UserError, match="batch_size of at least 9"):
-        invert(classifier, [0, 1, 0], how, samples=3, batch_size=8)
+        invert(classifier, [0, 1, 0], method, samples=3, batch_size=8)
 
 
 def test_models_without_batch_norm_are_refused():

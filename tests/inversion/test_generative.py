@@ -1,4 +1,4 @@
-"""GMI, PLG and MIFace behind a denoising autoencoder: what is trained, how often, and that it finds the class."""
+"""GMI, PLG and MIFace behind a denoising autoencoder: their networks, how often these are trained, and that they find the class."""
 
 import functools
 
@@ -31,11 +31,11 @@ def linear(classes=3, seed=2):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Counts the trainings, beginning with an empty memory."""
-    monkeypatch.setattr(auxiliary, "_KEPT", type(auxiliary._KEPT)())
-    counted, fit = [], auxiliary.fit
-    monkeypatch.setattr(auxiliary, "fit", lambda *a, **k: (counted.append(1), fit(*a, **k)))
-    return counted
+    """Counts the trainings, starting with an empty cache."""
+    monkeypatch.setattr(auxiliary, "_CACHE", type(auxiliary._CACHE)())
+    calls, fit = [], auxiliary.fit
+    monkeypatch.setattr(auxiliary, "fit", lambda *a, **k: (calls.append(1), fit(*a, **k)))
+    return calls
 
 
 def test_divergence_is_that_of_two_normal_distributions():
@@ -50,8 +50,8 @@ def test_divergence_is_that_of_two_normal_distributions():
 def test_reconstruction_is_the_cross_entropy_of_pixels():
     images = tf.reshape(tf.constant([[1.0, 0.0], [0.5, 0.25]]), [2, 1, 2, 1])
     logits = tf.reshape(tf.math.log([[3.0, 1 / 3], [1.0, 3.0]]), [2, 1, 2, 1])  # probabilities .75 .25; .5 .75
-    wanted = [-2 * np.log(0.75), np.log(2) - 0.25 * np.log(0.75) - 0.75 * np.log(0.25)]
-    np.testing.assert_allclose(vae.reconstruction(images, logits), wanted, rtol=1e-6)
+    cross_entropy = [-2 * np.log(0.75), np.log(2) - 0.25 * np.log(0.75) - 0.75 * np.log(0.25)]
+    np.testing.assert_allclose(vae.reconstruction(images, logits), cross_entropy, rtol=1e-6)
 
 
 def test_negative_log_density():
@@ -69,7 +69,7 @@ def test_training_lowers_the_negative_elbo_and_the_seed_fixes_it(trainings):
 
     assert bound(1500) < 0.5 * bound(1)
     first = vae.train_vae(images, settings=vae.Settings(latent=2, width=4, updates=20))
-    auxiliary._KEPT.clear()
+    auxiliary._CACHE.clear()
     again = vae.train_vae(images, settings=vae.Settings(latent=2, width=4, updates=20))
     assert again is not first
     for a, b in zip(first.variables, again.variables, strict=True):
@@ -91,42 +91,46 @@ def test_decodes_into_unit_images_and_knows_its_classes():
 
 @pytest.mark.parametrize("method", [GMI(steps=2, **TINY), MIFaceDAE(steps=2, latent=3, units=4, updates=5)])
 def test_one_training_serves_all_victims_and_files_all_runs(trainings, method, tmp_path):
-    known = Knowledge(noise(), np.arange(12) % 3)
-    first = invert(linear(), [0, 1], method, knowledge=known)
+    knowledge = Knowledge(noise(), np.arange(12) % 3)
+    first = invert(linear(), [0, 1], method, knowledge=knowledge)
     again = invert(linear(), [0, 1], method, knowledge=Knowledge(noise(), np.arange(12) % 3))
     np.testing.assert_array_equal(first.images, again.images)
-    invert(linear(seed=3), [2], method, knowledge=known, seed=5)
+    invert(linear(seed=3), [2], method, knowledge=knowledge, seed=5)
     assert len(trainings) == 1
     invert(linear(), [0], method, knowledge=Knowledge(noise(seed=1), np.arange(12) % 3))
     assert len(trainings) == 2
-    kept = type(method)(**{f: getattr(method, f) for f in ("steps", "latent", "updates")}, folder=str(tmp_path))
-    before = invert(linear(), [0], kept, knowledge=known)
+    with_folder = type(method)(**{f: getattr(method, f) for f in ("steps", "latent", "updates")}, folder=str(tmp_path))
+    before = invert(linear(), [0], with_folder, knowledge=knowledge)
     count = len(trainings)
-    auxiliary._KEPT.clear()
-    np.testing.assert_allclose(invert(linear(), [0], kept, knowledge=known).images, before.images, atol=1e-6)
+    auxiliary._CACHE.clear()
+    after = invert(linear(), [0], with_folder, knowledge=knowledge)
+    np.testing.assert_allclose(after.images, before.images, atol=1e-6)
     assert len(trainings) == count
     (file,) = tmp_path.glob("*.npz")
     np.savez(file, np.zeros(3))
-    auxiliary._KEPT.clear()
+    auxiliary._CACHE.clear()
     with pytest.raises(UserError, match=r"the weights of this network.*Delete it"):
-        invert(linear(), [0], kept, knowledge=known)
+        invert(linear(), [0], with_folder, knowledge=knowledge)
 
 
 def test_pseudo_labels_are_the_victims(trainings, monkeypatch):
-    asked, train = [], vae.train_vae
-    monkeypatch.setattr(
-        vae, "train_vae", lambda images, labels, *more: (asked.append(labels), train(images, labels, *more))[1]
-    )
-    victim, known = linear(), Knowledge(noise(), source="images")
+    training_labels, train = [], vae.train_vae
+
+    def record(images, labels, *arguments):
+        training_labels.append(labels)
+        return train(images, labels, *arguments)
+
+    monkeypatch.setattr(vae, "train_vae", record)
+    victim, knowledge = linear(), Knowledge(noise(), source="images")
     plg = PLG(steps=1, crop=0.8, **TINY)
-    result = invert(victim, [1], plg, knowledge=known)
-    np.testing.assert_array_equal(asked[0], victim.predict(noise()).argmax(1))
+    result = invert(victim, [1], plg, knowledge=knowledge)
+    np.testing.assert_array_equal(training_labels[0], victim.predict(noise()).argmax(1))
     assert result.knowledge == "white box; 12 images"
     labelled = Knowledge(noise(), np.full(12, 2), source="images")
     assert invert(victim, [1], plg, knowledge=labelled).knowledge == "white box; 12 images with labels"
-    np.testing.assert_array_equal(asked[1], 2)
-    invert(victim, [1], GMI(steps=1, **TINY), knowledge=known)
-    assert asked[2] is None
+    np.testing.assert_array_equal(training_labels[1], 2)
+    invert(victim, [1], GMI(steps=1, **TINY), knowledge=knowledge)
+    assert training_labels[2] is None
 
 
 def test_cost_and_bound():
@@ -143,31 +147,31 @@ def test_cost_and_bound():
 def test_crop():
     ramp = tf.reshape(tf.range(5.0), [1, 1, 5, 1]) * tf.ones([3, 7, 1, 1])
     np.testing.assert_allclose(views.crop(ramp, 1.0, tf.constant([1, 2])), ramp, atol=1e-6)
-    seen = np.stack([views.crop(ramp, 0.5, tf.constant([1, i])).numpy() for i in range(50)])
-    np.testing.assert_allclose(seen[:, 0], seen[:, 2])
-    width = seen[:, 0, 0, -1, 0] - seen[:, 0, 0, 0, 0]
+    crops = np.stack([views.crop(ramp, 0.5, tf.constant([1, i])).numpy() for i in range(50)])
+    np.testing.assert_allclose(crops[:, 0], crops[:, 2])
+    width = crops[:, 0, 0, -1, 0] - crops[:, 0, 0, 0, 0]
     assert (width >= 2 - 1e-5).all()
     assert (width <= 4 + 1e-5).all()
     assert np.ptp(width) > 1
-    assert seen.min() >= 0
-    assert seen.max() <= 4
+    assert crops.min() >= 0
+    assert crops.max() <= 4
 
 
 def test_corrupt_keeps_the_mean():
-    seen = denoising.corrupt(tf.ones([50, 8, 8, 2]), 0.3, tf.constant([1, 2])).numpy()
-    np.testing.assert_allclose(np.unique(seen), [0, 1 / 0.7], rtol=1e-6)
-    np.testing.assert_array_equal(seen[..., 0], seen[..., 1])
-    assert seen.mean() == pytest.approx(1, abs=0.05)
+    images = denoising.corrupt(tf.ones([50, 8, 8, 2]), 0.3, tf.constant([1, 2])).numpy()
+    np.testing.assert_allclose(np.unique(images), [0, 1 / 0.7], rtol=1e-6)
+    np.testing.assert_array_equal(images[..., 0], images[..., 1])
+    assert images.mean() == pytest.approx(1, abs=0.05)
 
 
 def test_process_dae_decodes_processes_and_encodes():
     method = MIFaceDAE(latent=3, units=4, updates=5, process="denoise", process_every=2)
-    trained = denoising.train_denoiser(noise(), denoising.Settings(latent=3, units=4, updates=5))
+    autoencoder = denoising.train_denoiser(noise(), denoising.Settings(latent=3, units=4, updates=5))
     codes = tf.constant(np.random.default_rng(0).uniform(size=(2, 3)), tf.float32)
-    held = auxiliary.bound(method, _network=trained)
-    wanted = trained.encode(denoise(trained.decode(codes)))
-    np.testing.assert_allclose(held.constrain(codes, codes, tf.constant(2)), wanted, atol=1e-6)
-    np.testing.assert_array_equal(held.constrain(codes, codes, tf.constant(3)), codes)
+    method = auxiliary.with_networks(method, _network=autoencoder)
+    processed = autoencoder.encode(denoise(autoencoder.decode(codes)))
+    np.testing.assert_allclose(method.constrain(codes, codes, tf.constant(2)), processed, atol=1e-6)
+    np.testing.assert_array_equal(method.constrain(codes, codes, tf.constant(3)), codes)
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ def test_priors():
     np.testing.assert_allclose(weighted.cost(logits, label, tf.constant(image), tf.constant(image)), [1.5 + 1.25])
 
 
-def test_total_variation_smooths_what_the_class_leaves_open():
+def test_total_variation_smooths_pixels_without_influence_on_the_class():
     classifier = linear(1e-3)
     rough = np.float32([[0.5, 0.5], [0.1, 0.9]]).reshape(SHAPE)
 
     def roughness(weight):
-        how = Gradient(steps=60, rate=0.02, total_variation=weight)
-        image = invert(classifier, [1], how, knowledge=Knowledge(average=rough)).images[0]
+        method = Gradient(steps=60, rate=0.02, total_variation=weight)
+        image = invert(classifier, [1], method, knowledge=Knowledge(average=rough)).images[0]
         return abs(float(image[1, 0, 0] - image[1, 1, 0]))
 
     assert roughness(0.0) == pytest.approx(0.8, abs=1e-5)

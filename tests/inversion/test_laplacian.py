@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 from tfinv.inversion import Knowledge, Laplacian, invert
-from tfinv.inversion.laplacian import level_over_deviation, merge, split
+from tfinv.inversion.laplacian import merge, normalise, split
 
 DRAW = np.random.default_rng(1)
 
@@ -43,9 +43,9 @@ def test_each_level_has_the_deviation_one(scale):
     levels = split(tf.constant(scale * DRAW.normal(size=(3, 28, 28, 2)), tf.float32), 3)
     assert len(levels) == 4
     for level in levels:
-        normalised = level_over_deviation(level).numpy()
+        normalised = normalise(level).numpy()
         np.testing.assert_allclose(np.sqrt(np.mean(normalised**2, axis=(1, 2, 3))), 1, rtol=1e-5)
-    np.testing.assert_array_equal(level_over_deviation(tf.zeros([1, 4, 4, 1])), np.zeros((1, 4, 4, 1)))
+    np.testing.assert_array_equal(normalise(tf.zeros([1, 4, 4, 1])), np.zeros((1, 4, 4, 1)))
 
 
 def linear(weights, scale):
@@ -61,10 +61,10 @@ def linear(weights, scale):
 @pytest.mark.parametrize("levels", [0, 3])
 def test_a_step_does_not_depend_on_the_size_of_the_gradient(scale, levels):
     weights = DRAW.normal(size=(8, 8, 1)).astype(np.float32)
-    how = Laplacian(steps=3, levels=levels, loss="logit", rate=0.01)
-    result = invert(linear(weights, scale), [1], how, knowledge=Knowledge(average=np.full((8, 8, 1), 0.5)))
-    levels_of = split(tf.constant(weights[None]), levels)
-    step = merge([level / np.sqrt(np.mean(np.square(level))) for level in levels_of]).numpy()[0]
+    method = Laplacian(steps=3, levels=levels, loss="logit", rate=0.01)
+    result = invert(linear(weights, scale), [1], method, knowledge=Knowledge(average=np.full((8, 8, 1), 0.5)))
+    pyramid = split(tf.constant(weights[None]), levels)
+    step = merge([level / np.sqrt(np.mean(np.square(level))) for level in pyramid]).numpy()[0]
     np.testing.assert_allclose(result.images[0], np.clip(0.5 + 0.03 * step, 0, 1), atol=1e-5)
 
 
@@ -74,7 +74,8 @@ def test_coarse_shapes_move_as_fast_as_fine_ones():
     noise = 20 * (-1.0) ** np.add.outer(np.arange(16), np.arange(16))[..., None]
 
     def share(levels):
-        step = -Laplacian(levels=levels).improve(tf.constant(-(slope + noise)[None], tf.float32)).numpy()[0]
+        gradient = tf.constant(-(slope + noise)[None], tf.float32)
+        step = -Laplacian(levels=levels).transform_gradient(gradient).numpy()[0]
         return np.sum(step * slope) / np.sqrt(np.sum(step**2) * np.sum(slope**2))
 
     assert share(0) < 0.1
@@ -82,7 +83,7 @@ def test_coarse_shapes_move_as_fast_as_fine_ones():
 
 
 def test_a_gradient_of_zero_gives_no_step():
-    np.testing.assert_array_equal(Laplacian().improve(tf.zeros([2, 8, 8, 1])), np.zeros((2, 8, 8, 1)))
+    np.testing.assert_array_equal(Laplacian().transform_gradient(tf.zeros([2, 8, 8, 1])), np.zeros((2, 8, 8, 1)))
 
 
 def test_bad_levels():

@@ -28,18 +28,18 @@ def linear():
 @pytest.mark.parametrize("jitter", [0, 2])
 def test_one_octave_is_gradient_inversion_to_the_digit(jitter):
     common = {"steps": 7, "rate": 0.3, "total_variation": 0.1, "jitter": jitter, "optimiser": "adam", "start": "noise"}
-    one = invert(linear(), [0, 1], Multiscale(octaves=1, **common), seed=3)
+    one_octave = invert(linear(), [0, 1], Multiscale(octaves=1, **common), seed=3)
     plain = invert(linear(), [0, 1], Gradient(**common), seed=3)
     for name in ("images", "starts", "cost", "steps", "confidence"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(plain, name))
+        np.testing.assert_array_equal(getattr(one_octave, name), getattr(plain, name))
 
 
 @pytest.mark.parametrize(("keep", "steps"), [(0.4, 6), (0.0, 7), (1.0, 6)])
 def test_two_octaves_by_hand(keep, steps):
     """Of a linear model the gradient by a small image is the same everywhere."""
     rate = 1e-3
-    how = Multiscale(steps=steps, octaves=2, keep=keep, rate=rate, loss="logit", optimiser="descent")
-    result = invert(linear(), [1], how, knowledge=GREY)
+    method = Multiscale(steps=steps, octaves=2, keep=keep, rate=rate, loss="logit", optimiser="descent")
+    result = invert(linear(), [1], method, knowledge=GREY)
     start = tf.constant(GREY.average[None])
     small = tf.image.resize(blur(start), (4, 4))
     with tf.GradientTape() as tape:
@@ -82,13 +82,15 @@ def test_the_course_runs_through_all_octaves():
 
 def test_coarse_shapes_come_first():
     """After the small octave alone the change has no fine structure; with one octave it is all there."""
-    how = Multiscale(steps=40, octaves=2, keep=0.0, optimiser="descent", rate=1e-3, loss="logit")
+    method = Multiscale(steps=40, octaves=2, keep=0.0, optimiser="descent", rate=1e-3, loss="logit")
 
-    def roughness(method):
-        moved = invert(linear(), [1], method, knowledge=Knowledge(average=np.full(SHAPE, 0.5))).images[0] - 0.5
-        return np.abs(np.diff(moved, axis=0)).mean() / np.abs(moved).mean()
+    def roughness(inversion_method):
+        change = (
+            invert(linear(), [1], inversion_method, knowledge=Knowledge(average=np.full(SHAPE, 0.5))).images[0] - 0.5
+        )
+        return np.abs(np.diff(change, axis=0)).mean() / np.abs(change).mean()
 
-    assert roughness(how) < roughness(dataclasses.replace(how, octaves=1))
+    assert roughness(method) < roughness(dataclasses.replace(method, octaves=1))
 
 
 @pytest.mark.parametrize(("argument", "value"), [("octaves", 0), ("factor", 1.0), ("keep", 1.1), ("keep", -0.1)])

@@ -18,24 +18,24 @@ def gradient(points, i):
 def path(name):
     rule = OPTIMISERS[name]
     points, slots = np.linspace(-1, 1, 12, dtype=np.float32).reshape(SHAPE), [tf.zeros(SHAPE)] * rule.slots
-    seen = []
+    iterates = []
     for i in range(STEPS):
         change, slots = rule.update(tf.constant(gradient(points, i)), slots, RATE, tf.constant(i + 1))
         assert len(slots) == rule.slots
         points = points + change.numpy()
-        seen.append(points)
-    return np.array(seen)
+        iterates.append(points)
+    return np.array(iterates)
 
 
 def path_of(move):
-    points, seen = np.linspace(-1, 1, 12, dtype=np.float32).reshape(SHAPE), []
+    points, iterates = np.linspace(-1, 1, 12, dtype=np.float32).reshape(SHAPE), []
     for i in range(STEPS):
         points = move(points, gradient(points, i))
-        seen.append(points)
-    return np.array(seen)
+        iterates.append(points)
+    return np.array(iterates)
 
 
-def kerasian(optimiser):
+def keras_rule(optimiser):
     variable = keras.Variable(np.zeros(SHAPE, np.float32))
     optimiser.build([variable])
 
@@ -53,11 +53,11 @@ def steepest(points, g):
 
 
 RULES = {
-    "descent": lambda: kerasian(keras.optimizers.SGD(RATE)),
+    "descent": lambda: keras_rule(keras.optimizers.SGD(RATE)),
     "steepest": lambda: steepest,
     "sign": lambda: lambda points, g: points - np.float32(RATE) * np.sign(g),
-    "nesterov": lambda: kerasian(keras.optimizers.SGD(RATE, momentum=0.9, nesterov=True)),
-    "adam": lambda: kerasian(keras.optimizers.Adam(RATE, epsilon=1e-8)),
+    "nesterov": lambda: keras_rule(keras.optimizers.SGD(RATE, momentum=0.9, nesterov=True)),
+    "adam": lambda: keras_rule(keras.optimizers.Adam(RATE, epsilon=1e-8)),
 }
 
 

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from tfinv.classifier import Classifier
+from tfinv.comparison.attackers import all_attackers, select_attackers
+from tfinv.experiments.robust_or_private import same_steps
+from tfinv.experiments.settings.robust_or_private import INVERSIONS
 from tfinv.inversion import Knowledge, Projected, invert
-from tfinv.recipes.attackers import all_attackers, chosen
-from tfinv.recipes.robust_or_private import ATTACKS, same_steps
 
 SHAPE = (2, 2, 1)
 WEIGHTS = np.float32([3, -4, 0, 0])
@@ -24,7 +25,7 @@ def linear(scale=1.0):
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"),
+    ("settings", "expected"),
     [
         # Along w / |w| = (.6, -.8, 0, 0): three steps of .1 would be .3.
         ({"eps": 1.0}, [0.68, 0.26, 0.5, 0.5]),
@@ -34,17 +35,17 @@ def linear(scale=1.0):
         ({"eps": 2.0, "rate": 1.0}, [1.0, 0.0, 0.5, 0.5]),
     ],
 )
-def test_it_stays_in_the_ball_around_its_start_and_in_the_bounds(how, expected):
-    result = invert(linear(), [1], Projected(steps=3, start="average", **{"rate": 0.1} | how), knowledge=GREY)
+def test_it_stays_in_the_ball_around_its_start_and_in_the_bounds(settings, expected):
+    result = invert(linear(), [1], Projected(steps=3, start="average", **{"rate": 0.1} | settings), knowledge=GREY)
     np.testing.assert_allclose(result.images.ravel(), expected, atol=1e-6)
     np.testing.assert_array_equal(result.starts.ravel(), [0.5] * 4)
 
 
 def test_its_settings_are_the_published_ones_wherever_it_is_the_seeds_attack():
     published = {"steps": 60, "start": "gaussian", "eps": 30.0, "norm": "l2", "rate": 0.5, "loss": "cross_entropy"}
-    projected, *_ = chosen(all_attackers(200, 200, 8, "w"), ATTACKS)
-    for how in (Projected(), same_steps(projected, True).equal):
-        assert {name: getattr(how, name) for name in published} == published
+    projected, *_ = select_attackers(all_attackers(200, 200, 8, "w"), INVERSIONS)
+    for method in (Projected(), same_steps(projected, True).equal):
+        assert {name: getattr(method, name) for name in published} == published
     # An attacker without images of the classes has no Gaussian of them.
     assert same_steps(projected, False).equal.start != "gaussian"
     for labels in (True, False):

@@ -1,32 +1,15 @@
 """Architectures: shapes, the split, and that both halves share the model's weights."""
 
-import importlib
 import math
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from architectures import IMAGES, SHAPE, SMALL, layers_of, small
 from tfinv import models
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
-
-SHAPE = (16, 12, 3)
-IMAGES = np.random.default_rng(0).uniform(size=(4, *SHAPE)).astype(np.float32)
-SMALL = {
-    "softmax": {},
-    "mlp": {"units": 7},
-    "cnn": {"filters": (2, 3), "units": 5},
-    "convnet": {"filters": (2, 3), "units": 5},
-    "vgg16": {"width": 1, "head": (6, 7)},
-    "resnet": {"depth": 8, "width": 2},
-    "resnet18": {"width": 1},
-}
-
-
-def small(name):
-    return models.MODELS[name](SHAPE, 4, **SMALL[name])
 
 
 def test_every_architecture_is_tried():
@@ -122,7 +105,7 @@ def test_wrong_specs_are_named(spec, message):
 
 
 @pytest.mark.parametrize(
-    ("spec", "normal"),
+    ("spec", "canonical"),
     [
         ("cnn", "cnn"),
         ("cnn( units = 128 )", "cnn"),
@@ -132,10 +115,10 @@ def test_wrong_specs_are_named(spec, message):
         ("vgg16(head=(9,))", "vgg16(head=(9,))"),
     ],
 )
-def test_normal_form(spec, normal):
-    assert models.normal(spec) == normal
-    assert models.normal(normal) == normal
-    assert models.name_of(spec) == normal.partition("(")[0]
+def test_canonical_form(spec, canonical):
+    assert models.canonical(spec) == canonical
+    assert models.canonical(canonical) == canonical
+    assert models.name_of(spec) == canonical.partition("(")[0]
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -234,8 +217,8 @@ def test_cnn_draws_the_weights_that_it_always_drew():
 
 def test_convnet_halves_by_strides_or_by_pooling():
     strided = models.convnet((28, 28, 1), 10)
-    found = [(x.filters, x.strides[0]) for x in layers_of(strided, keras.layers.Conv2D)]
-    assert found == [(32, 1), (32, 2), (64, 1), (64, 2)]
+    convolutions = [(x.filters, x.strides[0]) for x in layers_of(strided, keras.layers.Conv2D)]
+    assert convolutions == [(32, 1), (32, 2), (64, 1), (64, 2)]
     assert layers_of(strided, keras.layers.MaxPooling2D) == []
     assert [x.units for x in layers_of(strided, keras.layers.Dense)] == [256, 10]
     pooled = models.convnet((28, 28, 1), 10, strided=False)
@@ -244,143 +227,6 @@ def test_convnet_halves_by_strides_or_by_pooling():
     shapes = [[m.get_layer(f"stage{i}").output.shape for i in (1, 2)] for m in (strided, pooled)]
     assert shapes[0] == shapes[1] == [(None, 14, 14, 32), (None, 7, 7, 64)]
     assert strided.count_params() == pooled.count_params()
-
-
-@pytest.mark.parametrize(("stem", "side", "first"), [("auto", 64, 64), ("auto", 96, 24), ("large", 32, 8)])
-@pytest.mark.parametrize("preactivation", [False, True])
-def test_resnet_stem(stem, side, first, preactivation):
-    model = models.resnet18((side, side, 3), 10, width=1, stem=stem, preactivation=preactivation)
-    assert [model.get_layer(f"stage{i}").output.shape[1] for i in (1, 2, 3, 4)] == [first >> i for i in range(4)]
-    stem = layers_of(model, keras.layers.Conv2D)[0]
-    assert (stem.kernel_size, stem.strides) == (((3, 3), (1, 1)) if first == side else ((7, 7), (2, 2)))
-    # Those of one pixel only leave pixels out.
-    pooled = [x for x in layers_of(model, keras.layers.MaxPooling2D) if x.pool_size != (1, 1)]
-    assert len(pooled) == (first != side)
-    last = model.get_layer("stage4")
-    assert isinstance(last, keras.layers.Add if preactivation else keras.layers.ReLU)
-
-
-def layers_of(model, kind):
-    return [layer for layer in model.layers if isinstance(layer, kind)]
-
-
-@pytest.mark.parametrize(("depth", "convolutions"), [(8, 9), (20, 21), (56, 57)])
-def test_resnet_depth(depth, convolutions):
-    """The depth counts convolutions and the dense layer, but not the two projections."""
-    model = models.resnet((32, 32, 3), 10, depth)
-    assert len(layers_of(model, keras.layers.Conv2D)) == convolutions
-    assert len(layers_of(model, keras.layers.BatchNormalization)) == convolutions
-    assert len(layers_of(model, keras.layers.Add)) == (depth - 2) // 2
-    assert [layer.output.shape[1:] for layer in layers_of(model, keras.layers.Add)][-1] == (8, 8, 64)
-
-
-def test_resnet_sizes():
-    """He et al. 2016a, table 6, give 0.27 and 0.85 million with shortcuts without weights; projections add 2,752."""
-    assert models.resnet((32, 32, 3), 10, 20).count_params() == 274_042
-    assert models.resnet((32, 32, 3), 10, 56).count_params() == 860_026
-    assert models.resnet18((32, 32, 3), 10).count_params() == 11_183_562
-
-
-@pytest.mark.parametrize("make", [models.resnet, models.resnet18])
-def test_resnet_options(make):
-    for preactivation in (False, True):
-        model = make(SHAPE, 4, width=2, batch_norm=False, preactivation=preactivation)
-        assert layers_of(model, keras.layers.BatchNormalization) == []
-        assert all(layer.use_bias for layer in layers_of(model, keras.layers.Conv2D))
-    assert not any(layer.use_bias for layer in layers_of(make(SHAPE, 4, width=2), keras.layers.Conv2D))
-    model = make(SHAPE, 4, width=2, preactivation=True)
-    # Nothing but additions between the first convolution and the last activation on the identity path (He et al. 2016b).
-    assert [type(x) for x in model.layers[-4:]] == [
-        keras.layers.BatchNormalization,
-        keras.layers.ReLU,
-        keras.layers.GlobalAveragePooling2D,
-        keras.layers.Dense,
-    ]
-    assert isinstance(layers_of(model, keras.layers.Add)[-1].input[1]._keras_history.operation, keras.layers.Add)
-
-
-@pytest.mark.parametrize("preactivation", [False, True])
-def test_narrow_resnet_is_the_same_network(preactivation):
-    """Its projections leave out pixels before they convolve, where wider ones stride: the same weights, the same logits."""
-    narrow = models.resnet((15, 12, 3), 4, depth=8, width=4, preactivation=preactivation)
-    convolutions = layers_of(narrow, keras.layers.Conv2D)
-    assert [x.strides for x in convolutions if x.kernel_size == (1, 1)] == [(1, 1), (1, 1)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("tfinv.models.resnet"), "_NARROW", 0)
-        strided = models.resnet((15, 12, 3), 4, depth=8, width=4, preactivation=preactivation)
-    assert len(strided.layers) == len(narrow.layers) - 2
-    strided.set_weights(narrow.get_weights())
-    images = np.random.default_rng(1).uniform(size=(3, 15, 12, 3)).astype(np.float32)
-    np.testing.assert_allclose(narrow(images), strided(images), rtol=1e-4, atol=1e-5)
-    wide = layers_of(models.resnet(SHAPE, 4, depth=8), keras.layers.MaxPooling2D)
-    assert wide == []
-
-
-def test_narrow_resnet_has_the_gradient_of_its_weights():
-    """oneDNN has a wrong one, and writes past its memory, for narrow 1x1 convolutions with strides."""
-    model = models.resnet(SHAPE, 4, depth=8, width=2, batch_norm=False)
-    kernel = next(x.kernel for x in layers_of(model, keras.layers.Conv2D) if x.kernel_size == (1, 1))
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(model(IMAGES))
-    slope = tape.gradient(total, kernel.value).numpy()
-    start, step = kernel.numpy(), 1e-3 * np.sign(slope)
-    ends = []
-    for sign in (1, -1):
-        kernel.assign(start + sign * step)
-        ends.append(float(tf.reduce_sum(model(IMAGES))))
-    assert (ends[0] - ends[1]) / 2e-3 == pytest.approx(np.abs(slope).sum(), rel=0.05)
-
-
-@pytest.mark.parametrize("depth", [2, 18, 21])
-def test_resnet_refuses_other_depths(depth):
-    with pytest.raises(UserError, match=rf"6n \+ 2.*Received: {depth}"):
-        models.resnet(SHAPE, 4, depth)
-
-
-@pytest.mark.parametrize("encoding", [(5,), (4, 3, 6), (1, 1, 4), (16, 12, 2), (20, 20, 1), (5, 4, 2)])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_decoder_gives_images(encoding, policy):
-    keras.mixed_precision.set_global_policy(policy)
-    try:
-        decoder = models.decoder(encoding, SHAPE, units=8)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
-    images = decoder(np.random.default_rng(1).normal(size=(2, *encoding)).astype(np.float32) * 100)
-    assert images.shape == (2, *SHAPE)
-    assert images.dtype == "float32"
-    assert images.numpy().min() >= 0
-    assert images.numpy().max() <= 1
-
-
-def test_decoder_refuses_other_encodings():
-    with pytest.raises(UserError, match=r"\(d,\) or \(h, w, c\)"):
-        models.decoder((3, 4), SHAPE)
-
-
-@pytest.mark.parametrize("shape", [(28, 28, 1), (56, 46, 1), (5, 7, 3), (1, 1, 1)])
-def test_generator_and_encoder_fit_any_shape(shape):
-    images = np.random.default_rng(0).uniform(size=(2, *shape)).astype(np.float32)
-    encoder = models.image_encoder(shape, 6, width=2)
-    assert encoder(images).shape == (2, 6)
-    generator = models.generator(6, shape, classes=3, width=2)
-    assert generator.input_shape == (None, 9)
-    assert generator(np.ones((2, 9), np.float32)).shape == (2, *shape)
-
-
-def test_generator_weights_follow_the_seed():
-    first, same, other = (models.generator(3, SHAPE, width=2, seed=seed).get_weights() for seed in (1, 1, 2))
-    for a, b in zip(first, same, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert not np.allclose(first[0], other[0])
-
-
-def test_autoencoder():
-    encoder, decoder = models.autoencoder(SHAPE, latent=5, units=7)
-    codes = encoder(IMAGES * 100).numpy()
-    assert codes.shape == (4, 5)
-    assert codes.min() >= 0
-    assert codes.max() <= 1
-    assert decoder(codes).shape == (4, *SHAPE)
 
 
 def test_softmax_regression_from_zero_has_learnt_all_that_it_has():

@@ -1,4 +1,4 @@
-"""Models that ship: each loads in plain Keras, is what its card says, and scores as it did when it was made."""
+"""Pretrained models: each loads in plain Keras, matches its card, and has the same logits and accuracy as when it was created."""
 
 import importlib
 import pathlib
@@ -11,7 +11,7 @@ from tfinv import datasets, models
 from tfinv.attacks import PGD
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
-from tfinv.evaluation.intervals import rate_interval
+from tfinv.evaluation.statistics.intervals import rate_interval
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMES = models.pretrained_names()
@@ -44,12 +44,12 @@ def test_what_ships_has_the_accuracy_of_its_card(name, full_data):
     assert len(test) == card.clean.n
     check_scores(name, test)
     # A weaker attack leaves more standing than the card's, and not much more.
-    classifier, some = Classifier.from_keras(models.pretrained(name)), test.take(200)
+    classifier, subset = Classifier.from_keras(models.pretrained(name)), test.take(200)
     for score in card.robust:
-        result = PGD(eps=score.eps, norm=score.norm, steps=20)(classifier, some.images, some.labels)
-        stand = int(np.sum(~result.success))
-        assert rate_interval(stand, len(some))[1] > score.ci95[0]
-        assert stand / len(some) < score.accuracy + 0.15
+        result = PGD(eps=score.eps, norm=score.norm, steps=20)(classifier, subset.images, subset.labels)
+        robust = int(np.sum(~result.success))
+        assert rate_interval(robust, len(subset))[1] > score.ci95[0]
+        assert robust / len(subset) < score.accuracy + 0.15
 
 
 def test_what_ships_is_in_the_documentation():
@@ -59,8 +59,8 @@ def test_what_ships_is_in_the_documentation():
 
 def test_every_file_of_the_folder_belongs_to_a_model():
     folder = ROOT / "tfinv" / "models" / "data"
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    assert found == {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".json")}
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    assert names == {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".json")}
 
 
 def test_unknown_names_are_refused(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A reproduction of a table of four experiments, as its command would leave it in a work folder."""
+"""Results of a reproduction of four experiments, with their pictures in a work folder."""
 
 import copy
 import math
@@ -10,7 +10,8 @@ import pytest
 import sklearn.datasets
 
 import inverted
-from tfinv.reporting import Check, Figure, Results, figures
+from tfinv.reporting import Check, Figure, Results
+from tfinv.reporting.figures.grids import Neighbours, image_grid, neighbour_grid
 
 EPSILONS = (0.05, 0.1, 0.25)
 # experiment: clean, then under each attack at EPSILONS
@@ -24,14 +25,14 @@ POSTER = {"baseline": (0.968, 0.956), "positive": (0.963, 0.95), "shuffled": (0.
 N = 10000
 
 
-def make_accuracy_row(experiment, attack, eps, accuracy, seed=0, **more):
+def make_accuracy_row(experiment, attack, eps, accuracy, seed=0, **fields):
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / N)
     ci95 = [max(0.0, accuracy - half), min(1.0, accuracy + half)]
     row = {"kind": "accuracy", "experiment": experiment, "attack": attack, "eps": eps, "accuracy": accuracy}
-    return row | {"n": N, "ci95": ci95, "seed": seed} | more
+    return row | {"n": N, "ci95": ci95, "seed": seed} | fields
 
 
-def make_inversion_row(experiment, measure, value, seed=0, **more):
+def make_inversion_row(experiment, measure, value, seed=0, **fields):
     row = {
         "kind": "inversion",
         "experiment": experiment,
@@ -40,7 +41,7 @@ def make_inversion_row(experiment, measure, value, seed=0, **more):
         "measure": measure,
     }
     half = 0.1 * value
-    return row | {"value": value, "n": 100, "ci95": [value - half, value + half], "seed": seed} | more
+    return row | {"value": value, "n": 100, "ci95": [value - half, value + half], "seed": seed} | fields
 
 
 def _rows():
@@ -48,14 +49,14 @@ def _rows():
     for seed in (0, 1):
         shift = 0.004 * seed
         for experiment, (clean, attacks) in ACCURACY.items():
-            told = POSTER.get(experiment)
-            poster = {"poster": told[0]} if told else {}
+            figures = POSTER.get(experiment)
+            poster = {"poster": figures[0]} if figures else {}
             rows.append(make_accuracy_row(experiment, "none", 0.0, clean - shift, seed, **poster))
             for attack, values in attacks.items():
                 for eps, value in zip(EPSILONS, values, strict=True):
-                    poster = {"poster": told[1]} if told and attack == "fgsm" else {}
+                    poster = {"poster": figures[1]} if figures and attack == "fgsm" else {}
                     spec = f"{attack}(eps={eps},steps=40)" if attack == "pgd" else f"{attack}(eps={eps})"
-                    ran = {
+                    fields = {
                         "norm": "linf",
                         "spec": spec,
                         "max_distance": eps,
@@ -63,24 +64,28 @@ def _rows():
                         "seconds": 4.2,
                     }
                     rows.append(
-                        make_accuracy_row(experiment, attack, eps, max(0.0, value - shift), seed, **ran, **poster)
+                        make_accuracy_row(experiment, attack, eps, max(0.0, value - shift), seed, **fields, **poster)
                     )
             flat = clean - 0.004 - shift
             rows += [make_accuracy_row(experiment, "fgsm-artefact", eps, flat, seed) for eps in (0.0, *EPSILONS)]
             for metric, value in (("accuracy", clean + 0.005), ("val_accuracy", clean), ("loss", 0.03)):
-                more = {"n": 60000, "ci95": None, "seed": seed, "epochs": 3, "seconds": 71.5}
-                rows.append({"kind": "training", "experiment": experiment, "metric": metric, "value": value} | more)
+                fields = {"n": 60000, "ci95": None, "seed": seed, "epochs": 3, "seconds": 71.5}
+                rows.append({"kind": "training", "experiment": experiment, "metric": metric, "value": value} | fields)
     leak = {"baseline": 0.62, "positive": 0.71, "reversal": 0.12, "shuffled": 0.34}
     for budget in ("equal", "convergence"):
         for seed in (0, 1):
             for experiment, value in leak.items():
-                more = {"budget": budget, "seed": seed, "better": "higher"}
-                rows.append(make_inversion_row(experiment, "accuracy@1", value + 0.02 * seed, evaluator="cnn", **more))
+                fields = {"budget": budget, "seed": seed, "better": "higher"}
+                rows.append(
+                    make_inversion_row(experiment, "accuracy@1", value + 0.02 * seed, evaluator="cnn", **fields)
+                )
                 if experiment != "reversal":
-                    rows.append(make_inversion_row(experiment, "accuracy@1", value / 2, evaluator="robust mlp", **more))
-                rows.append(make_inversion_row(experiment, "ssim", 0.4 * value, **more))
-                far = more | {"better": "lower", "evaluator": "cnn"}
-                rows.append(make_inversion_row(experiment, "distance to nearest", 1234.5 * (1 - value), **far))
+                    rows.append(
+                        make_inversion_row(experiment, "accuracy@1", value / 2, evaluator="robust mlp", **fields)
+                    )
+                rows.append(make_inversion_row(experiment, "ssim", 0.4 * value, **fields))
+                fields |= {"better": "lower", "evaluator": "cnn"}
+                rows.append(make_inversion_row(experiment, "distance to nearest", 1234.5 * (1 - value), **fields))
     return rows
 
 
@@ -104,7 +109,7 @@ CHECKS = [
 
 
 def digits():
-    """Ten digits, one a class, as float images (8, 8, 1)."""
+    """Returns four images of each digit, float (4, 8, 8, 1)."""
     data = sklearn.datasets.load_digits()
     images = (data.images[..., None] / 16).astype(np.float32)
     return [images[np.flatnonzero(data.target == c)[:4]] for c in range(10)]
@@ -120,10 +125,10 @@ def make_results(workdir: pathlib.Path) -> Results:
 
     grid = {e: [blur(c[0], level) for c in classes] for e, level in noise.items()}
     grid["shuffled"][7] = None
-    pairs = {e: [figures.Neighbours(grid[e][c], classes[c][:2], ("0.91", "0.84")) for c in range(4)] for e in noise}
+    pairs = {e: [Neighbours(grid[e][c], classes[c][:2], ("0.91", "0.84")) for c in range(4)] for e in noise}
     names = [str(c) for c in range(10)]
-    figures.image_grid(grid, workdir / "figures/grid.png", columns=names)
-    figures.neighbour_grid(pairs, workdir / "figures/neighbours.png", columns=[f"class {c}" for c in range(4)])
+    image_grid(grid, workdir / "figures/grid.png", columns=names)
+    neighbour_grid(pairs, workdir / "figures/neighbours.png", columns=[f"class {c}" for c in range(4)])
     return Results(
         command="reproduce table1",
         config={
@@ -156,30 +161,30 @@ def workdir(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """Results and the folder of their pictures, which take a second to draw, by their kind."""
-    makers, found = {"attacked": make_results, "inverted": inverted.make_results}, {}
+def examples(tmp_path_factory):
+    """Results and the folder of their pictures, by their kind; made once, since drawing takes a second."""
+    makers, examples = {"attacked": make_results, "inverted": inverted.make_results}, {}
     for kind, make in makers.items():
         folder = tmp_path_factory.mktemp(kind)
-        found[kind] = make(folder), folder
-    return found
+        examples[kind] = make(folder), folder
+    return examples
 
 
-def copied(made, workdir):
-    """Such results to be changed, with their pictures in a folder of their own."""
-    results, folder = made
+def copy_example(example, workdir):
+    """Copies an example for a test to change, with its pictures in `workdir`."""
+    results, folder = example
     shutil.copytree(folder / "figures", workdir / "figures", dirs_exist_ok=True)
     return copy.deepcopy(results)
 
 
 @pytest.fixture
-def results(made, workdir):
-    return copied(made["attacked"], workdir)
+def results(examples, workdir):
+    return copy_example(examples["attacked"], workdir)
 
 
 @pytest.fixture
-def inverted_results(made, workdir):
-    return copied(made["inverted"], workdir)
+def inverted_results(examples, workdir):
+    return copy_example(examples["inverted"], workdir)
 
 
 @pytest.fixture

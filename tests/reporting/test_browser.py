@@ -1,4 +1,4 @@
-"""The report and the TensorBoard log as a reader meets them: in a browser."""
+"""Report and TensorBoard log in a browser."""
 
 import base64
 import contextlib
@@ -19,7 +19,7 @@ import pytest
 
 import inverted
 from tfinv.reporting import write_html, write_tensorboard
-from tfinv.reporting.projector import Points, write_projector
+from tfinv.reporting.tensorboard.projector import Points, write_projector
 
 pytestmark = pytest.mark.browser
 
@@ -59,9 +59,9 @@ def browser(tmp_path_factory):
     chrome.quit()
 
 
-def _opened(browser, address):
+def _open(browser, address):
     _resize(browser, 1200)
-    browser.get_log("browser")  # what came before
+    browser.get_log("browser")  # discards earlier entries
     browser.get(address)
     return browser
 
@@ -74,18 +74,18 @@ def _resize(browser, width, dark=False):
 
 
 @pytest.fixture(scope="module")
-def pages(made, tmp_path_factory):
-    """The addresses of both kinds of report."""
-    found = {}
-    for kind, (results, drawn) in made.items():
-        folder = shutil.copytree(drawn, tmp_path_factory.mktemp("pages") / kind)
-        found[kind] = write_html(results, folder).as_uri()
-    return found
+def pages(examples, tmp_path_factory):
+    """Addresses of both kinds of report."""
+    addresses = {}
+    for kind, (results, source) in examples.items():
+        folder = shutil.copytree(source, tmp_path_factory.mktemp("pages") / kind)
+        addresses[kind] = write_html(results, folder).as_uri()
+    return addresses
 
 
 @pytest.fixture
 def inversion_page(browser, pages):
-    return _opened(browser, pages["inverted"])
+    return _open(browser, pages["inverted"])
 
 
 def test_the_inversion_page_is_read_from_top_to_bottom(inversion_page):
@@ -107,13 +107,13 @@ def test_the_inversion_page_is_read_from_top_to_bottom(inversion_page):
 def test_the_inversion_page_is_never_wider_than_the_window(inversion_page, width):
     _resize(inversion_page, width)
     inversion_page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found = inversion_page.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
-    assert found[0] == found[1] <= width
+    widths = inversion_page.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert widths[0] == widths[1] <= width
 
 
 @pytest.fixture
 def report(browser, pages):
-    return _opened(browser, pages["attacked"])
+    return _open(browser, pages["attacked"])
 
 
 def test_the_report_loads_without_complaint(report):
@@ -142,8 +142,8 @@ def test_the_report_loads_without_complaint(report):
 def test_the_page_is_never_wider_than_the_window(report, width):
     _resize(report, width)
     report.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found = report.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
-    assert found[0] == found[1] <= width
+    widths = report.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert widths[0] == widths[1] <= width
 
 
 def test_the_page_works_without_scripts(report):
@@ -185,12 +185,12 @@ def test_the_report_prints(report):
 
 
 @pytest.fixture(scope="module")
-def server(made, tmp_path_factory):
-    results, drawn = made["attacked"]
+def server(examples, tmp_path_factory):
+    results, workdir = examples["attacked"]
     folder = tmp_path_factory.mktemp("tensorboard")
-    logdir = write_tensorboard(results, drawn, folder / "tb")
-    training, labels, _, images, wanted = inverted.arrays()
-    kinds = [("training", training[:200], labels[:200]), ("none, miface", images, wanted)]
+    logdir = write_tensorboard(results, workdir, folder / "tb")
+    training_images, training_labels, _, images, labels = inverted.arrays()
+    kinds = [("training", training_images[:200], training_labels[:200]), ("none, miface", images, labels)]
     write_projector(logdir, [Points(k, x.reshape(len(x), -1), x, [f"digit {i}" for i in y]) for k, x, y in kinds])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -236,12 +236,12 @@ def test_the_projector_serves_the_points(server):
 def test_tensorboard_shows_them(browser, server):
     _resize(browser, 1400)
     browser.get(f"{server}?page=1#timeseries")
-    _wait(lambda: "/fgsm" in _shown(browser) and "shuffled" in _shown(browser))
+    _wait(lambda: "/fgsm" in _page_text(browser) and "shuffled" in _page_text(browser))
     browser.get(f"{server}?page=2#images")
     _wait(lambda: browser.execute_script(_DEEP + "return all('img').some(i => i.naturalWidth > 1000)"))
-    assert "reconstructions" in _shown(browser)
+    assert "reconstructions" in _page_text(browser)
     browser.get(f"{server}?page=3#text")
-    _wait(lambda: "iterative-beats-single-step" in _shown(browser))
+    _wait(lambda: "iterative-beats-single-step" in _page_text(browser))
 
 
 # TensorBoard keeps its page in shadow roots.
@@ -254,7 +254,7 @@ function all(selector, root = document) {
 """
 
 
-def _shown(browser):
+def _page_text(browser):
     return browser.execute_script(_DEEP + "return all('*').map(e => e.innerText || '').join(' ')")
 
 

@@ -2,10 +2,11 @@ import io
 
 import pytest
 
+import membership_rows
 from tfinv.reporting import Check, Results, print_results
 
 
-def _printed(results):
+def _print(results):
     file = io.StringIO()
     print_results(results, file)
     return file.getvalue()
@@ -13,7 +14,7 @@ def _printed(results):
 
 def test_piped_output_is_plain_and_100_columns_wide(results, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    text = _printed(results)
+    text = _print(results)
     assert "\x1b" not in text
     assert 80 < max(map(len, text.splitlines())) <= 100
     for part in (
@@ -30,7 +31,7 @@ def test_piped_output_is_plain_and_100_columns_wide(results, monkeypatch):
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_no_figure_is_broken_at_any_width(results, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    text = _printed(results)
+    text = _print(results)
     assert max(map(len, text.splitlines())) <= width
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     for part in ("[51.6, 54.0]", "fgsm-artefact", "[0.558, 0.704]", "1,086"):
@@ -38,7 +39,7 @@ def test_no_figure_is_broken_at_any_width(results, monkeypatch, width):
 
 
 def test_failed_checks_come_last_with_their_advice(results):
-    text = _printed(results)
+    text = _print(results)
     assert text.index("success-rises-with-eps\n") < text.index("black-box-is-weaker\n")
     assert text.index("black-box-is-weaker\n") < text.rindex("poster-figures-reproduced")
     assert "docs: reading a report, heading poster-figures-reproduced" in text
@@ -48,7 +49,7 @@ def test_failed_checks_come_last_with_their_advice(results):
 def test_names_can_neither_steer_the_terminal_nor_style_the_text(accuracy_row):
     evil = "\x1b]0;title\x07[red]x[/red]\r\n\u202e:smile:"
     results = Results(evil, {}, [accuracy_row(evil, evil, 0.1, 0.5)], [Check(evil, False, evil, evil)])
-    text = _printed(results)
+    text = _print(results)
     assert not set("\x1b\x07\r\u202e") & set(text)
     assert "[red]x[/red]" in text
     assert ":smile:" in text
@@ -60,6 +61,16 @@ def test_standard_output_is_the_default(capsys):
 
 
 def test_a_failed_check_names_the_heading_of_its_section():
-    """Without what stands in parentheses, which no heading has."""
-    printed = _printed(Results("test", {}, [], [Check("gives-away-less (reversal)", False, "e", "a")]))
-    assert "heading gives-away-less\n" in printed
+    """The heading has no parentheses."""
+    text = _print(Results("test", {}, [], [Check("gives-away-less (reversal)", False, "e", "a")]))
+    assert "heading gives-away-less\n" in text
+
+
+def test_membership_is_one_short_table(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    text = _print(Results("membership", {}, membership_rows.attack_rows() + membership_rows.group_rows()))
+    assert max(map(len, text.splitlines())) <= 100
+    for part in ("reference: guessing", "[18.0, 23.0]", "All measures: in report.html."):
+        assert part in text
+    assert "Precision" not in text
+    assert "each class" not in text

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import membership_rows
 from tfinv.errors import UserError
 from tfinv.reporting import Check, Figure, Results, write_html
 
@@ -13,7 +14,7 @@ VOID = {"meta", "link", "img", "br", "hr", "wbr"}
 
 
 class Page(html.parser.HTMLParser):
-    """The elements, attributes and text of a page."""
+    """Elements, attributes and text of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -82,13 +83,13 @@ def test_each_row_of_a_table_fills_its_columns(results, workdir):
     text = write_html(results, workdir).read_text(encoding="utf-8")
     for table in re.findall(r"<table.*?</table>", text, re.S):
         head, *body = re.findall(r"<tr.*?</tr>", table, re.S)
-        width, owed = head.count("<th "), 0
+        width, spanned = head.count("<th "), 0
         for row in body:
             span = re.search(r'rowspan="(\d+)"', row)
             cells = row.count("<th ") + row.count("<td")
-            assert cells == width - (owed > 0)
-            owed = int(span[1]) - 1 if span else max(0, owed - 1)
-        assert owed == 0
+            assert cells == width - (spanned > 0)
+            spanned = int(span[1]) - 1 if span else max(0, spanned - 1)
+        assert spanned == 0
 
 
 def test_the_page_stands_alone(results, workdir):
@@ -155,7 +156,7 @@ def test_clean_accuracy_alone_makes_a_report(workdir, accuracy_row):
     assert "50.0" in page.text
 
 
-def test_curves_of_the_results_take_the_place_of_ours(results, workdir):
+def test_curves_of_the_results_replace_the_drawn_ones(results, workdir):
     results.figures[0] = dataclasses.replace(results.figures[0], name="accuracy_curves")
     page = _page(results, workdir)
     assert len(page.all("img")) == 2
@@ -212,7 +213,7 @@ def test_the_inversion_page_says_it_in_the_order_a_reader_asks(inverted_results,
     assert "labels; auxiliary data: 1,000 held-out images" in page.text
 
 
-def test_a_course_of_the_results_takes_the_place_of_ours(inverted_results, workdir):
+def test_a_course_of_the_results_replaces_the_drawn_one(inverted_results, workdir):
     inverted_results.figures[0] = dataclasses.replace(inverted_results.figures[0], name="course")
     assert len(_page(inverted_results, workdir).all("img")) == 2
 
@@ -240,6 +241,60 @@ def test_a_long_name_breaks_where_its_parts_meet(workdir):
         "value": 0.9,
         "seed": 0,
     }
-    found = write_html(Results("train", {}, [row]), workdir).read_text(encoding="utf-8")
-    assert ">test_<wbr>accuracy</th>" in found
-    assert ">fast(<wbr>eps=8/255,<wbr>ramp=.2)</th>" in found
+    page = write_html(Results("train", {}, [row]), workdir).read_text(encoding="utf-8")
+    assert ">test_<wbr>accuracy</th>" in page
+    assert ">fast(<wbr>eps=8/255,<wbr>ramp=.2)</th>" in page
+
+
+@pytest.fixture
+def membership_results(workdir):
+    membership_rows.single_scores(classes=(EVIL, "b")).write(workdir, membership_rows.images())
+    return Results("membership", {}, [*membership_rows.attack_rows(), *membership_rows.group_rows()])
+
+
+def test_membership_has_a_section_with_its_tables_and_pictures(membership_results, workdir):
+    page = _page(membership_results, workdir)
+    assert page.open == []
+    assert {"href": "#membership"} in page.all("a")
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert ids.index("checks") < ids.index("membership") < ids.index("setup")
+    tables = ["table-membership", *(f"table-membership-{i}" for i in (1, 2, 3, 4))]
+    assert [i for i in ids if i.startswith("table-membership")] == tables
+    assert [a["alt"].partition(".")[0] for a in page.all("img")] == [
+        "ROC curves",
+        "Scores of members and non-members",
+        "Records most at risk, beside their nearest others",
+    ]
+    assert [a for a in page.all("tr") if a.get("class") == "reference"] == [{"class": "reference"}] * 2
+    assert "20.5 [18.0, 23.0]" in page.text
+    assert page.all("script") == []
+    assert page.text.count("alert('x')") == 2  # the class of two records
+
+
+def test_without_scores_membership_has_no_pictures(workdir):
+    page = _page(Results("membership", {}, membership_rows.attack_rows()), workdir)
+    assert page.all("img") == []
+    assert "Whether an attacker can tell" in page.text
+
+
+def test_pictures_of_the_results_replace_those_of_the_scores(membership_results, results, workdir):
+    membership_results.figures = [dataclasses.replace(results.figures[0], name="membership_roc", title="Other curves")]
+    page = _page(membership_results, workdir)
+    assert [a["alt"].partition(".")[0] for a in page.all("img")][:2] == [
+        "Other curves",
+        "Scores of members and non-members",
+    ]
+    assert "#pictures" not in [a["href"] for a in page.all("a")]
+
+
+def test_texts_of_membership_are_shown_and_never_run(workdir):
+    rows = membership_rows.attack_rows(EVIL, experiment=EVIL, interval=EVIL) + membership_rows.attack_rows()
+    membership_rows.single_scores(attacks=(EVIL, "b"), experiments=(EVIL, "model")).write(
+        workdir, membership_rows.images()
+    )
+    page = _page(Results("membership", {}, rows), workdir)
+    assert page.all("script") == []
+    assert len(page.all("img")) == 3
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    assert page.text.count("alert('x')") >= 5

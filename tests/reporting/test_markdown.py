@@ -1,6 +1,7 @@
-"""The Markdown view."""
+"""Markdown view."""
 
 import inverted
+import membership_rows
 from tfinv.reporting import Results, write_markdown
 from tfinv.reporting.markdown import markdown
 
@@ -30,3 +31,12 @@ def test_names_of_strangers_stay_text():
     text = markdown(Results("test", {}, [row | {"ci95": [0.2, 0.8], "epochs": 1, "seconds": 1.0}], []))
     assert "a\\|b \\# \\<script\\> \\`x\\`" in text
     assert "\n# \\<" not in text
+
+
+def test_membership_has_its_measures_and_precisions():
+    rows = membership_rows.attack_rows() + membership_rows.attack_rows("a|b")
+    text = markdown(Results("membership", {}, rows))
+    line = "| lira | 0.812 \\[0.790, 0.830\\] | 50.0 \\[45.0, 55.0\\] | 20.5 \\[18.0, 23.0\\] | 0.67 \\[0.10, 1.4\\] |"
+    assert line in text
+    assert "| lira | 95.3 \\[94.7, 95.8\\] | 17.2 \\[15.4, 18.9\\] |" in text
+    assert "| a\\|b | 0.812" in text

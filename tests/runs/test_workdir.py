@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.recipes.workdir import Workdir
+from tfinv.runs.workdir import Workdir
 
 
 def never():
@@ -23,7 +23,7 @@ def test_a_finished_stage_is_not_computed_again(tmp_path):
 
 def test_a_folder_of_another_format_is_refused(tmp_path, monkeypatch):
     Workdir(tmp_path, {}).json("stage", lambda: 1)
-    monkeypatch.setattr("tfinv.recipes.workdir._FORMAT", 99)
+    monkeypatch.setattr("tfinv.runs.workdir._FORMAT", 99)
     with pytest.raises(UserError, match="99 now"):
         Workdir(tmp_path, {})
 
@@ -36,7 +36,7 @@ def test_a_begun_folder_is_refused_where_it_is_not_to_be_resumed(tmp_path):
 
 
 def test_a_training_keeps_its_backup_until_its_model_is_stored(tmp_path):
-    workdir, kept = Workdir(tmp_path, {}), []
+    workdir, backups = Workdir(tmp_path, {}), []
 
     class Unwritable(keras.Sequential):
         def save(self, *_, **__):
@@ -44,15 +44,15 @@ def test_a_training_keeps_its_backup_until_its_model_is_stored(tmp_path):
 
     def make(folder, kind=keras.Sequential):
         (folder / "backup").mkdir(parents=True, exist_ok=True)
-        kept.append(folder / "backup")
+        backups.append(folder / "backup")
         return kind([keras.Input((2,)), keras.layers.Dense(1)])
 
     with pytest.raises((OSError, UserError)):
         workdir.model("net", lambda folder: make(folder, Unwritable))
-    assert kept[0].exists()
+    assert backups[0].exists()
     workdir.model("net", make)
-    assert not kept[1].exists()
-    assert kept[0] == kept[1]
+    assert not backups[1].exists()
+    assert backups[0] == backups[1]
 
 
 def test_a_stage_that_fails_leaves_nothing(tmp_path):

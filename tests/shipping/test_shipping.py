@@ -15,10 +15,10 @@ import pytest
 from shipped import check_scores, check_whole
 from tfinv import datasets, files, models
 from tfinv.errors import UserError
-from tfinv.evaluation.robustness import accuracy_row
-from tfinv.recipes.packing import pack, stored_type
-from tfinv.recipes.shipping import rejudge, ship, ship_compared
+from tfinv.evaluation.robustness.accuracy import accuracy_row
 from tfinv.reporting import Results
+from tfinv.shipping.card import ship, ship_from_comparison, update_scores
+from tfinv.shipping.packing import pack
 from tfinv_cli import main
 
 # Keras 3.15 on NumPy 2.4, when a model is saved.
@@ -26,59 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def kernels(model):
-    return [w for w in model.get_weights() if w.ndim > 1]
-
-
 def save(model, path):
     model.save(path)
     return path
-
-
-def test_pack_drops_the_optimizer_and_changes_nothing_else(tmp_path):
-    keras.utils.set_random_seed(0)
-    model = models.cnn((12, 12, 1), 3, filters=(8,), units=64)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(np.ones((4, 12, 12, 1)), np.zeros(4), verbose=0)
-    path = save(model, tmp_path / "model.keras")
-    assert pack(path, tmp_path / "packed.keras") == stored_type(tmp_path / "packed.keras") == "float32"
-    assert (tmp_path / "packed.keras").stat().st_size < path.stat().st_size / 2.5
-    packed = keras.models.load_model(tmp_path / "packed.keras", custom_objects={})
-    for a, b in zip(packed.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_pack_halves_the_kernels_of_what_would_be_too_large(tmp_path):
-    keras.utils.set_random_seed(0)
-    model = models.convnet((28, 28, 1), 10)
-    for layer in model.layers:
-        if layer.weights:
-            layer.bias.assign(keras.random.normal(layer.bias.shape))
-    path = save(model, tmp_path / "model.keras")
-    assert path.stat().st_size > 3_000_000
-    assert pack(path, tmp_path / "packed.keras") == stored_type(tmp_path / "packed.keras") == "float16"
-    assert (tmp_path / "packed.keras").stat().st_size <= 2_000_000
-    packed = keras.models.load_model(tmp_path / "packed.keras", custom_objects={})
-    assert {v.dtype for v in packed.weights} == {"float32"}
-    for a, b in zip(packed.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b.astype(np.float16) if b.ndim > 1 else b)
-    images = np.random.default_rng(0).uniform(size=(8, 28, 28, 1)).astype(np.float32)
-    np.testing.assert_allclose(packed(images), model(images), atol=0.01)
-    # Packing what was packed changes nothing.
-    pack(tmp_path / "packed.keras", tmp_path / "again.keras")
-    again = keras.models.load_model(tmp_path / "again.keras")
-    assert all(map(np.array_equal, again.get_weights(), packed.get_weights()))
-
-
-def test_pack_refuses_what_float16_cannot_hold(tmp_path):
-    large = save(models.mlp((28, 28, 1), 10, units=1500), tmp_path / "large.keras")
-    with pytest.raises(UserError, match=r"at most 2,000,000 bytes in float16\. Received: 2,"):
-        pack(large, tmp_path / "packed.keras")
-    model = models.convnet((28, 28, 1), 10)
-    model.layers[-1].kernel.assign(np.full((256, 10), 1e5))
-    with pytest.raises(UserError, match=r"range of float16\. Received: 100000"):
-        pack(save(model, tmp_path / "wild.keras"), tmp_path / "packed.keras")
-    assert not (tmp_path / "packed.keras").exists()
 
 
 def evaluation(folder, model, **changed):
@@ -122,34 +72,34 @@ def package(tmp_path, monkeypatch):
 
 
 def test_ship(trained, package, tmp_path):
-    scored = evaluation(tmp_path / "scored", trained / "packed.keras")
-    made = ship("digits", trained, scored, folder=package)
+    evaluation_dir = evaluation(tmp_path / "scored", trained / "packed.keras")
+    card = ship("digits", trained, evaluation_dir, folder=package)
     assert models.pretrained_names() == ["digits"]
-    assert models.card("digits") == made
+    assert models.card("digits") == card
     check_whole("digits")
     check_scores("digits")
     digits = datasets.load("mnist5k", "test")
     check_scores("digits", digits)
-    told = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
-    assert made.clean.accuracy == told["value"] == made.embedded[0] / made.embedded[1]
-    assert made.clean.n == made.embedded[1] == 1000
-    assert [(s.attack, s.norm, s.eps, s.accuracy, s.n) for s in made.robust] == [("autoattack", "linf", 0.1, 0.7, 1000)]
-    assert (made.architecture, made.recipe, made.dataset, made.seed, made.epochs) == (
+    row = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
+    assert card.clean.accuracy == row["value"] == card.embedded[0] / card.embedded[1]
+    assert card.clean.n == card.embedded[1] == 1000
+    assert [(s.attack, s.norm, s.eps, s.accuracy, s.n) for s in card.robust] == [("autoattack", "linf", 0.1, 0.7, 1000)]
+    assert (card.architecture, card.recipe, card.dataset, card.seed, card.epochs) == (
         "softmax",
         "none",
         "mnist5k",
         3,
         1,
     )
-    assert (made.weights, made.parameters, made.classes) == ("float32", 7850, tuple("0123456789"))
-    assert made.evaluation == (
+    assert (card.weights, card.parameters, card.classes) == ("float32", 7850, tuple("0123456789"))
+    assert card.evaluation == (
         "tfinv evaluate --attacks=autoattack --dataset=mnist5k --eps=0.1 --model=pretrained:digits --seed=0 --split=test"
     )
     for piece in ("--architecture=softmax", "--dataset=mnist5k", "--defense=none", "--epochs=1"):
-        assert piece in made.command.split()
-    assert "workdir" not in made.command
+        assert piece in card.command.split()
+    assert "workdir" not in card.command
     # The command of the card trains the same.
-    again = main.main([*made.command.split()[1:], f"--workdir={tmp_path / 'again'}"])
+    again = main.main([*card.command.split()[1:], f"--workdir={tmp_path / 'again'}"])
     assert again == 0
     repeated = keras.models.load_model(next((tmp_path / "again" / "models").iterdir()))
     for a, b in zip(repeated.get_weights(), models.pretrained("digits").get_weights(), strict=True):
@@ -165,9 +115,9 @@ def test_ship(trained, package, tmp_path):
     ],
 )
 def test_ship_refuses_another_evaluation(changed, message, trained, package, tmp_path):
-    scored = evaluation(tmp_path / "scored", trained / "packed.keras", **changed)
+    evaluation_dir = evaluation(tmp_path / "scored", trained / "packed.keras", **changed)
     with pytest.raises(UserError, match=message):
-        ship("digits", trained, scored, folder=package)
+        ship("digits", trained, evaluation_dir, folder=package)
     assert models.pretrained_names() == []
 
 
@@ -175,11 +125,11 @@ def test_ship_refuses_what_does_not_fit(trained, package, tmp_path):
     other = save(models.softmax((28, 28, 1), 10), tmp_path / "other.keras")
     with pytest.raises(UserError, match="evaluation of the trained model, packed"):
         ship("digits", trained, evaluation(tmp_path / "a", other), folder=package)
-    # Packed again to the same path, after it was judged.
-    judged = evaluation(tmp_path / "c", shutil.copy(other, tmp_path / "packed.keras"))
+    # Packed again to the same path, after its evaluation.
+    outdated = evaluation(tmp_path / "c", shutil.copy(other, tmp_path / "packed.keras"))
     shutil.copy(trained / "packed.keras", tmp_path / "packed.keras")
     with pytest.raises(UserError, match=r"the model that ships\. Received: one of another file"):
-        ship("digits", trained, judged, folder=package)
+        ship("digits", trained, outdated, folder=package)
     with pytest.raises(UserError, match="workdir of tfinv evaluate"):
         ship("digits", trained, trained, folder=package)
     (tmp_path / "two").mkdir()
@@ -192,11 +142,11 @@ def test_ship_refuses_what_does_not_fit(trained, package, tmp_path):
 def comparison(folder, trained, attack="autoattack"):
     """As `tfinv reproduce cifar10` leaves it, with the trained model as one of two."""
     name = "softmax (usual)"
-    told = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
+    row = next(r for r in Results.read(trained).rows if r["metric"] == "test_accuracy")
     hits = np.arange(1000) < 600
     rows = [
-        told | {"experiment": "mlp (usual)", "epochs": 9},
-        told | {"experiment": name},
+        row | {"experiment": "mlp (usual)", "epochs": 9},
+        row | {"experiment": name},
         accuracy_row("mlp (usual)", attack, 0.1, ~hits, 3, norm="linf"),
         accuracy_row(name, "none", 0.0, hits, 3),
         accuracy_row(name, attack, 0.1, hits, 3, norm="linf"),
@@ -210,15 +160,15 @@ def comparison(folder, trained, attack="autoattack"):
     return folder
 
 
-def test_ship_compared(trained, package, tmp_path):
+def test_ship_from_comparison(trained, package, tmp_path):
     folder = comparison(tmp_path / "compared", trained)
-    made = ship_compared("digits", folder, "softmax (usual)", folder=package)
+    card = ship_from_comparison("digits", folder, "softmax (usual)", folder=package)
     check_whole("digits")
     check_scores("digits", datasets.load("mnist5k", "test"))
-    assert [(s.attack, s.eps, s.accuracy) for s in made.robust] == [("autoattack", 0.1, 0.6)]
-    assert (made.architecture, made.recipe, made.epochs) == ("softmax", "none", 1)
-    assert made.command == made.evaluation
-    assert made.command == (
+    assert [(s.attack, s.eps, s.accuracy) for s in card.robust] == [("autoattack", 0.1, 0.6)]
+    assert (card.architecture, card.recipe, card.epochs) == ("softmax", "none", 1)
+    assert card.command == card.evaluation
+    assert card.command == (
         "tfinv reproduce cifar10 --dataset=mnist5k --seed=3 --plain_architecture=mlp --architecture=softmax "
         "'--robust_training=fast(eps=.1)'"
     )
@@ -226,63 +176,63 @@ def test_ship_compared(trained, package, tmp_path):
 
 def test_ship_compared_refuses_what_was_not_measured(trained, package, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="workdir of tfinv reproduce cifar10 or reproduce fer2013"):
-        ship_compared("digits", trained, "softmax (usual)", folder=package)
+        ship_from_comparison("digits", trained, "softmax (usual)", folder=package)
     folder = comparison(tmp_path / "compared", trained)
     with pytest.raises(
         UserError, match=r"a model among mlp \(usual\), softmax \(usual\), softmax \(robust\)\. Received: 'softmax'"
     ):
-        ship_compared("digits", folder, "softmax", folder=package)
+        ship_from_comparison("digits", folder, "softmax", folder=package)
     with pytest.raises(UserError, match=r"with autoattack\. Received: pgd"):
-        ship_compared("digits", comparison(tmp_path / "pgd", trained, "pgd"), "softmax (usual)", folder=package)
-    monkeypatch.setattr(importlib.import_module("tfinv.recipes.shipping"), "pack", lambda *_: "float16")
+        ship_from_comparison("digits", comparison(tmp_path / "pgd", trained, "pgd"), "softmax (usual)", folder=package)
+    monkeypatch.setattr(importlib.import_module("tfinv.shipping.card"), "pack", lambda *_: "float16")
     with pytest.raises(UserError, match=r"small enough for float32\. Received: float16"):
-        ship_compared("digits", folder, "softmax (usual)", folder=package)
+        ship_from_comparison("digits", folder, "softmax (usual)", folder=package)
     assert models.pretrained_names() == []
 
 
-def test_rejudge(trained, package, tmp_path, capsys, few_checks):
+def test_update_scores(trained, package, tmp_path, capsys, few_checks):
     attack = "autoattack(n_targets=2,queries=20,steps=3)"
-    scored = evaluation(tmp_path / "scored", trained / "packed.keras", attacks=[attack])
-    first = ship("digits", trained, scored, folder=package)
+    evaluation_dir = evaluation(tmp_path / "scored", trained / "packed.keras", attacks=[attack])
+    first = ship("digits", trained, evaluation_dir, folder=package)
     first = dataclasses.replace(first, robust=(dataclasses.replace(first.robust[0], n=20, accuracy=0.7),))
     (package / "digits.json").write_text(json.dumps(first.to_json()))
 
-    def judge(model, name, n=30, eps=".1,.2"):
+    def evaluate(model, name, n=30, eps=".1,.2"):
         line = f"evaluate --dataset=mnist5k --limit={n} --eps={eps} --check_images=5 --attacks={attack}"
         assert main.main([*line.split(), f"--model={model}", f"--workdir={tmp_path / name}"]) == 0
         return tmp_path / name
 
-    again = judge("pretrained:digits", "again")
-    made = rejudge("digits", again, folder=package)
+    again = evaluate("pretrained:digits", "again")
+    card = update_scores("digits", again, folder=package)
     rows = [r for r in Results.read(again).rows_of("accuracy") if r["attack"] != "none"]
     assert [r["eps"] for r in rows] == [0.1, 0.2]
-    assert [(s.eps, s.n, s.accuracy) for s in made.robust] == [
+    assert [(s.eps, s.n, s.accuracy) for s in card.robust] == [
         (e, 30, r["accuracy"]) for e, r in zip((0.1, 0.2), rows, strict=True)
     ]
-    assert "--limit=30" in made.evaluation
-    assert made == dataclasses.replace(first, robust=made.robust, evaluation=made.evaluation) == models.card("digits")
+    assert "--limit=30" in card.evaluation
+    assert card == dataclasses.replace(first, robust=card.robust, evaluation=card.evaluation) == models.card("digits")
     check_whole("digits")
 
     for name, less in (("few", {"n": 29}), ("one", {"eps": ".1"})):
         with pytest.raises(
             UserError, match=r"no fewer images than the card's, autoattack.*? at linf eps 0\.[12] on 30"
         ):
-            rejudge("digits", judge("pretrained:digits", name, **less), folder=package)
+            update_scores("digits", evaluate("pretrained:digits", name, **less), folder=package)
     with pytest.raises(UserError, match=r"an evaluation of pretrained:digits\. Received: .*packed\.keras"):
-        rejudge("digits", judge(trained / "packed.keras", "file"), folder=package)
+        update_scores("digits", evaluate(trained / "packed.keras", "file"), folder=package)
     model = models.pretrained("digits")
     model.layers[-1].kernel.assign(model.layers[-1].kernel * 0.9)
     model.save(package / "digits.keras")
     with pytest.raises(UserError, match=r"the model that ships\. Received: one of another file"):
-        rejudge("digits", again, folder=package)
-    assert models.card("digits") == made
+        update_scores("digits", again, folder=package)
+    assert models.card("digits") == card
 
 
 def test_ship_refuses_a_packed_model_that_predicts_otherwise(trained, package, tmp_path, monkeypatch):
-    module = importlib.import_module("tfinv.recipes.shipping")
+    module = importlib.import_module("tfinv.shipping.card")
     monkeypatch.setattr(module, "stored_type", lambda path: "float16")
     monkeypatch.setattr(module, "packed_weights", lambda weight, half: weight)
-    monkeypatch.setattr(module, "_CHANGED", -1)
+    monkeypatch.setattr(module, "_MAX_CHANGED", -1)
     with pytest.raises(UserError, match=r"other labels in float16\. Received: 0\.00%"):
         ship("digits", trained, evaluation(tmp_path / "scored", trained / "packed.keras"), folder=package)
 

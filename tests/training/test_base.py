@@ -1,4 +1,4 @@
-"""What every training model shares: the loss that it descends."""
+"""The base of all training models: its loss."""
 
 import keras
 import numpy as np

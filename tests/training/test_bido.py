@@ -21,10 +21,12 @@ def test_hsic_of_matrices_known_by_hand():
 
 def test_normalised_hsic_is_the_trace_of_the_definition():
     rng = np.random.default_rng(0)
-    one, two = (gaussian_kernel(tf.constant(rng.normal(size=(6, d)), tf.float32), 0.5) for d in (3, 5))
+    kernel_x, kernel_y = (gaussian_kernel(tf.constant(rng.normal(size=(6, d)), tf.float32), 0.5) for d in (3, 5))
     centre = np.eye(6) - 1 / 6
-    whitened = [c @ np.linalg.inv(c + 6e-5 * np.eye(6)) for c in (centre @ k.numpy() @ centre for k in (one, two))]
-    assert float(normalised_hsic(one, two)) == pytest.approx(np.trace(whitened[0] @ whitened[1]), rel=1e-3)
+    whitened = [
+        c @ np.linalg.inv(c + 6e-5 * np.eye(6)) for c in (centre @ k.numpy() @ centre for k in (kernel_x, kernel_y))
+    ]
+    assert float(normalised_hsic(kernel_x, kernel_y)) == pytest.approx(np.trace(whitened[0] @ whitened[1]), rel=1e-3)
     # The centred label kernel of two classes has one direction, which it shares with itself.
     label = linear_kernel(tf.constant([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
     assert float(normalised_hsic(label, label)) == pytest.approx(1.0, abs=1e-3)

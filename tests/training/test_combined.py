@@ -8,8 +8,9 @@ import tensorflow as tf
 from stripes import small_net, stripes
 from tfinv.errors import UserError
 from tfinv.training.base import ClassifierTraining, Plan
-from tfinv.training.defences import DEFENCES, Combined, defence, show
-from tfinv.training.destruction import DestructionTraining, Reversal
+from tfinv.training.defences import DEFENCES, CombinedDefence, defence, show
+from tfinv.training.destruction import Reversal
+from tfinv.training.destruction_training import DestructionTraining
 from tfinv.training.free import Free, FreeTraining
 from tfinv.training.trades import Trades, TradesTraining
 
@@ -36,8 +37,8 @@ def test_with_plain_cross_entropy_inside_it_is_the_destruction_defence():
     assert {k: float(v) for k, v in logs[0].items()} == pytest.approx(
         {k: float(v) for k, v in logs[1].items()}, rel=1e-4
     )
-    for one, two in zip(alone.get_weights(), combined.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    for expected, weights in zip(alone.get_weights(), combined.get_weights(), strict=True):
+        np.testing.assert_allclose(expected, weights, atol=1e-5)
 
 
 def test_the_classifier_follows_both_gradients():
@@ -62,8 +63,8 @@ def test_the_classifier_follows_both_gradients():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_that_combines_trains(name):
-    found = defence(f"{name}+reversal(strength=1,ramp=.5)")
-    training = found.training(Plan(small_net(DATA), DATA, 2, 8))
+    combined = defence(f"{name}+reversal(strength=1,ramp=.5)")
+    training = combined.training(Plan(small_net(DATA), DATA, 2, 8))
     training.compile(keras.optimizers.SGD(0.1))
     before = training.export_classifier().get_weights()
     logs = training.train_step(BATCH)
@@ -86,24 +87,24 @@ def test_each_replay_of_free_follows_both_gradients_and_moves_the_perturbation_b
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(inputs[0])
             loss, _ = alone.objective(BATCH[1], *inputs)
-            seen = other.decoder(other.encoder(BATCH[0], training=True), training=True)
-            errors = other.relative_errors(seen, BATCH[0])
+            reconstructions = other.decoder(other.encoder(BATCH[0], training=True), training=True)
+            errors = other.relative_errors(reconstructions, BATCH[0])
             reconstruction = tf.reduce_mean(errors)
-        ascent = tape.gradient(loss, inputs[0])
-        classifying, pressing = tape.gradient(loss, variables), tape.gradient(reconstruction, variables)
-        for weights, own, against in zip(variables, classifying, pressing, strict=True):
-            weights.assign_sub(0.5 * (own if against is None else own - against))
+        input_gradient = tape.gradient(loss, inputs[0])
+        gradients, reconstruction_gradients = tape.gradient(loss, variables), tape.gradient(reconstruction, variables)
+        for weights, gradient, reversed_gradient in zip(variables, gradients, reconstruction_gradients, strict=True):
+            weights.assign_sub(0.5 * (gradient if reversed_gradient is None else gradient - reversed_gradient))
         for weights, gradient in zip(decoding, tape.gradient(reconstruction, decoding), strict=True):
             weights.assign_sub(0.5 * gradient)
-        inputs = alone.follow(inputs, ascent)
+        inputs = alone.update_inputs(inputs, input_gradient)
     training.train_step(BATCH)
-    for one, two in zip(training.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    for weights, expected in zip(training.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-5)
 
 
 def test_a_ramp_beside_free_counts_its_updates():
-    found = defence("free(replays=4)+reversal(ramp=.5)")
-    training = found.training(Plan(small_net(DATA), DATA, 4, 8))
+    combined = defence("free(replays=4)+reversal(ramp=.5)")
+    training = combined.training(Plan(small_net(DATA), DATA, 4, 8))
     assert training.reversal.schedule.steps == 0.5 * 4 * 2 * 4
     assert training.updates == 4
 
@@ -122,13 +123,13 @@ def test_the_inner_training_smooths_labels_as_the_outer_does():
 
 def test_its_text_form_names_both():
     value = defence("trades(eps=.3, ramp=.3) + reversal(strength=3)")
-    assert value == Combined(Trades(eps=0.3, ramp=0.3), Reversal(strength=3))
+    assert value == CombinedDefence(Trades(eps=0.3, ramp=0.3), Reversal(strength=3))
     assert show(value) == "trades(eps=0.3,ramp=0.3)+reversal(strength=3)"
     assert defence(show(value)) == value
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("dp_sgd+reversal", "before .reversal a recipe .* Received: dp_sgd"),
         ("rounding+shuffled", "Received: rounding"),
@@ -142,6 +143,6 @@ def test_its_text_form_names_both():
         ("trades+magic", "one of adversarial"),
     ],
 )
-def test_what_makes_no_sense_is_named(spec, said):
-    with pytest.raises(UserError, match=said):
+def test_what_makes_no_sense_is_named(spec, message):
+    with pytest.raises(UserError, match=message):
         defence(spec)

@@ -1,4 +1,4 @@
-"""What every defence keeps: it learns, is repeatable, goes on after a kill, and leaves a plain model."""
+"""Properties of every defence: it learns, is repeatable, resumes after a kill, and exports a plain model."""
 
 import functools
 import shutil
@@ -36,7 +36,7 @@ SPECS = {name: name for name in DEFENCES} | {
 }
 
 
-class Leave(keras.callbacks.Callback):
+class CopyAtKill(keras.callbacks.Callback):
     """Copies the folder of a training in the middle of its third epoch: what a kill there would leave."""
 
     def __init__(self, folder, copy):
@@ -56,25 +56,25 @@ class Epochs(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.begun = []
+        self.epochs = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.begun.append(epoch)
+        self.epochs.append(epoch)
 
 
 def train(name, **kwargs):
     """The training model of a defence, its last logs, and how often its step was traced."""
     model = defence(SPECS[name]).training(Plan(small_net(DATA), DATA, EPOCHS, BATCH, seed=1))
     model.compile(keras.optimizers.Adam(1e-2))
-    honest, traced = model.train_step, []
+    train_step, traces = model.train_step, []
 
     def step(data):
-        traced.append(1)
-        return honest(data)
+        traces.append(1)
+        return train_step(data)
 
     model.train_step = step
     logs = fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
-    return model, logs, len(traced)
+    return model, logs, len(traces)
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def trained(tmp_path_factory):
     @functools.cache
     def once(name):
         folder = tmp_path_factory.mktemp("trained")
-        leave = Leave(folder / "run", folder / "killed")
-        return *train(name, workdir=folder / "run", callbacks=[leave]), folder / "killed"
+        copy = CopyAtKill(folder / "run", folder / "killed")
+        return *train(name, workdir=folder / "run", callbacks=[copy]), folder / "killed"
 
     return once
 
@@ -114,9 +114,9 @@ def test_all_its_epochs_are_one_compiled_step(name, trained):
 @pytest.mark.parametrize("name", SPECS)
 def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained):
     whole, *_, killed = trained(name)
-    epochs = Epochs()
-    resumed, *_ = train(name, workdir=killed, callbacks=[epochs])
-    assert epochs.begun == [2, 3, 4, 5]
+    recorder = Epochs()
+    resumed, *_ = train(name, workdir=killed, callbacks=[recorder])
+    assert recorder.epochs == [2, 3, 4, 5]
     np.testing.assert_array_equal(weights(resumed), weights(whole))
 
 
@@ -148,7 +148,7 @@ def test_its_text_form_reads_back(name):
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("magic", "one of adversarial"),
         ("mid(gamma=1)", "arguments of mid"),
@@ -172,8 +172,8 @@ def test_its_text_form_reads_back(name):
         ("dp_sgd(noise=1e-160)", "noise of dp_sgd of 0, or at least 0.001"),
     ],
 )
-def test_wrong_specs_are_named(spec, said):
-    with pytest.raises(UserError, match=said):
+def test_wrong_specs_are_named(spec, message):
+    with pytest.raises(UserError, match=message):
         defence(spec)
 
 

@@ -11,9 +11,10 @@ import resumable
 from stripes import small_net, stripes
 from tfinv import models
 from tfinv.errors import UserError
-from tfinv.training.destruction import BOUNDS, EXPERIMENTS, DestructionTraining, error_levels
+from tfinv.training.destruction_training import EXPERIMENTS, DestructionTraining
 from tfinv.training.fit import fit
 from tfinv.training.images import ReconstructionImages
+from tfinv.training.reversal_bounds import BOUNDS, error_levels
 
 
 def make(experiment, data=None, **kwargs):
@@ -72,10 +73,10 @@ def test_the_encoder_may_end_elsewhere(layer):
 def test_shuffled_gives_half_of_the_batch_another_image():
     training = make("shuffled")
     x = tf.reshape(tf.range(10.0), [10, 1, 1, 1])
-    targets, own = training._targets(x)
+    targets, is_self = training._targets(x)
     same = targets[:, 0, 0, 0].numpy() == np.arange(10)
-    np.testing.assert_array_equal(same, own)
-    assert own.numpy().sum() == 5
+    np.testing.assert_array_equal(same, is_self)
+    assert is_self.numpy().sum() == 5
     # The others' targets are a permutation among themselves: no image is lost.
     assert sorted(targets[:, 0, 0, 0].numpy()) == list(range(10))
 
@@ -84,8 +85,8 @@ def test_shuffled_passes_the_gradient_of_its_own_image_and_reverses_that_of_anot
     data = stripes(8)
     training = make("shuffled", data, strength=3.0, bound="none")
     z = training.encoder(data.images)
-    own = tf.constant([True, False] * 4)
-    scales = training._scales(z, tf.constant(data.images), tf.constant(data.labels), own)
+    is_self = tf.constant([True, False] * 4)
+    scales = training._scales(z, tf.constant(data.images), tf.constant(data.labels), is_self)
     np.testing.assert_allclose(scales, [-1.0, 3.0] * 4)
 
 
@@ -116,11 +117,11 @@ def test_reversal_keeps_the_decoder_from_learning_what_positive_lets_it():
 
 
 @pytest.mark.parametrize(
-    ("experiment", "kwargs", "said"),
+    ("experiment", "kwargs", "message"),
     [("reversed", {}, "an experiment among"), ("reversal", {"bound": "hope"}, "Change --bound")],
 )
-def test_wrong_arguments_are_named(experiment, kwargs, said):
-    with pytest.raises(UserError, match=said):
+def test_wrong_arguments_are_named(experiment, kwargs, message):
+    with pytest.raises(UserError, match=message):
         make(experiment, **kwargs)
 
 
@@ -132,12 +133,12 @@ def test_an_encoder_without_weights_cannot_be_defended():
 
 def test_reconstructions_are_seen_in_tensorboard(tmp_path):
     data = stripes()
-    watch = ReconstructionImages(data.images[:3], tmp_path)
-    fit(make("positive", data), data, epochs=2, batch_size=32, callbacks=[watch])
+    callback = ReconstructionImages(data.images[:3], tmp_path)
+    fit(make("positive", data), data, epochs=2, batch_size=32, callbacks=[callback])
     (events,) = (tmp_path / "reconstructions").glob("events*")
-    kept = [v for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value]
-    assert len(kept) == 2
-    picture = tf.io.decode_png(kept[-1].tensor.string_val[2])
+    summaries = [v for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value]
+    assert len(summaries) == 2
+    picture = tf.io.decode_png(summaries[-1].tensor.string_val[2])
     assert picture.shape == (16, 24, 1)
 
 
@@ -192,5 +193,5 @@ def test_killed_after_its_end_before_its_model_is_saved_it_has_nothing_to_do_aga
     options = {"epochs": 2, "batch_size": 32, "workdir": tmp_path}
     assert "loss" in fit(whole, data, **options)
     assert fit(again, data, **options) == {}
-    for one, two in zip(again.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    for weights, expected in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)

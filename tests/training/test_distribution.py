@@ -15,10 +15,11 @@ import pytest
 import tensorflow as tf
 
 import shared_batches
+from tfinv.catalogue import DISTRIBUTIONS
 from tfinv.errors import UserError
 from tfinv.training import distribution
 from tfinv.training.defences import DEFENCES
-from tfinv.training.distribution import DISTRIBUTIONS, check_tf_config, is_chief, strategy
+from tfinv.training.distribution import check_tf_config, is_chief, strategy
 from tfinv_cli import train
 
 SCRIPT = [sys.executable, str(pathlib.Path(__file__).with_name("distributed.py"))]
@@ -50,11 +51,11 @@ def workers(*commands):
         for i, command in enumerate(commands)
     ]
     try:
-        said = [process.communicate(timeout=PATIENCE) for process in running]
+        outputs = [process.communicate(timeout=PATIENCE) for process in running]
     finally:
         for process in running:
             process.kill()
-    return [(process.returncode, *texts) for process, texts in zip(running, said, strict=True)]
+    return [(process.returncode, *texts) for process, texts in zip(running, outputs, strict=True)]
 
 
 @functools.cache
@@ -77,8 +78,8 @@ def mirrored(tmp_path_factory):
 def two_workers(tmp_path_factory):
     """The same of two processes, each of which has written its weights."""
     folder = tmp_path_factory.mktemp("workers")
-    for code, _, said in workers(*[[*SCRIPT, folder, *AMONG_WORKERS]] * 2):
-        assert code == 0, said
+    for code, _, stderr in workers(*[[*SCRIPT, folder, *AMONG_WORKERS]] * 2):
+        assert code == 0, stderr
     return folder
 
 
@@ -117,17 +118,17 @@ def broken_off(tmp_path_factory):
 
 
 def test_a_worker_that_is_killed_ends_the_others(broken_off):
-    folder, (code, _, said) = broken_off
+    folder, (code, _, stderr) = broken_off
     assert code not in (0, -9)
-    assert "Start all of them again with the same --workdir" in said
+    assert "Start all of them again with the same --workdir" in stderr
     assert [p.name for p in (folder / "adversarial" / "backup").iterdir()] == ["epoch-000001"]
 
 
 def test_all_together_go_on(broken_off, tmp_path):
     shutil.copytree(broken_off[0], tmp_path, dirs_exist_ok=True)
-    for code, said, errors in workers(*[[*SCRIPT, tmp_path, "adversarial"]] * 2):
-        assert code == 0, errors
-        assert said.splitlines() == ["epoch 1", "epoch 2"]
+    for code, stdout, stderr in workers(*[[*SCRIPT, tmp_path, "adversarial"]] * 2):
+        assert code == 0, stderr
+        assert stdout.splitlines() == ["epoch 1", "epoch 2"]
     for worker in range(2):
         np.testing.assert_allclose(np.load(tmp_path / f"{worker}-adversarial.npy"), alone("adversarial"), atol=1e-5)
 
@@ -136,9 +137,9 @@ def test_they_go_on_as_well_if_it_was_the_chief_that_was_killed(tmp_path):
     chief, other = workers([*SCRIPT, tmp_path, "adversarial:3"], [*SCRIPT, tmp_path, "adversarial"])
     assert chief[0] == -9
     assert other[0] != 0
-    for code, said, errors in workers(*[[*SCRIPT, tmp_path, "adversarial"]] * 2):
-        assert code == 0, errors
-        assert said.splitlines() == ["epoch 1", "epoch 2"]
+    for code, stdout, stderr in workers(*[[*SCRIPT, tmp_path, "adversarial"]] * 2):
+        assert code == 0, stderr
+        assert stdout.splitlines() == ["epoch 1", "epoch 2"]
     for worker in range(2):
         np.testing.assert_allclose(np.load(tmp_path / f"{worker}-adversarial.npy"), alone("adversarial"), atol=1e-5)
 
@@ -154,9 +155,9 @@ def test_one_process_goes_on_where_two_were(broken_off, tmp_path):
 
 def test_workers_that_do_not_share_their_folder_are_told(broken_off, tmp_path):
     shutil.copytree(broken_off[0], tmp_path / "one")
-    for code, _, said in workers(*[[*SCRIPT, tmp_path / folder, "adversarial"] for folder in ("one", "other")]):
+    for code, _, stderr in workers(*[[*SCRIPT, tmp_path / folder, "adversarial"] for folder in ("one", "other")]):
         assert code != 0
-        assert "workers that go on from the same backup. Received: backups of epochs 1, 0" in said
+        assert "workers that go on from the same backup. Received: backups of epochs 1, 0" in stderr
 
 
 def test_the_command_trains_among_workers(tmp_path):
@@ -183,8 +184,8 @@ def test_a_cluster_of_one_is_this_machine(tmp_path):
     """As a batch system's script with one node makes it."""
     flags = ["--limit=64", "--epochs=1", "--batch_size=32", f"--workdir={tmp_path}"]
     command = [*CLI, "--dataset=mnist5k", "--architecture=softmax", "--distribution=multi_worker", *flags]
-    ((code, _, said),) = workers(command)
-    assert code == 0, said
+    ((code, _, stderr),) = workers(command)
+    assert code == 0, stderr
     assert list((tmp_path / "models").glob("*.keras"))
 
 
@@ -197,23 +198,23 @@ def test_one_device_is_no_distribution():
 def test_the_parts_of_a_batch_are_its_rows():
     data = shared_batches.DATA
     for epoch in range(2):
-        whole = list(data.as_tf(32, shuffle=True, seed=5, epoch=epoch, drop_remainder=True))
-        for mine in (range(0, 1), range(1, 4)):
-            found = list(data.parts(32, mine, 4, seed=5, epoch=epoch).take(len(whole) * len(mine)))
-            for step, (images, labels) in enumerate(whole):
-                for place, part in enumerate(mine):
-                    some, theirs = found[step * len(mine) + place]
-                    np.testing.assert_array_equal(some, images[8 * part : 8 * part + 8])
-                    np.testing.assert_array_equal(theirs, labels[8 * part : 8 * part + 8])
+        batches = list(data.as_tf(32, shuffle=True, seed=5, epoch=epoch, drop_remainder=True))
+        for replicas in (range(0, 1), range(1, 4)):
+            parts = list(data.parts(32, replicas, 4, seed=5, epoch=epoch).take(len(batches) * len(replicas)))
+            for step, (images, labels) in enumerate(batches):
+                for place, replica in enumerate(replicas):
+                    part_images, part_labels = parts[step * len(replicas) + place]
+                    np.testing.assert_array_equal(part_images, images[8 * replica : 8 * replica + 8])
+                    np.testing.assert_array_equal(part_labels, labels[8 * replica : 8 * replica + 8])
 
 
 def test_the_parts_go_on_with_the_next_pass():
     data, epoch = shared_batches.DATA, tf.Variable(3, dtype=tf.int64)
-    found = list(data.parts(32, range(1), 1, seed=5, epoch=epoch).take(4))
+    parts = list(data.parts(32, range(1), 1, seed=5, epoch=epoch).take(4))
     passes = [data.as_tf(32, shuffle=True, seed=5, epoch=e, drop_remainder=True) for e in (3, 4)]
-    whole = [batch for batches in passes for batch in batches]
-    for (some, _), (images, _) in zip(found, whole, strict=True):
-        np.testing.assert_array_equal(some, images)
+    expected = [batch for batches_of_pass in passes for batch in batches_of_pass]
+    for (part_images, _), (images, _) in zip(parts, expected, strict=True):
+        np.testing.assert_array_equal(part_images, images)
 
 
 class Three:
@@ -254,7 +255,7 @@ def test_what_is_a_cluster_is_not():
 
 
 class Joined:
-    """What `is_chief` asks of a strategy."""
+    """Stand-in of a strategy, with the attributes that `is_chief` reads."""
 
     def __init__(self, jobs, kind, index):
         spec = tf.train.ClusterSpec(jobs)

@@ -9,7 +9,7 @@ from linear_net import TWO, linear_net
 from stripes import stripes
 from tfinv.training.assembly import training_model
 from tfinv.training.free import Free, FreeTraining
-from tfinv.training.perturbing import noise
+from tfinv.training.perturbing import uniform_noise
 from tfinv.training.schedule import Schedule
 
 IMAGES = np.float32([[0.4, 0.6, 0.5, 0.3], [0.6, 0.4, 0.5, 0.7], [0.5, 0.5, 0.2, 0.6]]).reshape(3, 2, 2, 1)
@@ -18,13 +18,13 @@ LABELS = np.array([0, 1, 0])
 
 def by_hand(kernel, start, rate, eps, replays):
     """The same updates of weights and perturbation in numpy."""
-    flat, moved, hot = IMAGES.reshape(3, 4), start, np.eye(2)[LABELS]
+    flat, delta, one_hot = IMAGES.reshape(3, 4), start, np.eye(2)[LABELS]
     for _ in range(replays):
-        seen = flat + moved
-        odds = np.exp(seen @ kernel)
-        error = odds / odds.sum(1, keepdims=True) - hot
-        ascent, kernel = error @ kernel.T, kernel - rate * seen.T @ error / 3
-        moved = np.clip(moved + eps * np.sign(ascent), np.maximum(-eps, -flat), np.minimum(eps, 1 - flat))
+        perturbed = flat + delta
+        odds = np.exp(perturbed @ kernel)
+        error = odds / odds.sum(1, keepdims=True) - one_hot
+        gradient, kernel = error @ kernel.T, kernel - rate * perturbed.T @ error / 3
+        delta = np.clip(delta + eps * np.sign(gradient), np.maximum(-eps, -flat), np.minimum(eps, 1 - flat))
     return kernel
 
 
@@ -32,27 +32,27 @@ def by_hand(kernel, start, rate, eps, replays):
 def test_a_step_updates_the_weights_and_the_perturbation_with_the_same_gradients(replays):
     training = FreeTraining(linear_net(TWO), Free(eps=0.1, replays=replays), seed=2)
     training.compile(keras.optimizers.SGD(0.5))
-    start = noise(tf.constant(IMAGES), 0.1, "linf", training.draw()).numpy().reshape(3, 4)
+    start = uniform_noise(tf.constant(IMAGES), 0.1, "linf", training.step_seed()).numpy().reshape(3, 4)
     training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
     assert int(training.optimizer.iterations) == replays == training.updates
-    found = training.classifier.layers[-1].kernel.numpy()
-    np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.1, replays), atol=1e-5)
+    kernel = training.classifier.layers[-1].kernel.numpy()
+    np.testing.assert_allclose(kernel, by_hand(TWO, start, 0.5, 0.1, replays), atol=1e-5)
 
 
 def test_in_l2_the_perturbation_follows_the_gradient_and_stays_in_its_ball():
     training = FreeTraining(linear_net(TWO), Free(eps=0.1, norm="l2", replays=2), seed=2)
     training.compile(keras.optimizers.SGD(0.5))
-    moved = noise(tf.constant(IMAGES), 0.1, "l2", training.draw()).numpy().reshape(3, 4)
+    delta = uniform_noise(tf.constant(IMAGES), 0.1, "l2", training.step_seed()).numpy().reshape(3, 4)
     training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
-    flat, kernel, hot = IMAGES.reshape(3, 4), TWO, np.eye(2)[LABELS]
+    flat, kernel, one_hot = IMAGES.reshape(3, 4), TWO, np.eye(2)[LABELS]
     for _ in range(2):
-        seen = flat + moved
-        odds = np.exp(seen @ kernel)
-        error = odds / odds.sum(1, keepdims=True) - hot
-        ascent, kernel = error @ kernel.T, kernel - 0.5 * seen.T @ error / 3
+        perturbed = flat + delta
+        odds = np.exp(perturbed @ kernel)
+        error = odds / odds.sum(1, keepdims=True) - one_hot
+        gradient, kernel = error @ kernel.T, kernel - 0.5 * perturbed.T @ error / 3
         # All pixels are further than .1 from black and white, so the ball alone holds the step.
-        moved = moved + 0.1 * ascent / np.linalg.norm(ascent, axis=1, keepdims=True)
-        moved *= np.minimum(1, 0.1 / np.linalg.norm(moved, axis=1, keepdims=True))
+        delta = delta + 0.1 * gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+        delta *= np.minimum(1, 0.1 / np.linalg.norm(delta, axis=1, keepdims=True))
     np.testing.assert_allclose(training.classifier.layers[-1].kernel, kernel, atol=1e-5)
 
 
@@ -61,12 +61,12 @@ def test_the_ramp_holds_for_the_start_and_for_every_step():
     training.compile(keras.optimizers.SGD(0.5))
     training.optimizer.build(training.trained_variables)
     training.optimizer.iterations.assign(1)  # a quarter of the training is half of the ramp
-    start = noise(tf.constant(IMAGES), 0.05, "linf", training.draw()).numpy().reshape(3, 4)
+    start = uniform_noise(tf.constant(IMAGES), 0.05, "linf", training.step_seed()).numpy().reshape(3, 4)
     training.defence = Free(eps=0.1, ramp=0.5, replays=2)
     training.steps = 2
     training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
-    found = training.classifier.layers[-1].kernel.numpy()
-    np.testing.assert_allclose(found, by_hand(TWO, start, 0.5, 0.05, 2), atol=1e-5)
+    kernel = training.classifier.layers[-1].kernel.numpy()
+    np.testing.assert_allclose(kernel, by_hand(TWO, start, 0.5, 0.05, 2), atol=1e-5)
 
 
 def test_a_schedule_of_the_rate_counts_updates():
@@ -85,8 +85,8 @@ def test_progress_and_draws_follow_the_steps_of_many_updates():
     seeds = []
     for step in range(12):
         assert float(training.progress()) == pytest.approx(min(step / 10, 1.0))
-        assert float(training.share()) == pytest.approx(min(step / 5, 1.0))
-        seeds.append(tuple(training.draw().numpy()))
+        assert float(training.ramp_factor()) == pytest.approx(min(step / 5, 1.0))
+        seeds.append(tuple(training.step_seed().numpy()))
         training.train_step((tf.constant(IMAGES), tf.constant(LABELS)))
     assert len(set(seeds)) == 12
 

@@ -22,10 +22,10 @@ def test_the_loss_is_cross_entropy_and_beta_divergences():
     x, y = tf.constant(DATA.images), tf.constant(DATA.labels)
     plain, _ = training.objective(y, x)
     training.defence = MID(beta=2.0)
-    weighed, _ = training.objective(y, x)
-    mean, spread = training.statistics(x)
-    divergence = np.mean(normal_divergence(mean, tf.nn.softplus(spread - 5.0)))
-    assert float(weighed - plain) == pytest.approx(2.0 * divergence, rel=1e-4)
+    weighted, _ = training.objective(y, x)
+    mean, shifted = training.statistics(x)
+    divergence = np.mean(normal_divergence(mean, tf.nn.softplus(shifted - 5.0)))
+    assert float(weighted - plain) == pytest.approx(2.0 * divergence, rel=1e-4)
 
 
 def test_the_exported_classifier_has_no_noise_and_mu_for_its_encoding():
@@ -35,7 +35,7 @@ def test_the_exported_classifier_has_no_noise_and_mu_for_its_encoding():
     mean, _ = training.statistics(DATA.images)
     np.testing.assert_allclose(encoder(DATA.images), mean, atol=1e-6)
     np.testing.assert_allclose(training(DATA.images), head(mean), atol=1e-6)
-    assert not [layer.name for layer in training.export_classifier().layers if layer.name == "spread"]
+    assert not [layer.name for layer in training.export_classifier().layers if layer.name == "sigma"]
 
 
 @pytest.mark.parametrize("sequential", [False, True])
@@ -44,10 +44,10 @@ def test_the_copy_keeps_the_weights_before_the_bottleneck(sequential):
     if sequential:
         copies = [type(layer).from_config(layer.get_config()) for layer in net.layers[1:]]
         net = keras.Sequential([keras.Input(DATA.image_shape), *copies])
-    made = with_bottleneck(net)
+    copy = with_bottleneck(net)
     np.testing.assert_array_equal(
-        made.get_layer("features").get_weights()[0], net.get_layer("encoding").get_weights()[0]
+        copy.get_layer("features").get_weights()[0], net.get_layer("encoding").get_weights()[0]
     )
-    features = keras.Model(made.inputs[0], made.get_layer("features").output)
+    features = keras.Model(copy.inputs[0], copy.get_layer("features").output)
     np.testing.assert_allclose(features(DATA.images), models.split(net)[0](DATA.images), atol=1e-6)
-    assert made.output_shape == (None, 2)
+    assert copy.output_shape == (None, 2)

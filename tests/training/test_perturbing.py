@@ -10,7 +10,7 @@ from stripes import small_net, stripes
 from tfinv.attacks.losses import cross_entropy
 from tfinv.training.adversarial import Adversarial, AdversarialTraining
 from tfinv.training.atat import ATAT, ATATTraining
-from tfinv.training.perturbing import perturb
+from tfinv.training.perturbing import Ascent, perturb
 
 DATA = stripes(16)
 X, Y = tf.constant(DATA.images), tf.constant(DATA.labels)
@@ -22,23 +22,24 @@ def linear(x):
     return tf.stack([total, -total], axis=1)
 
 
-@pytest.mark.parametrize(("towards", "side"), [(False, -1.0), (True, 1.0)])
-def test_on_a_linear_model_it_ends_in_the_corner(towards, side):
-    image, goal = tf.fill([2, 2, 2, 1], 0.5), tf.constant([0, 0])
-    options = {"eps": 0.1, "size": 0.05, "steps": 4, "seed": [0, 0], "towards": towards}
+@pytest.mark.parametrize(("targeted", "sign"), [(False, -1.0), (True, 1.0)])
+def test_on_a_linear_model_it_ends_in_the_corner(targeted, sign):
+    images, labels = tf.fill([2, 2, 2, 1], 0.5), tf.constant([0, 0])
+    ascent = Ascent(eps=0.1, step_size=0.05, steps=4)
     # Lowering the loss of class 0 raises the pixels, raising it lowers them.
-    np.testing.assert_allclose(perturb(linear, image, goal, cross_entropy, **options), image + side * 0.1, rtol=1e-6)
+    perturbed = perturb(linear, images, labels, cross_entropy, ascent, [0, 0], targeted=targeted)
+    np.testing.assert_allclose(perturbed, images + sign * 0.1, rtol=1e-6)
 
 
 def test_it_starts_anywhere_in_the_ball_and_in_the_bounds():
-    image = tf.concat([tf.fill([1, 40, 40, 1], 0.5), tf.zeros([1, 40, 40, 1])], 0)
-    options = {"eps": 0.1, "size": 0.05, "steps": 0}
-    found = perturb(linear, image, tf.constant([0, 0]), cross_entropy, **options, seed=[0, 0]).numpy()
-    assert 0.4 <= found[0].min() < 0.41
-    assert 0.59 < found[0].max() <= 0.6
-    assert found[1].min() == 0
-    other = perturb(linear, image, tf.constant([0, 0]), cross_entropy, **options, seed=[0, 1]).numpy()
-    assert not np.allclose(found, other)
+    images = tf.concat([tf.fill([1, 40, 40, 1], 0.5), tf.zeros([1, 40, 40, 1])], 0)
+    ascent = Ascent(eps=0.1, step_size=0.05, steps=0)
+    start = perturb(linear, images, tf.constant([0, 0]), cross_entropy, ascent, [0, 0]).numpy()
+    assert 0.4 <= start[0].min() < 0.41
+    assert 0.59 < start[0].max() <= 0.6
+    assert start[1].min() == 0
+    other = perturb(linear, images, tf.constant([0, 0]), cross_entropy, ascent, [0, 1]).numpy()
+    assert not np.allclose(start, other)
 
 
 def weighted(x):
@@ -47,44 +48,36 @@ def weighted(x):
 
 
 def test_in_l2_each_step_goes_along_the_gradient_and_back_to_the_ball():
-    image, goal = tf.fill([3, 2, 2, 1], 0.5), tf.constant([0, 1, 0])
-    options = {"eps": 0.3, "size": 0.1, "seed": [0, 5], "norm": "l2"}
-    moved = perturb(weighted, image, goal, cross_entropy, steps=0, **options).numpy().reshape(3, 4) - 0.5
-    along = AWAY / np.linalg.norm(AWAY) * np.array([[1.0], [-1.0], [1.0]])  # what is not the class
+    images, labels = tf.fill([3, 2, 2, 1], 0.5), tf.constant([0, 1, 0])
+
+    def perturbation(steps):
+        ascent = Ascent(eps=0.3, step_size=0.1, steps=steps, norm="l2")
+        return perturb(weighted, images, labels, cross_entropy, ascent, [0, 5]).numpy().reshape(3, 4) - 0.5
+
+    expected = perturbation(0)
+    direction = AWAY / np.linalg.norm(AWAY) * np.array([[1.0], [-1.0], [1.0]])  # what is not the class
     for steps in range(4):
-        found = perturb(weighted, image, goal, cross_entropy, steps=steps, **options).numpy().reshape(3, 4) - 0.5
-        np.testing.assert_allclose(found, moved, atol=1e-6)
-        moved = moved + 0.1 * along
-        moved *= np.minimum(1.0, 0.3 / np.linalg.norm(moved, axis=1, keepdims=True))
+        np.testing.assert_allclose(perturbation(steps), expected, atol=1e-6)
+        expected = expected + 0.1 * direction
+        expected *= np.minimum(1.0, 0.3 / np.linalg.norm(expected, axis=1, keepdims=True))
     # In the end it is the worst image of the ball.
-    found = perturb(weighted, image, goal, cross_entropy, steps=100, **options).numpy().reshape(3, 4) - 0.5
-    np.testing.assert_allclose(found, 0.3 * along, atol=1e-4)
+    np.testing.assert_allclose(perturbation(100), 0.3 * direction, atol=1e-4)
 
 
 def test_in_l2_it_starts_anywhere_in_the_ball_and_ends_in_the_bounds():
-    image = tf.fill([4000, 2, 2, 1], 0.5)
-    start = perturb(
-        weighted, image, tf.zeros([4000], tf.int32), cross_entropy, eps=0.2, size=0.1, steps=0, seed=[1, 2], norm="l2"
-    )
-    share = np.linalg.norm((start - image).numpy().reshape(4000, 4), axis=1) / 0.2
+    images = tf.fill([4000, 2, 2, 1], 0.5)
+    ascent = Ascent(eps=0.2, step_size=0.1, steps=0, norm="l2")
+    start = perturb(weighted, images, tf.zeros([4000], tf.int32), cross_entropy, ascent, [1, 2])
+    share = np.linalg.norm((start - images).numpy().reshape(4000, 4), axis=1) / 0.2
     # Of a uniform draw from a ball in d dimensions, the mean radius is d / (d + 1), that of its fourth power 1 / 2.
     assert share.max() <= 1 + 1e-6
     assert share.mean() == pytest.approx(0.8, abs=0.01)
     assert (share**4).mean() == pytest.approx(0.5, abs=0.02)
-    assert np.abs(np.mean((start - image).numpy(), 0)).max() < 0.01
-    corner = perturb(
-        weighted,
-        image * 2,
-        tf.ones([4000], tf.int32),
-        cross_entropy,
-        eps=0.2,
-        size=0.1,
-        steps=3,
-        seed=[1, 2],
-        norm="l2",
-    )
+    assert np.abs(np.mean((start - images).numpy(), 0)).max() < 0.01
+    ascent = Ascent(eps=0.2, step_size=0.1, steps=3, norm="l2")
+    corner = perturb(weighted, images * 2, tf.ones([4000], tf.int32), cross_entropy, ascent, [1, 2])
     assert (corner.numpy().min() >= 0, corner.numpy().max() <= 1) == (True, True)
-    assert np.linalg.norm((corner - image * 2).numpy().reshape(4000, 4), axis=1).max() <= 0.2 + 1e-6
+    assert np.linalg.norm((corner - images * 2).numpy().reshape(4000, 4), axis=1).max() <= 0.2 + 1e-6
 
 
 def test_atat_moves_towards_another_class_inside_its_ball():

@@ -9,22 +9,22 @@ import pytest
 from tfinv.training.rates import default_rate, rate_schedule, sgd_rate
 
 
-def course(*args, steps, **kwargs):
-    found = rate_schedule(*args, steps, **kwargs)
-    return [found if isinstance(found, float) else float(found(step)) for step in range(steps + 1)]
+def rates(*args, steps, **kwargs):
+    schedule = rate_schedule(*args, steps, **kwargs)
+    return [schedule if isinstance(schedule, float) else float(schedule(step)) for step in range(steps + 1)]
 
 
 def test_cosine_is_that_of_keras():
-    found = rate_schedule("cosine", 0.1, 8)
-    assert type(found) is keras.optimizers.schedules.CosineDecay
-    assert found.get_config() == keras.optimizers.schedules.CosineDecay(0.1, 8).get_config()
+    schedule = rate_schedule("cosine", 0.1, 8)
+    assert type(schedule) is keras.optimizers.schedules.CosineDecay
+    assert schedule.get_config() == keras.optimizers.schedules.CosineDecay(0.1, 8).get_config()
     expected = [0.05 * (1 + math.cos(math.pi * t / 8)) for t in range(9)]
-    np.testing.assert_allclose(course("cosine", 0.1, steps=8), expected, atol=1e-8)
+    np.testing.assert_allclose(rates("cosine", 0.1, steps=8), expected, atol=1e-8)
 
 
 def test_cosine_warms_up_from_zero():
     expected = [0, 0.05, 0.1, *(0.05 * (1 + math.cos(math.pi * t / 6)) for t in range(1, 7))]
-    np.testing.assert_allclose(course("cosine", 0.1, steps=8, warmup=0.25), expected, atol=1e-8)
+    np.testing.assert_allclose(rates("cosine", 0.1, steps=8, warmup=0.25), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_cosine_warms_up_from_zero():
     ],
 )
 def test_cyclic_is_a_triangle(warmup, expected):
-    np.testing.assert_allclose(course("cyclic", 0.4, steps=8, warmup=warmup), expected, atol=1e-7)
+    np.testing.assert_allclose(rates("cyclic", 0.4, steps=8, warmup=warmup), expected, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_cyclic_is_a_triangle(warmup, expected):
 )
 def test_piecewise_divides_by_ten_at_a_half_and_three_quarters(steps, counts):
     expected = [0.1] * counts[0] + [0.01] * counts[1] + [0.001] * counts[2]
-    np.testing.assert_allclose(course("piecewise", 0.1, steps=steps)[:steps], expected, rtol=1e-6)
+    np.testing.assert_allclose(rates("piecewise", 0.1, steps=steps)[:steps], expected, rtol=1e-6)
 
 
 def test_constant_stays():
-    assert course("constant", 0.1, steps=3) == [0.1] * 4
+    assert rates("constant", 0.1, steps=3) == [0.1] * 4
 
 
 def test_the_rate_of_an_architecture():

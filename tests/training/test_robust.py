@@ -1,4 +1,4 @@
-"""What all recipes of robust training keep: statistics of the network, the default sizes, and that they help."""
+"""Properties of all recipes of robust training: statistics of the network, default step sizes, and robustness."""
 
 import keras
 import numpy as np
@@ -31,9 +31,9 @@ def normalising_net():
     )
 
 
-def averages(images, found=(0.0, 1.0)):
+def averages(images, previous=(0.0, 1.0)):
     """What one more pass makes of the moving mean and variance."""
-    mean, variance = found
+    mean, variance = previous
     return (
         MOMENTUM * mean + (1 - MOMENTUM) * np.mean(images),
         MOMENTUM * variance + (1 - MOMENTUM) * np.var(images),
@@ -51,35 +51,35 @@ def training_of(spec):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("name", ["adversarial", "fast", "nfgsm", "trades", "mart"])
 def test_what_seeks_a_perturbation_leaves_the_statistics_alone(name, norm):
-    model, found = training_of(f"{name}(eps=.2,norm={norm})")
+    model, statistics = training_of(f"{name}(eps=.2,norm={norm})")
     inputs = model.prepare(*BATCH)
-    assert found() == (0.0, 1.0)
+    assert statistics() == (0.0, 1.0)
     # One pass each over the images of the objective, in their order, and no other.
     expected = (0.0, 1.0)
     for images in inputs:
         expected = averages(images.numpy(), expected)
     model.train_step(BATCH)
-    np.testing.assert_allclose(found(), expected, rtol=1e-4)
+    np.testing.assert_allclose(statistics(), expected, rtol=1e-4)
 
 
 def test_free_sees_its_images_once_a_replay():
-    model, found = training_of("free(eps=0,replays=3)")
+    model, statistics = training_of("free(eps=0,replays=3)")
     model.train_step(BATCH)
     expected = (0.0, 1.0)
     for _ in range(3):
         expected = averages(DATA.images, expected)
-    np.testing.assert_allclose(found(), expected, rtol=1e-4)
+    np.testing.assert_allclose(statistics(), expected, rtol=1e-4)
 
 
 def test_combined_sees_the_clean_images_once_more():
-    model, found = training_of("fast(eps=.2)+positive")
+    model, statistics = training_of("fast(eps=.2)+positive")
     (perturbed,) = model.inner.prepare(*BATCH)
     model.train_step(BATCH)
-    np.testing.assert_allclose(found(), averages(perturbed.numpy(), averages(DATA.images)), rtol=1e-4)
+    np.testing.assert_allclose(statistics(), averages(perturbed.numpy(), averages(DATA.images)), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("spec", "size"),
+    ("spec", "step_length"),
     [
         ("adversarial(eps=.2)", 0.05),
         ("trades(eps=.2)", 0.05),
@@ -90,8 +90,8 @@ def test_combined_sees_the_clean_images_once_more():
         ("fast(eps=.2,step_size=.3)", 0.3),
     ],
 )
-def test_a_step_is_the_sources_share_of_eps(spec, size):
-    assert defence(spec).size == pytest.approx(size)
+def test_a_step_is_the_sources_share_of_eps(spec, step_length):
+    assert defence(spec).step_length == pytest.approx(step_length)
 
 
 @pytest.mark.parametrize("name", ["adversarial", "fast", "nfgsm", "free", "trades", "mart"])
@@ -112,7 +112,7 @@ def test_eps_is_the_fields_in_each_norm(name):
 def test_a_robust_recipe_withstands_what_fools_a_natural_network():
     train = datasets.load("mnist5k", "train").take(2000)
     test = datasets.load("mnist5k", "test").take(200)
-    found = {}
+    accuracies = {}
     for spec in ("none", "fast(eps=.15,ramp=.5)"):
         keras.utils.set_random_seed(0)
         network = models.cnn(train.image_shape, 10, filters=(16, 32), units=32)
@@ -122,7 +122,7 @@ def test_a_robust_recipe_withstands_what_fools_a_natural_network():
         classifier = Classifier.from_keras(model.export_classifier())
         clean = np.mean(classifier.predict(test.images).argmax(1) == test.labels)
         result = attacks.PGD(eps=0.1, steps=20)(classifier, test.images, test.labels)
-        found[spec] = clean, 1 - np.mean(result.success)
-    (natural, fooled), (robust, withstood) = found.values()
+        accuracies[spec] = clean, 1 - np.mean(result.success)
+    (natural, natural_under_attack), (robust, robust_under_attack) = accuracies.values()
     assert min(natural, robust) > 0.85
-    assert withstood > fooled + 0.3
+    assert robust_under_attack > natural_under_attack + 0.3

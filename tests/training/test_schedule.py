@@ -51,8 +51,8 @@ def test_every_part_arrives():
 
 
 def test_the_last_images_are_held_out():
-    kept, held_out = Schedule(validation=6).split(DATA)
-    np.testing.assert_array_equal(kept.images, DATA.images[:14])
+    train, held_out = Schedule(validation=6).split(DATA)
+    np.testing.assert_array_equal(train.images, DATA.images[:14])
     np.testing.assert_array_equal(held_out.labels, DATA.labels[14:])
     assert Schedule().split(DATA) == (DATA, None)
     with pytest.raises(UserError, match="below the 20 training images"):
@@ -62,7 +62,7 @@ def test_the_last_images_are_held_out():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("fields", "message"),
     [
         ({"architecture": "tower"}, "tower"),
         ({"optimizer": "lion"}, "among adam, sgd"),
@@ -87,6 +87,6 @@ def test_the_last_images_are_held_out():
         ({"validation_attack": "zap", "validation": 5}, "zap"),
     ],
 )
-def test_wrong_values_are_named(given, said):
-    with pytest.raises(UserError, match=said):
-        Schedule(**given)
+def test_wrong_values_are_named(fields, message):
+    with pytest.raises(UserError, match=message):
+        Schedule(**fields)

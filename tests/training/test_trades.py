@@ -69,14 +69,14 @@ def test_the_gradient_is_that_of_the_whole_loss(make):
 
     with tf.GradientTape() as tape:
         value = loss()
-    found = tape.gradient(value, kernel).numpy()
+    gradient = tape.gradient(value, kernel).numpy()
     rng, start, step = np.random.default_rng(1), kernel.numpy(), 0.01
     for _ in range(6):
-        along = rng.normal(size=start.shape).astype(np.float32)
-        kernel.assign(start + step * along)
-        ahead = float(loss())
-        kernel.assign(start - step * along)
-        assert (ahead - float(loss())) / (2 * step) == pytest.approx(np.sum(found * along), rel=0.01, abs=0.01)
+        direction = rng.normal(size=start.shape).astype(np.float32)
+        kernel.assign(start + step * direction)
+        forward = float(loss())
+        kernel.assign(start - step * direction)
+        assert (forward - float(loss())) / (2 * step) == pytest.approx(np.sum(gradient * direction), rel=0.01, abs=0.01)
 
 
 def test_label_smoothing_is_of_the_cross_entropy_alone():
@@ -87,17 +87,17 @@ def test_label_smoothing_is_of_the_cross_entropy_alone():
         plain, smooth = make(), make()
         smooth.label_smoothing = 0.3
         targets = 0.7 * np.eye(3)[LABELS] + 0.1
-        more = -np.mean(((targets - np.eye(3)[LABELS]) * np.log(probability)).sum(1))
-        assert loss_of(smooth) - loss_of(plain) == pytest.approx(more, rel=1e-3)
+        difference = -np.mean(((targets - np.eye(3)[LABELS]) * np.log(probability)).sum(1))
+        assert loss_of(smooth) - loss_of(plain) == pytest.approx(difference, rel=1e-3)
 
 
 def test_the_rivals_term_is_finite_where_its_probability_rounds_to_one():
     logits = tf.Variable([[0.0, 200.0, 0.0], [3.0, 2.0, 1.0]])
     with tf.GradientTape() as tape:
-        found = rival_cross_entropy(logits, tf.constant([0, 0]))
+        losses = rival_cross_entropy(logits, tf.constant([0, 0]))
     p = np.exp([3.0, 2.0, 1.0]) / np.exp([3.0, 2.0, 1.0]).sum()
-    np.testing.assert_allclose(found, [200 - np.log(2), -np.log(1 - p[1])], rtol=1e-5)
-    np.testing.assert_allclose(tape.gradient(found, logits)[0], [-0.5, 1.0, -0.5], atol=1e-6)
+    np.testing.assert_allclose(losses, [200 - np.log(2), -np.log(1 - p[1])], rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(losses, logits)[0], [-0.5, 1.0, -0.5], atol=1e-6)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -106,43 +106,43 @@ def test_trades_goes_to_where_the_prediction_changes_most(norm):
     training.compile()
     # With -1 for the label: it does not look at the labels.
     images = tf.fill([16, 2, 2, 1], 0.5)
-    clean, moved = training.prepare(images, tf.fill([16], -1))
+    clean, perturbed = training.prepare(images, tf.fill([16], -1))
     np.testing.assert_array_equal(clean, images)
-    found = (moved - images).numpy().reshape(16, 4)
-    along = np.sign(AWAY) if norm == "linf" else AWAY / np.linalg.norm(AWAY)
+    delta = (perturbed - images).numpy().reshape(16, 4)
+    direction = np.sign(AWAY) if norm == "linf" else AWAY / np.linalg.norm(AWAY)
     # Both ways the divergence grows; the start decides.
-    ways = np.sign(found @ AWAY)
-    assert set(ways) == {-1.0, 1.0}
-    np.testing.assert_allclose(found, 0.1 * ways[:, None] * along, atol=1e-4)
+    signs = np.sign(delta @ AWAY)
+    assert set(signs) == {-1.0, 1.0}
+    np.testing.assert_allclose(delta, 0.1 * signs[:, None] * direction, atol=1e-4)
 
 
 @pytest.mark.parametrize("recipe", [Trades, Mart])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_ball_and_the_steps_ramp_up(recipe, norm):
-    made = {Trades: TradesTraining, Mart: MartTraining}[recipe]
-    training = made(linear_net(TWO), recipe(eps=0.2, ramp=0.5, steps=10, norm=norm), steps=100, seed=1)
+    training_class = {Trades: TradesTraining, Mart: MartTraining}[recipe]
+    training = training_class(linear_net(TWO), recipe(eps=0.2, ramp=0.5, steps=10, norm=norm), steps=100, seed=1)
     training.compile()
     images = tf.fill([16, 2, 2, 1], 0.5)
     for iterations, eps in ((10, 0.04), (25, 0.1), (80, 0.2)):
         training.optimizer.iterations.assign(iterations)
-        _, moved = training.prepare(images, tf.zeros([16], tf.int32))
-        far = np.linalg.norm((moved - images).numpy().reshape(16, 4), np.inf if norm == "linf" else 2, axis=1)
-        np.testing.assert_allclose(far, eps, atol=1e-6)
+        _, perturbed = training.prepare(images, tf.zeros([16], tf.int32))
+        lengths = np.linalg.norm((perturbed - images).numpy().reshape(16, 4), np.inf if norm == "linf" else 2, axis=1)
+        np.testing.assert_allclose(lengths, eps, atol=1e-6)
 
 
 def test_the_start_of_trades_is_close_to_the_image():
     training = TradesTraining(linear_net(TWO), Trades(eps=0.1, steps=1, step_size=0.0), seed=1)
     training.compile()
     images = tf.fill([500, 2, 2, 1], 0.5)
-    _, moved = training.prepare(images, tf.zeros([500], tf.int32))
-    assert np.std(moved - images) == pytest.approx(0.001, rel=0.05)
+    _, perturbed = training.prepare(images, tf.zeros([500], tf.int32))
+    assert np.std(perturbed - images) == pytest.approx(0.001, rel=0.05)
 
 
 def test_mart_goes_to_where_the_cross_entropy_is_largest():
     training = MartTraining(linear_net(TWO), Mart(eps=0.1), seed=1)
     training.compile()
     images = tf.fill([2, 2, 2, 1], 0.5)
-    clean, moved = training.prepare(images, tf.constant([0, 1]))
+    clean, perturbed = training.prepare(images, tf.constant([0, 1]))
     np.testing.assert_array_equal(clean, images)
-    found = (moved - images).numpy().reshape(2, 4)
-    np.testing.assert_allclose(found, 0.1 * np.stack([np.sign(AWAY), -np.sign(AWAY)]), atol=1e-6)
+    delta = (perturbed - images).numpy().reshape(2, 4)
+    np.testing.assert_allclose(delta, 0.1 * np.stack([np.sign(AWAY), -np.sign(AWAY)]), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Held-out images while training: what is measured, which epoch is kept, when a training ends."""
+"""Held-out images while training: the measurements, the best epoch, and the end of a training."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from tfinv.attacks import FGSM, PGD, Noise
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
 from tfinv.training.base import ClassifierTraining
-from tfinv.training.watching import Epoch, Record, Watch, collapsed, only_single_steps
+from tfinv.training.watching import Epoch, Record, Watch, has_collapsed, withstands_only_single_steps
 
 # Grey images of two classes, which a threshold tells apart; a perturbation in L-inf moves the grey by eps.
 GREYS = np.array([0.2, 0.4, 0.45, 0.8], np.float32)
@@ -105,11 +105,11 @@ BEST = Epoch(3, 0.8, 0.45, 0.5)
     [(0.0, 0.9, True), (0.24, 0.5, True), (0.26, 0.9, False), (0.0, 0.49, False), (math.nan, math.nan, False)],
 )
 def test_collapse_is_a_fall_under_several_steps_but_not_under_one(robust, single, expected):
-    assert collapsed(BEST, Epoch(4, 0.85, robust, single), 1000, 0.1) is expected
+    assert has_collapsed(BEST, Epoch(4, 0.85, robust, single), 1000, 0.1) is expected
 
 
 @pytest.mark.parametrize(
-    ("robust", "single", "n", "guess", "expected"),
+    ("robust", "single", "n", "majority_rate", "expected"),
     [
         (0.0, 0.3, 1000, 0.02, True),
         (0.059, 0.3, 1000, 0.02, True),  # less than half
@@ -120,26 +120,26 @@ def test_collapse_is_a_fall_under_several_steps_but_not_under_one(robust, single
         (math.nan, math.nan, 1000, 0.02, False),
     ],
 )
-def test_what_withstood_little_collapses_by_half_of_it(robust, single, n, guess, expected):
-    assert collapsed(Epoch(3, 0.5, 0.12, 0.2), Epoch(4, 0.6, robust, single), n, guess) is expected
+def test_what_withstood_little_collapses_by_half_of_it(robust, single, n, majority_rate, expected):
+    assert has_collapsed(Epoch(3, 0.5, 0.12, 0.2), Epoch(4, 0.6, robust, single), n, majority_rate) is expected
 
 
 def test_chance_is_no_collapse_of_what_withstood_much():
-    assert not collapsed(Epoch(3, 0.8, 0.5, 0.5), Epoch(4, 0.85, 0.25, 0.5), 12, 0.1)
+    assert not has_collapsed(Epoch(3, 0.8, 0.5, 0.5), Epoch(4, 0.85, 0.25, 0.5), 12, 0.1)
 
 
 def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
     path = tmp_path / "best.npz"
     training, watch = make(DATA.subset(np.arange(400) % 4), attack=PGD(eps=0.1), path=path)
-    course = [Epoch(0, 0.9, 0.6, 0.7), Epoch(1, 0.9, 0.8, 0.8), Epoch(2, 0.9, 0.7, 0.85), Epoch(3, 0.9, 0.5, 0.9)]
-    monkeypatch.setattr(watch, "measure", lambda epoch: course[epoch])
+    epochs = [Epoch(0, 0.9, 0.6, 0.7), Epoch(1, 0.9, 0.8, 0.8), Epoch(2, 0.9, 0.7, 0.85), Epoch(3, 0.9, 0.5, 0.9)]
+    monkeypatch.setattr(watch, "measure", lambda epoch: epochs[epoch])
     for epoch in range(4):
         assert not training.stop_training
         threshold(training, epoch / 10)
         after(watch, epoch)
     assert training.stop_training
-    kept = Record.read(path)
-    assert (kept.best, kept.collapse) == (course[1], course[3])
+    record = Record.read(path)
+    assert (record.best, record.collapse) == (epochs[1], epochs[3])
     watch.on_train_end()
     assert training.classifier.get_weights()[1][1] == np.float32(-0.1)
 
@@ -156,7 +156,7 @@ def test_a_collapsed_training_ends_with_the_best_weights(tmp_path, monkeypatch):
     ],
 )
 def test_what_withstands_only_single_steps(robust, single, n, expected):
-    assert only_single_steps(Epoch(9, 0.9, robust, single), n) is expected
+    assert withstands_only_single_steps(Epoch(9, 0.9, robust, single), n) is expected
 
 
 @pytest.mark.parametrize(("perturbed", "collapse"), [(True, 2), (False, None)])
@@ -165,17 +165,17 @@ def test_with_nothing_to_lose_a_training_on_perturbations_is_judged_at_its_end(
 ):
     """Not before: while eps rises, all of them look so."""
     path = tmp_path / "best.npz"
-    many = DATA.subset(np.arange(400) % 4)
-    training, watch = make(many, attack=PGD(eps=0.1), perturbed=perturbed, path=path)
+    data = DATA.subset(np.arange(400) % 4)
+    training, watch = make(data, attack=PGD(eps=0.1), perturbed=perturbed, path=path)
     watch.set_params({"epochs": 3})
-    course = [Epoch(0, 0.8, 0.02, 0.5), Epoch(1, 0.9, 0.05, 0.6), Epoch(2, 0.9, 0.04, 0.7)]
-    monkeypatch.setattr(watch, "measure", lambda epoch: course[epoch])
+    epochs = [Epoch(0, 0.8, 0.02, 0.5), Epoch(1, 0.9, 0.05, 0.6), Epoch(2, 0.9, 0.04, 0.7)]
+    monkeypatch.setattr(watch, "measure", lambda epoch: epochs[epoch])
     for epoch in range(3):
         assert Record.read(path) is None or Record.read(path).collapse is None
         after(watch, epoch)
-    kept = Record.read(path)
-    assert kept.best == course[1]
-    assert kept.collapse == (None if collapse is None else course[collapse])
+    record = Record.read(path)
+    assert record.best == epochs[1]
+    assert record.collapse == (None if collapse is None else epochs[collapse])
     assert not training.stop_training
 
 
@@ -203,6 +203,6 @@ def test_a_record_survives_and_a_new_training_forgets_it(tmp_path):
 def test_collapse_is_told_by_several_steps_against_one_alone(attack):
     training, watch = make(attack=attack)
     threshold(training, 0.5)
-    found = watch.measure(0)
-    assert not math.isnan(found.robust)
-    assert math.isnan(found.single_step)
+    epoch = watch.measure(0)
+    assert not math.isnan(epoch.robust)
+    assert math.isnan(epoch.single_step)

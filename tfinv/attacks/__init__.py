@@ -1,8 +1,15 @@
-"""Adversarial attacks: frozen hyper-parameters that are called on a classifier; one file a family."""
+"""Adversarial attacks: frozen dataclasses of hyper-parameters that are called on a classifier.
 
+Each attack family has a file of its own (`fgsm`, `pgd`, `momentum`, `apgd`, `fab`, `fmn`, `deepfool`, `carlini_wagner`, `ead`,
+`square`, `boundary`, `hopskipjump`, `noise`, `transfer`), and `combination` runs several attacks. The families share base classes
+(`base`, `gradient`, `penalty`, `decision`), their data (`problem`, `checkpoint`) and parts of their algorithms (`steps`,
+`apgd_step`, `bumps`, `losses`, `crossing`, `hyperplane`, `fields`, `nested`).
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from tfinv import specs
+from tfinv import catalogue, specs
 from tfinv.attacks.apgd import APGD, APGDT
 from tfinv.attacks.base import Attack
 from tfinv.attacks.boundary import Boundary
@@ -21,31 +28,9 @@ from tfinv.attacks.pgd import BIM, PGD
 from tfinv.attacks.problem import AttackResult
 from tfinv.attacks.square import Square
 from tfinv.attacks.transfer import Transfer
+from tfinv.catalogue import Registry
 
-ATTACKS: dict[str, type[Attack]] = {
-    "fgsm": FGSM,
-    "rfgsm": RFGSM,
-    "nfgsm": NFGSM,
-    "bim": BIM,
-    "pgd": PGD,
-    "mifgsm": MIFGSM,
-    "difgsm": DIFGSM,
-    "tifgsm": TIFGSM,
-    "apgd": APGD,
-    "apgdt": APGDT,
-    "fab": FAB,
-    "autoattack": AutoAttack,
-    "worst_case": WorstCase,
-    "deepfool": DeepFool,
-    "cw": CarliniWagner,
-    "ead": EAD,
-    "fmn": FMN,
-    "noise": Noise,
-    "square": Square,
-    "hopskipjump": HopSkipJump,
-    "boundary": Boundary,
-    "transfer": Transfer,
-}
+ATTACKS: Mapping[str, type[Attack]] = Registry(catalogue.ATTACKS)
 
 
 def attack(spec: str, **defaults: Any) -> Attack:

@@ -1,4 +1,4 @@
-"""The call that every attack shares: its rounds, and the verification of what they find."""
+"""Base class of all attacks: runs the stages of an attack and verifies their results."""
 
 import dataclasses
 import math
@@ -12,34 +12,35 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.checkpoint import Checkpoint, State
 from tfinv.attacks.losses import margin
-from tfinv.attacks.problem import AttackResult, Found, Problem
+from tfinv.attacks.problem import AttackResult, Problem, StageResult
 from tfinv.classifier import Classifier
+from tfinv.classifier.prediction import run_in_batches
 from tfinv.errors import expected
-from tfinv.prediction import run_in_batches
 
-# For an attack that needs more than the classifier gives.
-_INSTEAD = {
-    "gradients": "Use an attack that needs predictions only, such as square, or labels only, such as hopskipjump.",
+# Advice when the classifier lacks what an attack needs.
+_ALTERNATIVES = {
+    "gradients": "Pass --attacks=square,hopskipjump,noise (boundary works, too), which need predictions alone; or add "
+    "--surrogate=m.keras, a Keras model like this one, whose gradients they then take.",
     "scores": "Use an attack that needs labels only, such as hopskipjump or boundary.",
     "labels": "",
 }
-# So that the rounds of one run draw from different seeds.
-_APART = 1_000_003
+# Difference between the seeds of successive stages.
+_SEED_STRIDE = 1_000_003
 
 
 @dataclasses.dataclass(frozen=True)
 class Attack:
-    """Hyper-parameters of an attack, and the call that runs it.
+    """Hyper-parameters of an attack; calling it attacks a classifier.
 
     Attributes:
       eps: radius, in units of the classifier's bounds.
-      norm: "linf", "l2" or "l1", as far as the attack has them.
+      norm: "linf", "l2" or "l1"; not every attack supports all.
       targeted: move towards the given targets instead of away from the labels.
-      NORMS: the norms it has.
-      TARGETED: whether it can be targeted.
-      NEEDS: what it needs of the classifier: "gradients", "scores" or "labels".
-      MINIMAL: whether it looks for the smallest perturbation; eps is then only the largest that counts.
-      WARM: whether it may start from images that are given.
+      NORMS: supported norms.
+      TARGETED: whether it supports targeted=True.
+      NEEDS: access to the classifier that it needs: "gradients", "scores" or "labels".
+      MINIMAL: whether it searches for the smallest perturbation; eps is then only the largest distance of a success.
+      WARM: whether it can start from the images of the argument `start`.
     """
 
     eps: float = 0.3
@@ -82,16 +83,16 @@ class Attack:
           images: (n, H, W, C) in the classifier's bounds.
           labels: (n,) true classes.
           targets: (n,) classes to reach, if targeted.
-          seed: of all random draws; the same seed gives the same draws whatever the batch size.
-          batch_size: examples in one compiled call, at most.
-          rows: (n,) places of the images in their data set, which seed their draws; None for 0 to n - 1.
-          start: (n, H, W, C) images to start from instead of the attack's own start, where it has one; they are moved into the
-            budget first, unless the attack is minimal.
-          checkpoint: a file that keeps the state of every image after each round, and from which a killed run goes on.
+          seed: of all random draws, which do not depend on the batch size.
+          batch_size: largest number of examples in one compiled call.
+          rows: (n,) indices of the images in their data set, which seed their draws; None for 0 to n - 1.
+          start: (n, H, W, C) initial images, for attacks that are WARM. They are projected onto the budget first, unless the
+            attack is minimal.
+          checkpoint: file in which the state of every image is saved after each stage, and from which a killed run resumes.
 
         Raises:
-          UserError: images or labels that the classifier refuses; targets missing, superfluous or equal to the label; a
-            classifier that lacks what the attack needs; a checkpoint of another run.
+          UserError: invalid images or labels; targets that are missing, superfluous or equal to the label; a classifier without
+            the access that the attack needs; a checkpoint of another run.
         """
         images, labels = classifier.validate(images, labels)
         goals = self._goals(classifier, images, labels, targets)
@@ -108,30 +109,37 @@ class Attack:
                 start = threat.enforce(start, images, budget, classifier.bounds)
         batch_size = min(batch_size, len(images))
         stages = list(self.stages(classifier))
-        fresh = _fresh(images, self._margins(classifier, images, goals, batch_size))
-        given = (images, labels, goals, rows) if start is None else (images, labels, goals, rows, start)
-        run = Checkpoint.open(checkpoint, (self, seed, len(stages)), given, fresh)
-        # Whose gradients are looked at: those of later ones are of what withstood.
-        looked_at = next((i for i, (member, _) in enumerate(stages) if member.NEEDS == "gradients"), 0)
+        initial = _initial_state(images, self._margins(classifier, images, goals, batch_size))
+        arrays = (images, labels, goals, rows) if start is None else (images, labels, goals, rows, start)
+        run = Checkpoint.open(checkpoint, (self, seed, len(stages)), arrays, initial)
+        # Zero gradients are those of the first stage with gradients: later ones see only the images that it did not fool.
+        gradient_stage = next((i for i, (member, _) in enumerate(stages) if member.NEEDS == "gradients"), 0)
         state = run.state
         for number in range(run.stage, len(stages)):
             member, round_number = stages[number]
-            begin = start if member.WARM else None
-            withstand = np.flatnonzero(state.margins <= 0)
-            if not len(withstand):
+            robust = np.flatnonzero(state.margins <= 0)
+            if not len(robust):
                 break
             problem = Problem(
-                classifier, images, labels, goals, rows, seed + _APART * number, batch_size, round_number, begin
-            ).take(withstand)
-            found = member.perturb(problem)
-            near = member.within(found.images, problem.images, budget, classifier.bounds)
-            margins = self._margins(classifier, near, problem.goals, batch_size)
-            better = (margins > state.margins[withstand]) | (number == 0)
-            state.images[withstand[better]], state.margins[withstand[better]] = near[better], margins[better]
-            state.gradient_calls[withstand] += found.gradient_calls
-            state.queries[withstand] += found.queries
-            if number == looked_at and found.zero_gradients is not None:
-                state.zero_gradients[withstand] = found.zero_gradients
+                classifier,
+                images,
+                labels,
+                goals,
+                rows,
+                seed=seed + _SEED_STRIDE * number,
+                batch_size=batch_size,
+                round=round_number,
+                start=start if member.WARM else None,
+            ).take(robust)
+            result = member.perturb(problem)
+            candidates = member.within(result.images, problem.images, budget, classifier.bounds)
+            margins = self._margins(classifier, candidates, problem.goals, batch_size)
+            better = (margins > state.margins[robust]) | (number == 0)
+            state.images[robust[better]], state.margins[robust[better]] = candidates[better], margins[better]
+            state.gradient_calls[robust] += result.gradient_calls
+            state.queries[robust] += result.queries
+            if number == gradient_stage and result.zero_gradients is not None:
+                state.zero_gradients[robust] = result.zero_gradients
             run.save(number + 1)
         return AttackResult(
             state.images,
@@ -144,27 +152,27 @@ class Attack:
 
     @property
     def parts(self) -> tuple["Attack", ...]:
-        """The attacks that it is made of, under its threat model; most are made of none."""
+        """Attacks that it combines, under its threat model; empty for a single attack."""
         return ()
 
     @property
     def needs(self) -> str:
-        """What it needs of the classifier: NEEDS, but for an attack whose parts decide."""
+        """Access to the classifier that it needs, including that of its parts; see NEEDS."""
         return self.NEEDS
 
     @property
     def minimal(self) -> bool:
-        """Whether it looks for the smallest perturbation, by all of its parts if it has some, and may thus stay short of eps."""
+        """Whether it, or each of its parts, searches for the smallest perturbation, which may be smaller than eps."""
         return self.MINIMAL or (bool(self.parts) and all(part.minimal for part in self.parts))
 
     @property
     def single_step(self) -> bool:
-        """Whether it takes one step, in each of its parts if it has some."""
+        """Whether it, or each of its parts, takes a single step."""
         return all(p.single_step for p in self.parts) if self.parts else getattr(self, "steps", None) == 1
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The models that it reads, its parts' included."""
+        """Paths of the models that it, or one of its parts, reads."""
         return tuple(path for part in self.parts for path in part.files)
 
     def check_files(self) -> None:
@@ -174,39 +182,42 @@ class Attack:
                 raise expected("a surrogate that exists", repr(path), "Write transfer(surrogate='other.keras').")
 
     def stages(self, classifier: Classifier) -> Sequence[tuple["Attack", int]]:
-        """The rounds, one after the other on what still withstands: (attack, number of its round)."""
+        """Returns the stages, each a pair (attack, round). A stage gets the images that no earlier stage has fooled."""
         return [(self, 0)]
 
-    def perturb(self, problem: Problem) -> Found:
-        """One round: a family's own part."""
+    def perturb(self, problem: Problem) -> StageResult:
+        """Runs one stage. Each attack family implements it."""
         raise NotImplementedError
 
     def radius(self, classifier: Classifier) -> float:
-        """eps, but at most the distance between opposite corners of the bounds, which already allows every image."""
+        """Returns eps, but at most the distance between opposite corners of the bounds, which already allows every image."""
         width, size = classifier.bounds[1] - classifier.bounds[0], math.prod(classifier.input_shape)
         return min(float(self.eps), width * {"linf": 1.0, "l2": math.sqrt(size), "l1": float(size)}[self.norm])
 
     @property
     def sign(self) -> float:
-        """What the margin at the goal is multiplied with so that a positive one is a success."""
+        """Factor of the margin at the goal that makes it positive for a success: -1 if targeted, else 1."""
         return -1.0 if self.targeted else 1.0
 
     def within(
-        self, found: np.ndarray, images: np.ndarray, budget: threat.Budget, bounds: tuple[float, float]
+        self, candidates: np.ndarray, images: np.ndarray, budget: threat.Budget, bounds: tuple[float, float]
     ) -> np.ndarray:
-        """The found images, exactly inside budget and bounds; a minimal attack's that are too far are the originals again."""
+        """Returns the candidates, corrected to lie exactly within budget and bounds.
+
+        Candidates of a minimal attack that are farther than eps are replaced by the original images.
+        """
         if self.MINIMAL:
-            far = threat.distances(found, images, self.norm) > budget.eps * (1 + 1e-6)
-            found = np.where(far.reshape(-1, *[1] * (images.ndim - 1)), images, found)
-        return threat.enforce(found, images, budget, bounds)
+            far = threat.distances(candidates, images, self.norm) > budget.eps * (1 + 1e-6)
+            candidates = np.where(far.reshape(-1, *[1] * (images.ndim - 1)), images, candidates)
+        return threat.enforce(candidates, images, budget, bounds)
 
     def _margins(self, classifier, images, goals, batch_size):
-        """(n,) above 0 where the float32 prediction is a success: what counts in the end, whatever computed the gradients."""
+        """Returns margins of the float32 logits, (n,), positive exactly where the prediction is a success."""
         logits = run_in_batches(classifier.compiled_logits, images, batch_size)
-        found = np.nan_to_num(self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy())
+        margins = np.nan_to_num(self.sign * margin(tf.constant(logits), tf.constant(goals)).numpy())
         # Where the two largest logits are equal, or one is not a number, the prediction is the first of them.
-        hit = (logits.argmax(1) == goals) == self.targeted
-        return np.where(hit, np.maximum(found, np.finfo(np.float32).tiny), np.minimum(found, 0.0))
+        success = (logits.argmax(1) == goals) == self.targeted
+        return np.where(success, np.maximum(margins, np.finfo(np.float32).tiny), np.minimum(margins, 0.0))
 
     def _goals(self, classifier, images, labels, targets):
         if (targets is not None) != self.targeted:
@@ -223,10 +234,10 @@ class Attack:
         return goals
 
     def check_needs(self, classifier: Classifier) -> None:
-        """Raises UserError if the classifier lacks what the attack needs."""
-        classifier.require(self.NEEDS, type(self).__name__, _INSTEAD[self.NEEDS])
+        """Raises UserError if the classifier lacks the access that the attack needs."""
+        classifier.require(self.NEEDS, type(self).__name__, _ALTERNATIVES[self.NEEDS])
 
 
-def _fresh(images, margins):
+def _initial_state(images, margins):
     n = len(images)
     return State(images.copy(), margins, np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, bool))

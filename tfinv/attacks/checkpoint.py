@@ -1,4 +1,4 @@
-"""The state of an attack, example by example, kept on disk between rounds so that a killed run goes on."""
+"""Checkpoint of an attack: the state of every example, saved after each stage, so that a killed run can be resumed."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ from tfinv.errors import expected
 
 @dataclasses.dataclass
 class State:
-    """What is known of n examples; see `AttackResult`, and `margins`, which are above 0 for a success."""
+    """Best images so far of n examples, with their counts as in `AttackResult`; `margins` are above 0 for a success."""
 
     images: np.ndarray
     margins: np.ndarray
@@ -23,11 +23,11 @@ class State:
 
 
 class Checkpoint:
-    """A state and the number of rounds behind it.
+    """State of an attack and the number of completed stages.
 
     Attributes:
       state: changed in place by the attack.
-      stage: how many rounds it has seen.
+      stage: number of completed stages.
     """
 
     def __init__(self, path: pathlib.Path | None, fingerprint: str, clean: np.ndarray, state: State, stage: int):
@@ -36,15 +36,15 @@ class Checkpoint:
 
     @classmethod
     def open(
-        cls, path: pathlib.Path | None, run: Sequence[Hashable], arrays: Sequence[np.ndarray], fresh: State
+        cls, path: pathlib.Path | None, run: Sequence[Hashable], arrays: Sequence[np.ndarray], initial: State
     ) -> "Checkpoint":
-        """Reads a checkpoint, or begins one.
+        """Reads a checkpoint, or creates one if there is no file.
 
         Args:
-          path: the .npz file, or None to keep nothing.
-          run: what the run is, beyond its arrays.
-          arrays: what it works on; a checkpoint of other ones is refused.
-          fresh: the state to begin with; its margins tell one model from another.
+          path: the .npz file; None keeps the state in memory only.
+          run: settings that identify the run, besides its arrays.
+          arrays: inputs of the run; a checkpoint of other inputs is refused.
+          initial: state before the first stage. Its margins identify the model.
 
         Raises:
           UserError: the file is of another run, or damaged.
@@ -52,16 +52,16 @@ class Checkpoint:
         digest = hashlib.sha256(repr(tuple(run)).encode())
         for array in arrays:
             digest.update(repr((array.shape, array.dtype)).encode() + np.ascontiguousarray(array).tobytes())
-        fingerprint, clean = digest.hexdigest(), fresh.margins.copy()
+        fingerprint, clean = digest.hexdigest(), initial.margins.copy()
         if path is None or not path.exists():
-            return cls(path, fingerprint, clean, fresh, 0)
-        kept = files.read_arrays(path, "a checkpoint of an attack", "Remove that file.")
+            return cls(path, fingerprint, clean, initial, 0)
+        contents = files.read_arrays(path, "a checkpoint of an attack", "Remove that file.")
         try:
-            state = State(**{field.name: kept[field.name] for field in dataclasses.fields(State)})
-            other, stage, margins = str(kept["fingerprint"]), int(kept["stage"]), kept["clean"]
+            state = State(**{field.name: contents[field.name] for field in dataclasses.fields(State)})
+            stored_fingerprint, stage, margins = str(contents["fingerprint"]), int(contents["stage"]), contents["clean"]
         except (ValueError, KeyError) as error:
             raise expected("a checkpoint of an attack", f"{path} ({error})", "Remove that file.") from error
-        if other != fingerprint or not _alike(margins, clean):
+        if stored_fingerprint != fingerprint or not _equal_up_to_rounding(margins, clean):
             raise expected(
                 "a checkpoint of the same attack, seed, model and images",
                 f"{path} of another run",
@@ -70,14 +70,16 @@ class Checkpoint:
         return cls(path, fingerprint, clean, state, stage)
 
     def save(self, stage: int) -> None:
-        """Keeps the state after so many rounds."""
+        """Saves the state after `stage` stages."""
         self.stage = stage
         if self._path is not None:
             with files.atomic_path(self._path) as temporary:
                 np.savez(temporary, fingerprint=self._fingerprint, clean=self._clean, stage=stage, **vars(self.state))
 
 
-def _alike(one: np.ndarray, two: np.ndarray) -> bool:
-    """Whether margins are those of one model, up to rounding, which differs with the number of threads."""
-    size = float(np.abs(two[np.isfinite(two)]).max(initial=0.0))
-    return one.shape == two.shape and np.allclose(one, two, rtol=0, atol=1e-3 * size, equal_nan=True)
+def _equal_up_to_rounding(margins: np.ndarray, reference: np.ndarray) -> bool:
+    """Whether margins are those of the same model. Rounding differs with the number of threads."""
+    size = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
+    return margins.shape == reference.shape and np.allclose(
+        margins, reference, rtol=0, atol=1e-3 * size, equal_nan=True
+    )

@@ -1,4 +1,4 @@
-"""Several attacks, one after the other on what still withstands: AutoAttack, and the worst case over any set."""
+"""Combinations of attacks: AutoAttack, and the worst case over any set. Each attack gets the images still robust."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,10 +16,11 @@ from tfinv.errors import expected
 
 @dataclasses.dataclass(frozen=True)
 class WorstCase(Attack):
-    """Each image against every attack of a set, as far as it withstands them; see `worst_case`.
+    """Worst case over a set of attacks, run one after the other on the images that are still robust; see `worst_case`.
 
     Attributes:
-      members: the attacks, or their text form, such as "fgsm,pgd(steps=10)"; this one's eps, norm and targeted replace theirs.
+      members: the attacks, or their text form, such as "fgsm,pgd(steps=10)". Their eps, norm and targeted are replaced by those of
+        the combination.
     """
 
     NORMS = ("linf", "l2", "l1")
@@ -34,10 +35,10 @@ class WorstCase(Attack):
 
     @property
     def parts(self) -> tuple[Attack, ...]:
-        """The members under this threat model.
+        """The members with the eps, norm and targeted of the combination.
 
         Raises:
-          UserError: one of them lacks the norm, or can't be targeted.
+          UserError: a member does not support the norm, or targeted=True.
         """
         model: dict[str, Any] = {"eps": self.eps, "norm": self.norm, "targeted": self.targeted}
         members = specs.parse_list(self.members) if isinstance(self.members, str) else self.members
@@ -45,27 +46,28 @@ class WorstCase(Attack):
 
     @property
     def needs(self) -> str:
-        """The most that a member needs."""
+        """The most access to the classifier that a member needs."""
         return next(need for need in ("gradients", "scores", "labels") if any(p.needs == need for p in self.parts))
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
-        """Those of the members."""
+        """Returns the stages of all members."""
         return [stage for part in self.parts for stage in part.stages(classifier)]
 
     def check_needs(self, classifier: Classifier) -> None:
-        """Every member's."""
+        """Raises UserError if the classifier lacks the access that a member needs."""
         for part in self.parts:
             part.check_needs(classifier)
 
 
 def worst_case(attacks: Sequence[Attack]) -> WorstCase:
-    """The worst case of several attacks with one eps and norm: an image is robust if it withstands all.
+    """Returns the worst case of several attacks with one eps and norm: an image is robust if no attack fools the classifier.
 
     Args:
-      attacks: the cheapest first, since each sees only what the ones before it left.
+      attacks: in the order in which they run. The cheapest should come first, since each attack gets only the images that
+        the earlier ones left robust.
 
     Raises:
-      UserError: none, or their threat models differ.
+      UserError: there are no attacks, or their threat models differ.
     """
     models = {(a.eps, a.norm, a.targeted) for a in attacks}
     if len(models) != 1:
@@ -78,8 +80,8 @@ def worst_case(attacks: Sequence[Attack]) -> WorstCase:
 class AutoAttack(Attack):
     """AutoAttack, standard version (Croce and Hein 2020, section 5): APGD-CE, APGD-T, FAB-T and Square.
 
-    Without parameters but those of size, which only tests should change. With fewer than ten classes APGD-T and FAB-T take all
-    other classes as targets.
+    Its parameters are the numbers of steps, queries and targets, which only tests should change. With fewer than ten classes,
+    APGD-T and FAB-T take all other classes as targets.
 
     Attributes:
       steps: of each gradient attack.
@@ -111,5 +113,5 @@ class AutoAttack(Attack):
         )
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
-        """Those of the four attacks."""
+        """Returns the stages of the four attacks."""
         return [stage for part in self.parts for stage in part.stages(classifier)]

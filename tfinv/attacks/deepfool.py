@@ -11,12 +11,13 @@ import tensorflow as tf
 from tfinv import threat
 from tfinv.attacks.base import Attack
 from tfinv.attacks.fields import check_number, check_positive
-from tfinv.attacks.problem import Found, Problem
+from tfinv.attacks.problem import Problem, StageResult
 from tfinv.attacks.steps import solved
-from tfinv.compiled import compiled
+from tfinv.classifier.compiled import compiled
+from tfinv.classifier.gradients import input_gradients
 from tfinv.pool import advance, phases
 
-# How far each step goes beyond the boundary, as a share of the width of the bounds.
+# Distance by which each step goes beyond the boundary, as a share of the width of the bounds.
 _BEYOND = 1e-5
 _DUAL = {"linf": "l1", "l2": "l2"}
 
@@ -25,16 +26,16 @@ _DUAL = {"linf": "l1", "l2": "l2"}
 class DeepFool(Attack):
     """DeepFool (Moosavi-Dezfooli et al. 2016), for several classes, in L2 and L-inf.
 
-    Each step goes to the boundary that is nearest if all are linear, and a little beyond, until the image is misclassified.
-    The steps add up outside the bounds, which the paper does not have, and the image is their sum cut to the bounds: pixels that
-    are stopped there go on counting, and the others take over step by step.
+    Each step goes slightly beyond the nearest of the linearised boundaries, until the image is misclassified. The paper has no
+    bounds; here the sum of the steps is not bounded, and the image is that sum clipped to the bounds. So pixels at a bound
+    still count in the length of a step, and the other pixels make up for them step by step.
 
     Attributes:
-      eps: largest distance that counts.
-      steps: at most.
-      overshoot: share of the sum of all steps that it goes too far.
-      candidates: classes with the largest logits at the current image, whose boundaries are looked at, the label's own one
-        included; a gradient each.
+      eps: largest distance of a success.
+      steps: largest number of steps.
+      overshoot: extrapolation beyond the boundary, as a share of the sum of all steps.
+      candidates: number of classes with the largest logits, the label included, whose boundaries are considered; each costs a
+        gradient.
     """
 
     NORMS = ("linf", "l2")
@@ -51,13 +52,13 @@ class DeepFool(Attack):
         check_positive(self, "steps", "overshoot", "candidates")
         check_number(self, "of at least 2", lambda x: x >= 2, "candidates")
 
-    def perturb(self, problem: Problem) -> Found:
-        """One run of all steps; the images that withstand it are the originals again."""
+    def perturb(self, problem: Problem) -> StageResult:
+        """Takes all steps. Images that stay correctly classified are returned unchanged."""
         classifier, n = problem.classifier, len(problem.images)
-        others = min(self.candidates, classifier.num_classes) - 1
-        make = _make_step(self.norm, others)
+        rival_count = min(self.candidates, classifier.num_classes) - 1
+        make = _make_step(self.norm, rival_count)
         step = compiled(
-            classifier, ("deepfool", self.norm, others), make, "images", "images", "images", "labels", "scalar"
+            classifier, ("deepfool", self.norm, rival_count), make, "images", "images", "images", "labels", "scalar"
         )
         overshoot = tf.constant(self.overshoot, tf.float32)
         state = {
@@ -79,42 +80,43 @@ class DeepFool(Attack):
                 return new | {"zero": zero}
 
             advance(state, rows, problem.batch_size, run)
-            calls[rows] += length * others
+            calls[rows] += length * rival_count
             done += length
             rows = rows[~state["done"][rows]]
             if not len(rows):
                 break
-        found = state["current"]
-        withstood = classifier.predict(found, problem.batch_size).argmax(axis=1) == problem.goals
-        found[withstood] = problem.images[withstood]
-        return Found(found, calls, zero_gradients=state["zero"])
+        images = state["current"]
+        robust = classifier.predict(images, problem.batch_size).argmax(axis=1) == problem.goals
+        images[robust] = problem.images[robust]
+        return StageResult(images, calls, zero_gradients=state["zero"])
 
 
-def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, a step (current, total, image, label, overshoot) -> dictionary.
+def _make_step(norm: str, rival_count: int) -> Callable[[Any], Callable]:
+    """Returns a factory: classifier -> step(current, total, image, label, overshoot) -> dictionary.
 
-    `current` in the result has moved, but where it was misclassified already. `done` says where it was, or where nothing moves,
-    and `zero` where all gradients are exactly zero.
+    In its result, `current` has moved unless it was misclassified before; `total` is the sum of all steps; `done` marks examples
+    that have not moved, and `zero` those whose gradients are all exactly zero.
     """
 
     def make(classifier):
         low, high = classifier.bounds
 
         def step(current, total, image, label, overshoot):
-            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-                tape.watch(current)
+            def parts(current):
                 traced = classifier.gradient_logits(current)
                 logits = tf.stop_gradient(traced) if classifier.exact_gradients else classifier.logits(current)
-                rivals = _rivals(logits, label, others)
-                parts = tf.unstack(_behind(traced, rivals, label), axis=1)
-            gradients = threat.finite(tf.stack([tape.gradient(part, current) for part in parts], axis=1))
-            behind = _behind(logits, rivals, label)
-            dual = tf.stack([threat.norms(g, _DUAL[norm]) for g in tf.unstack(gradients, axis=1)], axis=1)
-            away = tf.where(dual > 0, tf.abs(behind) / dual, np.inf)
-            nearest = tf.argmin(away, axis=1)
+                rivals = _rivals(logits, label, rival_count)
+                return tf.unstack(_differences(traced, rivals, label), axis=1), logits, rivals
+
+            (_, logits, rivals), gradients = input_gradients(parts, current)
+            gradients = threat.finite(tf.stack(gradients, axis=1))
+            differences = _differences(logits, rivals, label)
+            dual_norms = tf.stack([threat.norms(g, _DUAL[norm]) for g in tf.unstack(gradients, axis=1)], axis=1)
+            distances = tf.where(dual_norms > 0, tf.abs(differences) / dual_norms, np.inf)
+            nearest = tf.argmin(distances, axis=1)
             normal = tf.gather(gradients, nearest, batch_dims=1)
-            # To just beyond the boundary, so that rounding does not leave it there.
-            length = tf.where(dual > 0, tf.abs(behind) / dual + _BEYOND * (high - low), 0.0)
+            # Slightly beyond the boundary, so that rounding does not decide.
+            length = tf.where(dual_norms > 0, tf.abs(differences) / dual_norms + _BEYOND * (high - low), 0.0)
             length = tf.gather(length, nearest, batch_dims=1)
             total += threat.per_example(length, current) * threat.steepest(normal, norm)
             moved = tf.clip_by_value(image + (1.0 + overshoot) * total, low, high)
@@ -133,11 +135,11 @@ def _make_step(norm: str, others: int) -> Callable[[Any], Callable]:
 
 
 def _rivals(logits, label, count):
-    """(batch, count) classes other than the label, largest logit first."""
-    own = tf.one_hot(label, tf.shape(logits)[1]) > 0
-    return tf.math.top_k(tf.where(own, logits.dtype.min, logits), count).indices
+    """Returns the classes other than the label with the largest logits, in descending order, (batch, count)."""
+    is_label = tf.one_hot(label, tf.shape(logits)[1]) > 0
+    return tf.math.top_k(tf.where(is_label, logits.dtype.min, logits), count).indices
 
 
-def _behind(logits, rivals, label):
-    """(batch, count) logits of the rivals less that of the label."""
+def _differences(logits, rivals, label):
+    """Returns the logits of the rivals minus that of the label, (batch, count)."""
     return tf.gather(logits, rivals, batch_dims=1) - tf.gather(logits, label, batch_dims=1)[:, None]

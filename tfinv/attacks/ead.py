@@ -1,4 +1,4 @@
-"""Elastic-net attack: sparse perturbations, small in L1."""
+"""Elastic-net attack: sparse perturbations with a small L1 norm."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfinv import threat
 from tfinv.attacks.fields import check_positive
-from tfinv.attacks.penalty import Moved, PenaltyAttack, loss
+from tfinv.attacks.penalty import MoveResult, PenaltyAttack, loss
 from tfinv.errors import expected
 from tfinv.pool import State
 
@@ -25,11 +25,11 @@ class EAD(PenaltyAttack):
 
     The paper takes 9 runs of 1000 steps from c = .001, and mostly beta = .001. In runs as short as here beta = .01 gives much
     smaller L1 distances: by a third on a convolutional net for MNIST. No run ends early, because most pixels return to their
-    originals in its last steps, when the rate has become small and the threshold has not.
+    original values in the last steps, when the learning rate is small and the threshold still as large.
 
     Attributes:
       beta: weight of L1, and the threshold below which a pixel does not change.
-      rule: "l1" to return the success of the smallest L1 distance, "en" for that of the smallest elastic-net distance.
+      rule: "l1" to return the success with the smallest L1 distance, "en" for the smallest elastic-net distance.
     """
 
     NORMS = ("l1",)
@@ -47,28 +47,28 @@ class EAD(PenaltyAttack):
         if self.rule not in _RULES:
             raise expected(f"a rule among {', '.join(_RULES)}", repr(self.rule), "Change the argument `rule`.")
 
-    def begin(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
-        """x and y at the images."""
+    def initial_variables(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
+        """Returns the iterate x and the extrapolated point y of FISTA, both at the images."""
         return {"current": images, "slack": images}
 
     def schedule(self, step: int) -> Sequence[float]:
-        """The rate, which falls as a square root to 0, the momentum k / (k + 3), and beta."""
+        """Returns the learning rate, which decreases as a square root to 0, the momentum k / (k + 3), and beta."""
         return self.learning_rate * (1 - step / self.steps) ** 0.5, step / (step + 3), self.beta
 
     @property
-    def kind(self) -> tuple[Any, ...]:
-        """Also on the rule."""
-        return (*super().kind, self.rule)
+    def graph_key(self) -> tuple[Any, ...]:
+        """Hyper-parameters that the graph of a move depends on, the rule included."""
+        return (*super().graph_key, self.rule)
 
-    def make_move(self, classifier: Any) -> Callable[..., Moved]:
-        """One step of FISTA."""
+    def make_move(self, classifier: Any) -> Callable[..., MoveResult]:
+        """Returns a step of FISTA."""
         (low, high), sign, rule = classifier.bounds, self.sign, self.rule
         width = high - low
 
         def distances(x, image, beta):
             change = (x - image) / width
-            by_size = threat.norms(change, "l1")
-            return by_size, beta * by_size + tf.square(threat.norms(change, "l2"))
+            l1 = threat.norms(change, "l1")
+            return l1, beta * l1 + tf.square(threat.norms(change, "l2"))
 
         def move(image, goal, const, confidence, current, slack, rate, momentum, beta):
             f, slope, zero, _ = loss(classifier, slack, goal, sign, confidence)
@@ -76,10 +76,10 @@ class EAD(PenaltyAttack):
             stepped = change - rate * (threat.per_example(const, slope) * width * slope + 2.0 * change)
             shrunk = tf.sign(stepped) * tf.maximum(tf.abs(stepped) - beta, 0.0)
             new = tf.clip_by_value(image + width * shrunk, low, high)
-            further = tf.clip_by_value(new + momentum * (new - current), low, high)
+            extrapolated = tf.clip_by_value(new + momentum * (new - current), low, high)
             cost = const * f + distances(slack, image, beta)[1]
-            by_size, elastic = distances(new, image, beta)
-            score = by_size if rule == "l1" else elastic
-            return Moved({"current": new, "slack": further}, new, None, cost, score, zero)
+            l1, elastic = distances(new, image, beta)
+            score = l1 if rule == "l1" else elastic
+            return MoveResult({"current": new, "slack": extrapolated}, new, None, cost, score, zero)
 
         return move

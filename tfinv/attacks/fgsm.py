@@ -1,4 +1,4 @@
-"""Single gradient steps: from the image, or from a random point near it."""
+"""Attacks of one gradient step, from the image or from a random point near it."""
 
 import dataclasses
 
@@ -16,11 +16,11 @@ class FGSM(GradientAttack):
 
     @property
     def single_step(self) -> bool:
-        """By definition, and that of those that derive from it."""
+        """True, also for the attacks that derive from it."""
         return True
 
     def sizes(self, radius: float) -> np.ndarray:
-        """One step of length eps."""
+        """Returns one step of length eps."""
         return np.array([radius])
 
 
@@ -40,13 +40,13 @@ class RFGSM(FGSM):
         super().__post_init__()
         check_number(self, "between 0 and 1", lambda x: 0 < x < 1, "share")
 
-    def begin(self, problem: Problem, radius: float) -> np.ndarray:
-        """x'."""
-        drawn = np.sign(random.normal(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy())
-        return problem.clip(problem.images + np.float32(self.share * radius) * drawn)
+    def initial_images(self, problem: Problem, radius: float) -> np.ndarray:
+        """Returns x'."""
+        signs = np.sign(random.normal(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy())
+        return problem.clip(problem.images + np.float32(self.share * radius) * signs)
 
     def sizes(self, radius: float) -> np.ndarray:
-        """The rest of the budget."""
+        """Returns the rest of the budget."""
         return np.array([(1 - self.share) * radius])
 
 
@@ -54,8 +54,8 @@ class RFGSM(FGSM):
 class NFGSM(FGSM):
     """N-FGSM (de Jorge et al. 2022, section 4): a step of eps from x + U(-k eps, k eps).
 
-    In training its perturbation may reach (1 + k) eps; here, as an attack, it is projected onto the budget. It takes its step
-    also where the noise, which may exceed the budget, fools the model already.
+    In training, its perturbation may be as large as (1 + k) eps; as an attack it is projected onto the budget. The step is also
+    taken where the noise, which may exceed the budget, already fools the model.
 
     Attributes:
       noise: k.
@@ -70,7 +70,7 @@ class NFGSM(FGSM):
         super().__post_init__()
         check_positive(self, "noise")
 
-    def begin(self, problem: Problem, radius: float) -> np.ndarray:
-        """The image with noise, cut to the bounds."""
-        drawn = 2 * random.uniform(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy() - 1
-        return problem.clip(problem.images + np.float32(self.noise * radius) * drawn)
+    def initial_images(self, problem: Problem, radius: float) -> np.ndarray:
+        """Returns the images with noise, clipped to the bounds."""
+        noise = 2 * random.uniform(problem.seed, 0, problem.rows, problem.images.shape[1:]).numpy() - 1
+        return problem.clip(problem.images + np.float32(self.noise * radius) * noise)

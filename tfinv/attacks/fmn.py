@@ -1,4 +1,4 @@
-"""Fast minimum-norm attack: one run that gives the distance of every image, and so the accuracy at every eps."""
+"""Fast minimum-norm attack: one run gives the smallest perturbation of every image, and so the accuracy at every eps."""
 
 import dataclasses
 import math
@@ -13,9 +13,10 @@ from tfinv.attacks.base import Attack
 from tfinv.attacks.crossing import approach
 from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.problem import Found, Problem
+from tfinv.attacks.problem import Problem, StageResult
 from tfinv.attacks.steps import solved
-from tfinv.compiled import compiled
+from tfinv.classifier.compiled import compiled
+from tfinv.classifier.gradients import input_gradient
 from tfinv.pool import State, advance, phases
 
 _DUAL = {"linf": "l1", "l2": "l2", "l1": "linf"}
@@ -25,22 +26,22 @@ _DUAL = {"linf": "l1", "l2": "l2", "l1": "linf"}
 class FMN(Attack):
     """FMN (Pintor et al. 2021, "Fast minimum-norm adversarial attacks through adaptive norm constraints").
 
-    Steps along the gradient of the margin within a ball around the image. The ball reaches as far as the linearised boundary
-    until the image is misclassified for the first time; from then on it shrinks while it is, and grows while it is not. The
-    nearest misclassified image seen is moved back towards the original as far as it stays so.
+    Takes steps along the gradient of the margin within a ball around the image. Until the first success, the radius of the ball
+    is the distance to the linearised boundary; then it decreases at misclassified images and increases at others. The nearest
+    misclassified image is moved back towards the original as far as it stays misclassified.
 
-    Some departures from the paper make the distances smaller and need no tuning to bounds and sizes. A step's length is a share
-    of the ball's radius, in the attack's own norm (the paper: a given L2 length, along the plain gradient, for all norms). Pixels
-    that the bounds stop count neither in the gradient nor in the distance to the boundary. Before the first success the ball grows
-    with every step, so that a boundary that bends away is reached as well; where the gradient vanishes, it shrinks.
+    Some changes to the paper's algorithm make the distances smaller and need no tuning to bounds and sizes. The length of a step
+    is a share of the ball's radius, in the attack's norm (the paper: a given L2 length along the plain gradient, for all norms).
+    Pixels that the bounds stop count neither in the gradient nor in the distance to the boundary. Before the first success the
+    ball grows in every step, so that a boundary that bends away is reached as well; where the gradient vanishes, it shrinks.
 
     Attributes:
-      eps: largest distance that counts. If finite, the ball gets no larger, and an example is done with as soon as something
-        within eps is found; the smallest perturbation needs infinity.
+      eps: largest distance of a success. If finite, it limits the ball, and an example stops at its first success within eps;
+        infinity searches for the smallest perturbation.
       steps: gradient steps, K.
-      alpha_init: first step length, as a share of the ball's radius; falls to `alpha_final` along half a cosine.
+      alpha_init: first step length, as a share of the ball's radius; decreases to `alpha_final` along half a cosine.
       alpha_final: last step length.
-      gamma_init: relative change of the ball's radius in the first step; falls to `gamma_final` likewise.
+      gamma_init: relative change of the ball's radius in the first step; decreases to `gamma_final` likewise.
       gamma_final: relative change in the last step.
     """
 
@@ -60,15 +61,15 @@ class FMN(Attack):
         check_positive(self, "steps", "alpha_init", "alpha_final", "gamma_init", "gamma_final")
         check_number(self, "below 1", lambda x: x < 1, "gamma_init", "gamma_final")
 
-    def perturb(self, problem: Problem) -> Found:
-        """One run of all steps; the images that withstand it are the originals again."""
+    def perturb(self, problem: Problem) -> StageResult:
+        """Takes all steps. Images that stay correctly classified are returned unchanged."""
         classifier, n = problem.classifier, len(problem.images)
         step = compiled(
             classifier, ("fmn", self.norm, self.targeted), _make_step(self.norm, self.targeted), *_ARGUMENTS
         )
-        # Without a limit the ball may get so large that it holds back no corner of the bounds.
+        # Without a limit, the ball may become large enough to contain all corners of the bounds.
         largest = tf.constant(self.radius(classifier) * (2 if math.isinf(self.eps) else 1), tf.float32)
-        # Rounding may not take what is nearer than this beyond eps.
+        # Nearer than this, rounding can't move an image beyond eps.
         enough = self.eps * (1 - 1e-5) if math.isfinite(self.eps) else 0.0
         state: State = {
             "current": (problem.images if problem.start is None else problem.start).copy(),
@@ -83,10 +84,10 @@ class FMN(Attack):
         gammas = _annealed(self.gamma_init, self.gamma_final, self.steps)
         calls, rows, done = np.zeros(n, np.int64), np.arange(n), 0
         for length in phases(self.steps):
-            chosen = range(done, done + length)
+            numbers = range(done, done + length)
 
-            def run(current, image, goal, radius, best, distance, zero, chosen=chosen):
-                for k in chosen:
+            def run(current, image, goal, radius, best, distance, zero, numbers=numbers):
+                for k in numbers:
                     new = step(current, image, goal, radius, best, distance, alphas[k], gammas[k], largest)
                     current, radius, best, distance = (new[x] for x in ("current", "radius", "best", "distance"))
                     zero = new["zero"] if k == 0 else zero
@@ -100,24 +101,24 @@ class FMN(Attack):
                 break
         images = state["best"]
         if math.isinf(self.eps):
-            found = np.flatnonzero(np.isfinite(state["distance"]))
-            images = approach(problem, images, found, targeted=self.targeted)
-        return Found(images, calls, zero_gradients=state["zero"])
+            solved_rows = np.flatnonzero(np.isfinite(state["distance"]))
+            images = approach(problem, images, solved_rows, targeted=self.targeted)
+        return StageResult(images, calls, zero_gradients=state["zero"])
 
 
 _ARGUMENTS = ("images", "images", "labels", "numbers", "images", "numbers", "scalar", "scalar", "scalar")
 
 
 def _annealed(first: float, last: float, steps: int) -> np.ndarray:
-    """(steps,) from the first to the last along half a cosine."""
+    """Returns values from the first to the last along half a cosine, (steps,)."""
     return (last + (first - last) * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2).astype(np.float32)
 
 
 def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
-    """Returns what makes, for a classifier, one step.
+    """Returns a factory: classifier -> step, a function to a dictionary.
 
-    Of the result, `current` has moved within `radius`, `best` at `distance` is the nearest success seen, and `zero` says where the
-    gradient is exactly zero.
+    In its result, `current` has moved within `radius`; `best` is the nearest success so far, at `distance`; `zero` marks examples
+    whose gradient is exactly zero.
     """
     sign = -1.0 if targeted else 1.0
 
@@ -125,14 +126,15 @@ def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
         low, high = classifier.bounds
 
         def step(current, image, goal, radius, best, distance, alpha, gamma, largest):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(current)
+            def value(current):
                 logits = classifier.gradient_logits(current)
-                ahead = sign * margin(logits, goal)
-            gradient = threat.finite(tape.gradient(ahead, current))
+                return sign * margin(logits, goal), logits
+
+            (margins, logits), gradient = input_gradient(value, current)
+            gradient = threat.finite(gradient)
             if not classifier.exact_gradients:
                 logits = classifier.logits(current)
-                ahead = sign * margin(logits, goal)
+                margins = sign * margin(logits, goal)
             hit, size = solved(logits, goal, targeted), threat.norms(current - image, norm)
             better = hit & (size < distance)
             best = tf.where(threat.per_example(better, best), current, best)
@@ -140,13 +142,13 @@ def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
 
             stopped = ((current >= high) & (gradient > 0)) | ((current <= low) & (gradient < 0))
             free = tf.where(stopped, 0.0, gradient)
-            to_boundary = size + tf.math.divide_no_nan(tf.abs(ahead), threat.norms(free, _DUAL[norm]))
-            # The bounds may keep what is in the ball from its surface, and must not keep the ball from growing.
-            seeking = tf.maximum(to_boundary, (1.0 + gamma) * tf.minimum(radius, 2.0 * size))
-            grown = tf.where(tf.math.is_finite(distance), (1.0 + gamma) * radius, seeking)
+            to_boundary = size + tf.math.divide_no_nan(tf.abs(margins), threat.norms(free, _DUAL[norm]))
+            # The bounds may keep the image away from the surface of the ball; the ball grows nevertheless.
+            before_success = tf.maximum(to_boundary, (1.0 + gamma) * tf.minimum(radius, 2.0 * size))
+            grown = tf.where(tf.math.is_finite(distance), (1.0 + gamma) * radius, before_success)
             flat = ~tf.reduce_any(gradient != 0, axis=[1, 2, 3])
-            missed = tf.where(flat, (1.0 - gamma) * size, tf.minimum(grown, largest))
-            radius = tf.where(hit, tf.minimum((1.0 - gamma) * radius, distance), missed)
+            radius_if_missed = tf.where(flat, (1.0 - gamma) * size, tf.minimum(grown, largest))
+            radius = tf.where(hit, tf.minimum((1.0 - gamma) * radius, distance), radius_if_missed)
 
             moved = current - image + threat.per_example(alpha * radius, free) * _direction(free, norm)
             rows = tf.reshape(moved, [tf.shape(moved)[0], -1])
@@ -165,9 +167,9 @@ def _make_step(norm: str, targeted: bool) -> Callable[[Any], Callable]:
 
 
 def _direction(gradient: tf.Tensor, norm: str) -> tf.Tensor:
-    """The sign of the gradient, or itself, of norm 1."""
+    """Returns the direction of a step, of norm 1: the steepest for L-inf and L2, the gradient itself for L1."""
     if norm != "l1":
         return threat.steepest(gradient, norm)
-    # The steepest direction is too sparse to find its way in so few steps.
-    even = threat.steepest(gradient, "l2")
-    return tf.math.divide_no_nan(even, threat.per_example(threat.norms(even, "l1"), even))
+    # The steepest direction of L1 is too sparse to reach the boundary in so few steps.
+    scaled = threat.steepest(gradient, "l2")
+    return tf.math.divide_no_nan(scaled, threat.per_example(threat.norms(scaled, "l1"), scaled))

@@ -1,4 +1,4 @@
-"""Attacks made to transfer between models: momentum, input diversity, translation invariance."""
+"""Attacks designed to transfer between models, with momentum, input diversity or translation invariance."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.pgd import BIM
 from tfinv.attacks.problem import Problem
-from tfinv.attacks.steps import Kind
+from tfinv.attacks.steps import StepOptions
 from tfinv.errors import expected
 
 
@@ -28,21 +28,21 @@ class MIFGSM(BIM):
         check_number(self, "of at least 0", lambda x: x >= 0, "decay")
 
     @property
-    def kind(self) -> Kind:
-        """With momentum."""
-        return dataclasses.replace(super().kind, momentum=True)
+    def step_options(self) -> StepOptions:
+        """Options of the compiled step, with momentum."""
+        return dataclasses.replace(super().step_options, momentum=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class DIFGSM(MIFGSM):
-    """Diverse inputs (Xie et al. 2019, algorithm 1), with momentum: gradients at images shrunk and padded at random.
+    """Diverse inputs (Xie et al. 2019, algorithm 1), with momentum: gradients at randomly shrunk and padded images.
 
-    The image is shrunk to at least `smallest` of its size and padded back with the lowest value, where the paper enlarges the
-    image, which a model of one size can't take. The draws of a step are the same for all images.
+    The image is shrunk to at least `smallest` of its size and padded back with the lowest value. (The paper enlarges it, which
+    a model with a fixed input size can't take.) The random draws of a step are the same for all images.
 
     Attributes:
-      probability: of a shrunk image in one step.
-      smallest: least share of the height and width.
+      probability: that a step shrinks the images.
+      smallest: lower limit of the share of height and width.
     """
 
     probability: float = 0.5
@@ -53,28 +53,25 @@ class DIFGSM(MIFGSM):
         check_number(self, "above 0, at most 1", lambda x: 0 < x <= 1, "probability", "smallest")
 
     @property
-    def kind(self) -> Kind:
-        """With diversity."""
-        return dataclasses.replace(super().kind, diverse=True)
+    def step_options(self) -> StepOptions:
+        """Options of the compiled step, with input diversity."""
+        return dataclasses.replace(super().step_options, diverse=True)
 
-    def extras(self, problem: Problem) -> Iterator[tuple[Any, ...]]:
-        """Of each step: the share to shrink to, and where the small image lies."""
+    def step_arguments(self, problem: Problem) -> Iterator[tuple[Any, ...]]:
+        """Yields for each step the share to shrink to, and the shares of the padding above and left."""
         rng = np.random.default_rng(problem.seed)
         while True:
-            chosen, share, top, left = rng.uniform(size=4).astype(np.float32)
-            yield (
-                np.float32(self.smallest + share * (1 - self.smallest)) if chosen < self.probability else 1.0,
-                top,
-                left,
-            )
+            draw, share, top, left = rng.uniform(size=4).astype(np.float32)
+            shrunk = np.float32(self.smallest + share * (1 - self.smallest))
+            yield shrunk if draw < self.probability else 1.0, top, left
 
 
 @dataclasses.dataclass(frozen=True)
 class TIFGSM(MIFGSM):
-    """Translation-invariant attack (Dong et al. 2019, equation 8), with momentum: the gradient is smoothed by a Gaussian.
+    """Translation-invariant attack (Dong et al. 2019, equation 8), with momentum: gradients smoothed by a Gaussian.
 
     Attributes:
-      kernel: width of the Gaussian in pixels, three standard deviations to each side; odd. The paper has 15 of 299 pixels.
+      kernel: width of the Gaussian in pixels, three standard deviations to each side; odd. The paper: 15 for images of 299.
     """
 
     kernel: int = 5
@@ -86,6 +83,6 @@ class TIFGSM(MIFGSM):
             raise expected("an odd kernel", self.kernel, "Change the argument `kernel`.")
 
     @property
-    def kind(self) -> Kind:
-        """With a kernel."""
-        return dataclasses.replace(super().kind, kernel=self.kernel)
+    def step_options(self) -> StepOptions:
+        """Options of the compiled step, with the width of the Gaussian."""
+        return dataclasses.replace(super().step_options, kernel=self.kernel)

@@ -1,4 +1,4 @@
-"""Attacks named inside the text form of another attack."""
+"""Attacks that are parameters of other attacks, as objects or in text form."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from tfinv import specs
 from tfinv.attacks.base import Attack
 
 
-def attack(given: str | Attack, **defaults: Any) -> Attack:
-    """The attack itself, or the one of a text form such as `pgd(steps=10)`.
+def attack(spec: str | Attack, **defaults: Any) -> Attack:
+    """Returns an attack unchanged, or builds it from its text form, such as `pgd(steps=10)`.
 
     Args:
-      given: either.
-      **defaults: fields of an attack in text form that the text leaves open, as far as it has them.
+      spec: the attack, or its text form.
+      **defaults: values of fields that the text form leaves out; those that the attack lacks are ignored.
 
     Raises:
       UserError: see `specs.build`.
     """
-    if isinstance(given, Attack):
-        return given
-    from tfinv.attacks import ATTACKS  # of which the attacks that nest are members themselves
+    if isinstance(spec, Attack):
+        return spec
+    from tfinv.attacks import ATTACKS  # not above: the attacks in it import this module
 
-    return specs.build(ATTACKS, given, **defaults)
+    return specs.build(ATTACKS, spec, **defaults)

@@ -1,4 +1,4 @@
-"""Smallest perturbations by a penalty: c times the loss plus the distance, with the constant c searched for each example."""
+"""Base class of the penalty attacks, which minimise c times a loss plus the distance, with a search for c for each example."""
 
 import dataclasses
 import math
@@ -13,30 +13,31 @@ from tfinv.attacks.base import Attack
 from tfinv.attacks.crossing import approach
 from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.problem import Found, Problem
+from tfinv.attacks.problem import Problem, StageResult
 from tfinv.attacks.steps import ROUNDING
-from tfinv.compiled import compiled
+from tfinv.classifier.compiled import compiled
+from tfinv.classifier.gradients import input_gradient
 from tfinv.pool import State, advance
 
-# From here on no larger c is tried (Carlini and Wagner's code), which float32 could not add to a distance anyway.
+# Largest c (Carlini and Wagner's code). With a larger one, float32 would lose the distance in the sum.
 _LARGEST_CONST = 1e10
-_LOOKS = 10
+_CHECKS = 10  # checks of the cost per run
 
 
-class Moved(NamedTuple):
-    """What one step of the optimiser gives; b examples.
+class MoveResult(NamedTuple):
+    """Result of one step of the optimiser for b examples.
 
     Attributes:
-      variables: their new values by name.
-      tried: (b, H, W, C) the image that may be a success.
-      logits: (b, K) float32 logits of that image, or None if they are not known.
-      cost: (b,) what the optimiser minimises, before or after the step.
-      score: (b,) of the image tried; the success with the smallest is returned.
+      variables: new values of the optimised variables, by name.
+      candidates: (b, H, W, C) images that may be successes.
+      logits: (b, classes) float32 logits of the candidates, or None if they have not been computed.
+      cost: (b,) objective of the optimiser, before or after the step.
+      score: (b,) of the candidates; the success with the smallest score is returned.
       zero: (b,) bool: the gradient of the margin is exactly zero.
     """
 
     variables: dict[str, tf.Tensor]
-    tried: tf.Tensor
+    candidates: tf.Tensor
     logits: tf.Tensor | None
     cost: tf.Tensor
     score: tf.Tensor
@@ -47,24 +48,24 @@ class Moved(NamedTuple):
 class PenaltyAttack(Attack):
     """Base of the attacks that minimise c f(x') + distance(x, x').
 
-    f is max(-ahead, -confidence), with the margin `ahead` by which an example is adversarial (Carlini and Wagner 2017, f6). c is
-    searched for each example: it grows tenfold until a run succeeds, or falls tenfold until one fails, and its logarithm is then
-    bisected, so that neither the first c nor the scale of the logits matters much. (Carlini and Wagner's code takes the mean of
-    the bounds, of which the lower is 0 at first.) Each run begins anew. The least perturbed success of all runs is moved back
-    towards the original as far as it stays one.
+    f is max(-m, -confidence), where m is the margin, positive for an adversarial example (Carlini and Wagner 2017, f6). The
+    search for c is separate for each example: c is multiplied by 10 until a run succeeds, or divided by 10 until one fails; then
+    its logarithm is bisected. So neither the initial c nor the scale of the logits matters much. (Carlini and Wagner's code
+    takes the mean of the two bounds of c, the lower of which is 0 at first.) Each run starts from the same images. The success
+    of all runs with the smallest perturbation is moved back towards the original as far as it stays a success.
 
-    Distances in the cost are in units of the bounds' width, so that the constants mean the same for all bounds.
+    Distances in the cost are in units of the bounds' width, so that the constants have the same meaning for all bounds.
 
     Attributes:
-      eps: largest distance that counts. If finite, an example is done with as soon as something within eps is found; the smallest
-        perturbation needs infinity.
-      steps: gradient steps of one run, at most.
+      eps: largest distance of a success. If finite, an example stops after the first run with a success within eps; infinity
+        searches for the smallest perturbation.
+      steps: largest number of gradient steps of a run.
       learning_rate: of the optimiser.
-      binary_search_steps: runs, each with its own c.
-      initial_const: the first c.
-      confidence: margin, in logits, that counts as a success in the search (kappa).
-      abort_early: end a run whose cost has not fallen by .01 % in a tenth of the steps.
-      VARIABLES: names of what the optimiser keeps, each of the images' shape.
+      binary_search_steps: number of runs, each with another c.
+      initial_const: c of the first run.
+      confidence: margin, in logits, that a success needs in the search (kappa).
+      abort_early: end a run whose cost has not decreased by .01 % in a tenth of the steps.
+      VARIABLES: names of the optimiser's variables, each of the shape of the images.
     """
 
     MINIMAL = True
@@ -84,25 +85,25 @@ class PenaltyAttack(Attack):
         check_positive(self, "steps", "learning_rate", "binary_search_steps", "initial_const")
         check_number(self, "of at least 0", lambda x: x >= 0, "confidence")
 
-    def begin(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
-        """The variables at these images."""
+    def initial_variables(self, images: np.ndarray, bounds: tuple[float, float]) -> State:
+        """Returns the optimiser's variables at the start of a run from these images."""
         raise NotImplementedError
 
     def schedule(self, step: int) -> Sequence[float]:
-        """Numbers that a move takes besides, for each step from 0 on; always as many."""
+        """Returns the further numbers that a move takes, for steps from 0 on; their count is the same for all steps."""
         raise NotImplementedError
 
     @property
-    def kind(self) -> tuple[Any, ...]:
-        """What the graph of a move depends on."""
+    def graph_key(self) -> tuple[Any, ...]:
+        """Hyper-parameters that the graph of a move depends on."""
         return type(self).__name__, self.norm, self.targeted
 
-    def make_move(self, classifier: Any) -> Callable[..., Moved]:
+    def make_move(self, classifier: Any) -> Callable[..., MoveResult]:
         """Returns a step of the optimiser, a function of (image, goal, const, confidence, *variables, *schedule)."""
         raise NotImplementedError
 
-    def perturb(self, problem: Problem) -> Found:
-        """All runs; the images that withstand them are the originals again."""
+    def perturb(self, problem: Problem) -> StageResult:
+        """Takes all runs. Images without a success are returned unchanged."""
         classifier, n = problem.classifier, len(problem.images)
         state: State = {
             "image": problem.images,
@@ -112,11 +113,12 @@ class PenaltyAttack(Attack):
             "const": np.full(n, self.initial_const, np.float32),
             "zero": np.zeros(n, bool),
         }
-        begin = self.begin(problem.images if problem.start is None else problem.start, classifier.bounds)
+        start = problem.images if problem.start is None else problem.start
+        variables = self.initial_variables(start, classifier.bounds)
         lower, upper = np.zeros(n, np.float32), np.full(n, np.inf, np.float32)
         calls, rows = np.zeros(n, np.int64), np.arange(n)
         for number in range(self.binary_search_steps):
-            state |= {name: values.copy() for name, values in begin.items()}
+            state |= {name: values.copy() for name, values in variables.items()}
             state |= {"hit": np.zeros(n, bool), "cost": np.full(n, np.inf, np.float32)}
             calls += self._run(problem, state, rows, first=number == 0)
             hit, const = state["hit"][rows], state["const"][rows]
@@ -124,57 +126,57 @@ class PenaltyAttack(Attack):
             lower[rows] = np.where(hit, lower[rows], const)
             state["const"][rows] = _next_const(lower[rows], upper[rows])
             if math.isfinite(self.eps):
-                rows = rows[~self._near_enough(state)[rows]]
+                rows = rows[~self._within_eps(state)[rows]]
             if not len(rows):
                 break
-        found = np.flatnonzero(np.isfinite(state["score"]))
-        images = approach(problem, state["best"], found, targeted=self.targeted, confidence=self.confidence)
-        return Found(images, calls, zero_gradients=state["zero"])
+        solved_rows = np.flatnonzero(np.isfinite(state["score"]))
+        images = approach(problem, state["best"], solved_rows, targeted=self.targeted, confidence=self.confidence)
+        return StageResult(images, calls, zero_gradients=state["zero"])
 
     def _run(self, problem: Problem, state: State, rows: np.ndarray, first: bool) -> np.ndarray:
-        """One run of each row, with its own c: the gradients taken, (n,)."""
-        arguments = ["images", "labels", "numbers", "images", "numbers", "flags", "numbers", "scalar"]
-        arguments += ["images"] * len(self.VARIABLES) + ["scalar"] * len(self.schedule(0))
-        step = compiled(problem.classifier, self.kind, self._make_step, *arguments)
+        """Takes one run of each row, with its own c, and returns the gradient calls, (n,)."""
+        types = ["images", "labels", "numbers", "images", "numbers", "flags", "numbers", "scalar"]
+        types += ["images"] * len(self.VARIABLES) + ["scalar"] * len(self.schedule(0))
+        step = compiled(problem.classifier, self.graph_key, self._make_step, *types)
         confidence = tf.constant(self.confidence, tf.float32)
-        calls, length = np.zeros(len(problem.images), np.int64), max(1, self.steps // _LOOKS)
-        for begin in range(0, self.steps, length):
-            chosen = range(begin, min(begin + length, self.steps))
+        calls, length = np.zeros(len(problem.images), np.int64), max(1, self.steps // _CHECKS)
+        for start in range(0, self.steps, length):
+            numbers = range(start, min(start + length, self.steps))
 
-            def run(image, goal, const, best, score, hit, cost, zero, chosen=chosen, **variables):
-                for k in chosen:
-                    moving = [variables[name] for name in self.VARIABLES]
-                    numbers = [np.float32(x) for x in self.schedule(k)]
-                    new = step(image, goal, const, best, score, hit, cost, confidence, *moving, *numbers)
+            def run(image, goal, const, best, score, hit, cost, zero, numbers=numbers, **variables):
+                for k in numbers:
+                    arguments = [variables[name] for name in self.VARIABLES]
+                    arguments += [np.float32(x) for x in self.schedule(k)]
+                    new = step(image, goal, const, best, score, hit, cost, confidence, *arguments)
                     best, score, hit, cost = (new[name] for name in ("best", "score", "hit", "cost"))
                     variables = {name: new[name] for name in self.VARIABLES}
                     zero = new["zero"] if first and k == 0 else zero
                 return new | {"zero": zero}
 
-            before = state["cost"][rows].copy()
+            previous_cost = state["cost"][rows].copy()
             advance(state, rows, problem.batch_size, run)
-            calls[rows] += len(chosen)
+            calls[rows] += len(numbers)
             if self.abort_early:
-                rows = rows[state["cost"][rows] <= 0.9999 * before]
+                rows = rows[state["cost"][rows] <= 0.9999 * previous_cost]
         return calls
 
-    def _near_enough(self, state: State) -> np.ndarray:
-        """(n,) whether something within eps has been found; rounding may not take what is nearer than this beyond it."""
+    def _within_eps(self, state: State) -> np.ndarray:
+        """Returns which examples have a success so far within eps that rounding can't move beyond it, (n,)."""
         distances = threat.distances(state["best"], state["image"], self.norm)
         return np.isfinite(state["score"]) & (distances <= self.eps * (1 - 1e-5))
 
     def _make_step(self, classifier: Any) -> Callable:
-        """A move, and what is kept of it: the best image by its score, whether this c has had a success, the lowest cost."""
+        """Returns a step: a move, and updates of the best image by score, of the success of this c, and of the lowest cost."""
         sign, move = self.sign, self.make_move(classifier)
 
-        def step(image, goal, const, best, score, hit, cost, confidence, *more):
-            new = move(image, goal, const, confidence, *more)
-            logits = classifier.logits(new.tried) if new.logits is None else new.logits
-            ahead = sign * margin(logits, goal) - confidence
-            success = ahead > ROUNDING * tf.reduce_max(tf.abs(logits), axis=1)
+        def step(image, goal, const, best, score, hit, cost, confidence, *arguments):
+            new = move(image, goal, const, confidence, *arguments)
+            logits = classifier.logits(new.candidates) if new.logits is None else new.logits
+            margins = sign * margin(logits, goal) - confidence
+            success = margins > ROUNDING * tf.reduce_max(tf.abs(logits), axis=1)
             better = success & (new.score < score)
             return new.variables | {
-                "best": tf.where(threat.per_example(better, best), new.tried, best),
+                "best": tf.where(threat.per_example(better, best), new.candidates, best),
                 "score": tf.where(better, new.score, score),
                 "hit": hit | success,
                 "cost": tf.minimum(cost, new.cost),
@@ -185,17 +187,24 @@ class PenaltyAttack(Attack):
 
 
 def _next_const(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """The next c between the largest that failed, 0 if none, and the smallest that succeeded, infinity if none."""
-    bracketed = np.sqrt(np.where(lower > 0, lower, upper / 100)) * np.sqrt(np.where(upper < np.inf, upper, 100 * lower))
-    return np.minimum(bracketed, np.float32(_LARGEST_CONST))
+    """Returns the next c.
+
+    Args:
+      lower: largest c that failed, 0 if none.
+      upper: smallest c that succeeded, infinity if none.
+    """
+    mean = np.sqrt(np.where(lower > 0, lower, upper / 100)) * np.sqrt(np.where(upper < np.inf, upper, 100 * lower))
+    return np.minimum(mean, np.float32(_LARGEST_CONST))
 
 
 def loss(classifier: Any, x: tf.Tensor, goal: tf.Tensor, sign: float, confidence: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """f, see `PenaltyAttack`, its gradient, whether that of the margin is exactly zero, and the logits; of the images x."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(x)
+    """Returns f (see `PenaltyAttack`), its gradient, whether the gradient of the margin is exactly zero, and the logits."""
+
+    def value(x):
         logits = classifier.gradient_logits(x)
-        ahead = sign * margin(logits, goal)
-    gradient = threat.finite(tape.gradient(ahead, x))
-    slope = tf.where(threat.per_example(ahead <= confidence, x), -gradient, 0.0)
-    return tf.maximum(-ahead, -confidence), slope, ~tf.reduce_any(gradient != 0, axis=[1, 2, 3]), logits
+        return sign * margin(logits, goal), logits
+
+    (margins, logits), gradient = input_gradient(value, x)
+    gradient = threat.finite(gradient)
+    slope = tf.where(threat.per_example(margins <= confidence, x), -gradient, 0.0)
+    return tf.maximum(-margins, -confidence), slope, ~tf.reduce_any(gradient != 0, axis=[1, 2, 3]), logits

@@ -1,4 +1,4 @@
-"""Projected gradient descent, and its first form without a random start."""
+"""Projected gradient descent, and the basic iterative method, which has no random start."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 from tfinv.attacks.base import Attack
 from tfinv.attacks.fields import check_positive
-from tfinv.attacks.gradient import GradientAttack, random_begin
+from tfinv.attacks.gradient import GradientAttack, random_initial_images
 from tfinv.attacks.problem import Problem
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
@@ -18,10 +18,10 @@ class PGD(GradientAttack):
     """Projected gradient descent (Madry et al. 2018, section 2.1). In L1 its steps are those of SLIDE.
 
     Attributes:
-      steps: gradient steps a restart.
-      step_size: of one step, in units of the bounds; None is 2.5 eps / steps (Madry's choice).
-      restarts: runs from new random starts, of what is not solved yet.
-      random_start: start at a uniform draw from the budget instead of at the image.
+      steps: gradient steps of each restart.
+      step_size: of one step, in units of the bounds; None for 2.5 eps / steps, as in the paper.
+      restarts: runs from new random starts, each on the images that are not misclassified yet.
+      random_start: start from a uniform draw from the budget instead of from the image.
     """
 
     NORMS = ("linf", "l2", "l1")
@@ -41,16 +41,16 @@ class PGD(GradientAttack):
             raise expected("random_start=True for several restarts", "random_start=False")
 
     def stages(self, classifier: Classifier) -> Sequence[tuple[Attack, int]]:
-        """One a restart."""
+        """Returns one stage for each restart."""
         return [(self, r) for r in range(self.restarts)]
 
     def sizes(self, radius: float) -> np.ndarray:
-        """The same for every step."""
+        """Returns the same size for every step."""
         return np.full(self.steps, self.step_size or 2.5 * radius / self.steps)
 
-    def begin(self, problem: Problem, radius: float) -> np.ndarray:
-        """A random point of the ball, or the image."""
-        return random_begin(problem, radius, self.norm) if self.random_start else problem.images
+    def initial_images(self, problem: Problem, radius: float) -> np.ndarray:
+        """Returns random points of the ball, or the images."""
+        return random_initial_images(problem, radius, self.norm) if self.random_start else problem.images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,5 +70,5 @@ class BIM(GradientAttack):
         check_positive(self, "steps")
 
     def sizes(self, radius: float) -> np.ndarray:
-        """Together eps."""
+        """Returns equal sizes with sum eps."""
         return np.full(self.steps, radius / self.steps)

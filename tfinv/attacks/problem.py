@@ -1,4 +1,4 @@
-"""What a round of an attack is given, what it finds, and what the whole attack returns."""
+"""Input and result of one stage of an attack, and the result of the whole attack."""
 
 import dataclasses
 
@@ -9,14 +9,14 @@ from tfinv.classifier import Classifier
 
 @dataclasses.dataclass(frozen=True)
 class AttackResult:
-    """What an attack found; n examples.
+    """Result of an attack on n examples.
 
     Attributes:
-      images: (n, H, W, C) float32, inside the budget and the bounds exactly. Rows that were wrong from the start are unchanged.
+      images: (n, H, W, C) float32, within the budget and the bounds exactly. Images misclassified from the start are unchanged.
       success: (n,) bool: the float32 prediction on `images` is wrong (targeted: is the target).
-      distances: (n,) float64, realised distance from the original in the attack's norm.
-      gradient_calls: (n,) gradients taken of each example.
-      queries: (n,) predictions asked of each example by an attack without gradients.
+      distances: (n,) float64, distance from the original in the attack's norm.
+      gradient_calls: (n,) gradients computed for each example.
+      queries: (n,) predictions that an attack without gradients asked for, for each example.
       zero_gradients: (n,) bool: the first gradient was exactly zero, or not a number, in every pixel.
     """
 
@@ -30,18 +30,18 @@ class AttackResult:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What one round of an attack is given: n images that still withstand.
+    """Input of one stage of an attack: the n images that no earlier stage has fooled.
 
     Attributes:
       classifier: the victim.
-      images: (n, H, W, C), all still classified as their label (targeted: not yet as their target).
+      images: (n, H, W, C), all classified as their label (targeted: as another class than their target).
       labels: (n,) true classes.
       goals: (n,) the labels to leave, or the targets to reach if the attack is targeted.
-      rows: (n,) places in the data set, which seed the draws.
-      seed: of the draws.
+      rows: (n,) indices in the data set, which seed the random draws.
+      seed: of the random draws.
       batch_size: examples in one compiled call, at most.
-      round: number of the round.
-      start: (n, H, W, C) images to start from, within the budget unless the attack is minimal; None for the attack's own start.
+      round: index of the stage among those of the same attack: of a restart, or of a target and restart.
+      start: (n, H, W, C) initial images, within the budget unless the attack is minimal; None for the attack's default.
     """
 
     classifier: Classifier
@@ -55,26 +55,25 @@ class Problem:
     start: np.ndarray | None = None
 
     def clip(self, images: np.ndarray) -> np.ndarray:
-        """Images cut to the bounds, float32."""
+        """Returns the images clipped to the bounds, float32."""
         low, high = self.classifier.bounds
         return np.clip(images, np.float32(low), np.float32(high))
 
-    def take(self, chosen: np.ndarray) -> "Problem":
-        """The problem of some of the rows."""
-        start = None if self.start is None else self.start[chosen]
-        parts = {name: getattr(self, name)[chosen] for name in ("images", "labels", "goals", "rows")}
-        return dataclasses.replace(self, start=start, **parts)
+    def take(self, indices: np.ndarray) -> "Problem":
+        """Returns the problem restricted to some of its images."""
+        start = None if self.start is None else self.start[indices]
+        arrays = {name: getattr(self, name)[indices] for name in ("images", "labels", "goals", "rows")}
+        return dataclasses.replace(self, start=start, **arrays)
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """What one round found; n examples, as in its `Problem`.
+class StageResult:
+    """Result of one stage, for the n images of its `Problem`.
 
     Attributes:
-      images: (n, H, W, C), in the budget up to rounding. What is not, as an attack for the smallest perturbation may return, is
-        taken for a failure.
-      gradient_calls: (n,) or a number for all.
-      queries: (n,) or a number for all.
+      images: (n, H, W, C), within the budget up to rounding. Minimal attacks may return images outside it, which count as failures.
+      gradient_calls: (n,), or one number for all images.
+      queries: (n,), or one number for all images.
       zero_gradients: (n,) bool, or None for none.
     """
 

@@ -1,4 +1,4 @@
-"""Square attack: random squares, kept where they raise the margin. It asks for scores, and never for a gradient."""
+"""Square attack: random search with square-shaped changes. It needs scores, but no gradients."""
 
 import bisect
 import dataclasses
@@ -11,31 +11,32 @@ import tensorflow as tf
 
 from tfinv import random
 from tfinv.attacks.base import Attack
-from tfinv.attacks.bumps import bump, grid_of_bumps
+from tfinv.attacks.bumps import bump, bump_grid
 from tfinv.attacks.fields import check_number, check_positive
 from tfinv.attacks.losses import margin
-from tfinv.attacks.problem import Found, Problem
+from tfinv.attacks.problem import Problem, StageResult
 from tfinv.attacks.steps import solved
-from tfinv.compiled import compiled
-from tfinv.pool import advance, phases
+from tfinv.classifier.compiled import compiled
+from tfinv.pool import advance, nearest_rows, phases
 
-# The share of pixels is halved after these queries (the paper, and 500, which only the authors' code has), of 10,000.
+# Queries, of 10,000, after which the share of pixels is halved (the paper; 500 is only in the authors' code).
 _HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
-_LOOK = 64  # queries between two looks at the host, at most
+_CHECK_INTERVAL = 64  # largest number of queries between two checks on the host
 
 
 @dataclasses.dataclass(frozen=True)
 class Square(Attack):
     """Square attack (Andriushchenko et al. 2020): random search over squares, on the margin.
 
-    It starts at vertical stripes (L-inf) or at a grid of bumps (L2). Each query changes one square at a random place, and is
-    kept if the margin rises. An example that is misclassified takes no more queries.
+    It starts from vertical stripes (L-inf) or a grid of bumps (L2). Each query changes one square at a random position, and the
+    change is kept if the margin increases. A misclassified example takes no more queries.
 
     Attributes:
-      queries: predictions asked of one example, at most.
+      queries: largest number of predictions for one example.
       p_init: share of the pixels in the first squares.
-      rescale: whether the squares shrink faster or slower with fewer or more than 10,000 queries; AutoAttack's don't.
+      rescale: scale the schedule of the square sizes, which is for 10,000 queries, to `queries`. AutoAttack does not.
+      nearest: give up on what is far from success as the search goes on; see `pool.nearest_rows`.
     """
 
     NEEDS = "scores"
@@ -43,6 +44,7 @@ class Square(Attack):
     queries: int = 5000
     p_init: float = 0.8
     rescale: bool = True
+    nearest: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -50,17 +52,17 @@ class Square(Attack):
         check_number(self, "above 0, at most 1", lambda x: 0 < x <= 1, "p_init")
 
     def side(self, query: int, height: int, width: int) -> int:
-        """The side of the square of a query, 1 for the first after the start."""
+        """Returns the side of the square of a query; query 1 is the first after the start."""
         halvings = bisect.bisect_left(_HALVED_AFTER, int(query / self.queries * 10_000) if self.rescale else query)
         side = round(math.sqrt(self.p_init / 2**halvings * height * width))
-        most = max(1, min(height, width) - 1)
+        largest = max(1, min(height, width) - 1)
         if self.norm == "linf":
-            return max(1, min(side, most))
-        # Odd, so that a bump has a centre.
-        return min(max(side, 3) // 2 * 2 + 1, (most - 1) // 2 * 2 + 1)
+            return max(1, min(side, largest))
+        # Odd, so that a bump has a centre pixel.
+        return min(max(side, 3) // 2 * 2 + 1, (largest - 1) // 2 * 2 + 1)
 
-    def perturb(self, problem: Problem) -> Found:
-        """One search with all queries."""
+    def perturb(self, problem: Problem) -> StageResult:
+        """Runs the search with all queries."""
         classifier, n = problem.classifier, len(problem.images)
         height, width, channels = classifier.input_shape
         eps = tf.constant(self.radius(classifier), tf.float32)
@@ -79,41 +81,44 @@ class Square(Attack):
             "queries": np.ones(n, np.int64),
             "image": problem.images,
             "goal": problem.goals,
-            "place": problem.rows,
+            "row": problem.rows,
         }
 
-        def begin(image, goal, place, **_):
-            best = self._begin(image, place.numpy(), eps, problem)
-            first, done = score(best, goal)
-            return {"best": best, "score": first, "done": done}
+        def initialise(image, goal, row, **_):
+            best = self._initial_images(image, row.numpy(), eps, problem)
+            best_score, done = score(best, goal)
+            return {"best": best, "score": best_score, "done": done}
 
-        advance(state, np.arange(n), problem.batch_size, begin)
-        asked = 1
-        for phase, length in enumerate(phases(self.queries - 1, _LOOK)):
-            rows = np.flatnonzero(~state["done"])
+        advance(state, np.arange(n), problem.batch_size, initialise)
+        first, rows = 1, np.arange(n)
+        for phase, length in enumerate(phases(self.queries - 1, _CHECK_INTERVAL)):
+            rows = rows[~state["done"][rows]]
             if not len(rows):
                 break
-            sides = [self.side(query, height, width) for query in range(asked, asked + length)]
+            sides = [self.side(query, height, width) for query in range(first, first + length)]
             stream = phase + 1
 
-            def run(best, score, done, queries, image, goal, place, sides=sides, stream=stream):
-                draws = random.uniform(problem.seed, stream, place.numpy(), (len(sides), 5 + channels))
+            def run(best, score, done, queries, image, goal, row, sides=sides, stream=stream):
+                draws = random.uniform(problem.seed, stream, row.numpy(), (len(sides), 5 + channels))
                 for draw, side in zip(tf.unstack(draws, axis=1), sides, strict=True):
                     best, score, done, queries = search(best, score, done, queries, image, goal, draw, eps, side)
                 return {"best": best, "score": score, "done": done, "queries": queries}
 
             advance(state, rows, problem.batch_size, run)
-            asked += length
-        return Found(state["best"], queries=state["queries"])
+            if self.nearest:
+                rows = rows[~state["done"][rows]]
+                rows = nearest_rows(rows, state["score"], first, first + length, self.queries)
+            first += length
+        return StageResult(state["best"], queries=state["queries"])
 
-    def _begin(self, image, places, eps, problem):
-        """Stripes or a grid of bumps, cut to the bounds."""
+    def _initial_images(self, image, rows, eps, problem):
+        """Returns the images with stripes or a grid of bumps, clipped to the bounds."""
         height, width, channels = problem.classifier.input_shape
         if self.norm == "linf":
-            moved = _signs(random.uniform(problem.seed, 0, places, (1, width, channels)))
+            direction = _signs(random.uniform(problem.seed, 0, rows, (1, width, channels)))
         else:
-            moved = grid_of_bumps(problem.seed, places, height, width, channels)
-        return tf.clip_by_value(image + eps * moved, *problem.classifier.bounds)
+            direction = bump_grid(problem.seed, rows, height, width, channels)
+        return tf.clip_by_value(image + eps * direction, *problem.classifier.bounds)
 
 
 def _signs(uniform):
@@ -121,7 +126,7 @@ def _signs(uniform):
 
 
 def _make_score(targeted: bool) -> Callable[[Any], Callable]:
-    """Makes (images, goals) -> (what is raised, whether it is solved)."""
+    """Returns a factory: classifier -> function of (images, goals) to (scores, whether they are solved)."""
     sign = -1.0 if targeted else 1.0
 
     def make(classifier):
@@ -135,15 +140,15 @@ def _make_score(targeted: bool) -> Callable[[Any], Callable]:
 
 
 def _make_search(norm: str, targeted: bool) -> Callable[[Any], Callable]:
-    """Makes one query: a candidate, its score, and the better of it and the best so far."""
+    """Returns a factory: classifier -> one query, which replaces the best image by a random candidate of higher score."""
 
     def make(classifier):
         low, high = classifier.bounds
         height, width, channels = classifier.input_shape
         score_of = _make_score(targeted)(classifier)
 
-        def places(draws, side):
-            """Rows and columns counted from the corner of a random square, (b, H, 1) and (b, 1, W), and which are in it."""
+        def random_square(draws, side):
+            """Returns rows, (b, H, 1), and columns, (b, 1, W), relative to a random square's corner, and the mask of the square."""
             top = tf.cast(draws[:, 0] * tf.cast(height - side + 1, tf.float32), tf.int32)
             left = tf.cast(draws[:, 1] * tf.cast(width - side + 1, tf.float32), tf.int32)
             i = tf.range(height)[None, :, None] - top[:, None, None]
@@ -151,14 +156,14 @@ def _make_search(norm: str, targeted: bool) -> Callable[[Any], Callable]:
             return i, j, (i >= 0) & (i < side) & (j >= 0) & (j < side)
 
         def square(best, image, draws, eps, side):
-            """L-inf: all of the square moves to the edge of the ball, each channel to one of its two ends."""
-            inside = places(draws, side)[2][..., None]
+            """L-inf: sets the perturbation of the square to eps or -eps, with a random sign per channel."""
+            inside = random_square(draws, side)[2][..., None]
             return tf.where(inside, image + eps * _signs(draws[:, 5:])[:, None, None, :], best)
 
         def bumps(best, image, draws, eps, side):
-            """L2: the norm in a second square, and what is left of the budget, go into a bump in the first one."""
-            i, j, first = places(draws, side)
-            second = places(draws[:, 2:], side)[2]
+            """L2: moves the norm of a second square, and the unused budget, to a bump in the first square."""
+            i, j, first = random_square(draws, side)
+            second = random_square(draws[:, 2:], side)[2]
             upright = (draws[:, 4] < 0.5)[:, None, None]
             shape = bump(tf.where(upright, i, j), tf.where(upright, j, i), side, max(height, width))
             first, second, change = first[..., None], second[..., None], best - image
@@ -177,11 +182,11 @@ def _make_search(norm: str, targeted: bool) -> Callable[[Any], Callable]:
 
         def search(best, score, done, queries, image, goal, draws, eps, side):
             candidate = tf.clip_by_value(candidate_of(best, image, draws, eps, side), low, high)
-            new_score, now_done = score_of(candidate, goal)
-            better = (new_score > score) & ~done
+            candidate_score, candidate_done = score_of(candidate, goal)
+            better = (candidate_score > score) & ~done
             best = tf.where(better[:, None, None, None], candidate, best)
             queries += tf.cast(~done, tf.int64)
-            return best, tf.where(better, new_score, score), done | (now_done & better), queries
+            return best, tf.where(better, candidate_score, score), done | (candidate_done & better), queries
 
         return search
 

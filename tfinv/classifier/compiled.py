@@ -1,12 +1,15 @@
-"""One compiled function for each classifier and kind of step: a sweep over eps or seeds must not trace again."""
+"""Compiled functions, and a cache of them by classifier and kind of step: a sweep over eps or seeds must not retrace."""
+
+from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfinv.classifier import Classifier
+if TYPE_CHECKING:
+    from tfinv.classifier.classifier import Classifier
 
 _FUNCTIONS: weakref.WeakKeyDictionary[Classifier, dict[Hashable, Callable]] = weakref.WeakKeyDictionary()
 
@@ -14,19 +17,19 @@ _FUNCTIONS: weakref.WeakKeyDictionary[Classifier, dict[Hashable, Callable]] = we
 def compiled(
     classifier: Classifier, kind: Hashable, make: Callable[[Any], Callable], *arguments: str | tf.TensorSpec
 ) -> Callable:
-    """Returns what `make` made the first time it was asked for this classifier and kind, compiled for any batch size.
+    """Returns the compiled function for this classifier and kind, and creates it on the first call. It takes any batch size.
 
     Args:
-      classifier: the victim.
-      kind: everything that the function's graph depends on, its own name included; numbers that change from run to run are
-        better arguments of the function.
+      classifier: the target model.
+      kind: the cache key: the function's name and everything that its graph depends on. Numbers that change from run to run
+        are better arguments of the function.
       make: takes a weak proxy of the classifier, so that the cache does not keep it alive, and returns a function of tensors.
-      *arguments: what the function takes: "images" (b, H, W, C) float32, "labels" (b,) int64, "flags" (b,) bool,
+      *arguments: specifications of the function's arguments: "images" (b, H, W, C) float32, "labels" (b,) int64, "flags" (b,) bool,
         "numbers" (b,) float32, "counts" (b,) int32, "draws" (b, any) float32, "changes" (b, any, H, W, C) float32,
-        "scalar" () float32, "flag" () bool or "count" () int32; or any other specification.
+        "scalar" () float32, "flag" () bool or "count" () int32; or any `tf.TensorSpec`.
     """
-    kinds = _FUNCTIONS.setdefault(classifier, {})
-    if kind not in kinds:
+    functions = _FUNCTIONS.setdefault(classifier, {})
+    if kind not in functions:
         specs = {
             "images": tf.TensorSpec((None, *classifier.input_shape), tf.float32),
             "labels": tf.TensorSpec((None,), tf.int64),
@@ -40,13 +43,27 @@ def compiled(
             "count": tf.TensorSpec((), tf.int32),
         }
         signature = [specs[a] if isinstance(a, str) else a for a in arguments]
-        function = tf.function(make(weakref.proxy(classifier)), input_signature=signature)
         types = [spec.dtype for spec in signature]
-        # Called directly, it is spared the search for a matching trace, which took longer than the step's own arithmetic.
-        concrete = function.get_concrete_function()
+        concrete = concrete_function(make(weakref.proxy(classifier)), signature)
 
         def call(*values: Any) -> Any:
             return concrete(*(tf.convert_to_tensor(v, t) for v, t in zip(values, types, strict=True)))
 
-        kinds[kind] = call
-    return kinds[kind]
+        functions[kind] = call
+    return functions[kind]
+
+
+def concrete_function(function: Callable, signature: Sequence[tf.TensorSpec]) -> Any:
+    """Compiles a function of tensors without running it.
+
+    Calling what it returns skips the search for a matching trace, which took longer than the arithmetic of a small network's step.
+
+    Args:
+      function: of TensorFlow operations; a layer of a user's own inside it may branch on tensors.
+      signature: specifications of its arguments.
+    """
+    try:
+        # Ours have no Python control flow on tensors, and its translation took longer than all else in tracing.
+        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+    except tf.errors.OperatorNotAllowedInGraphError:
+        return tf.function(function, input_signature=signature).get_concrete_function()

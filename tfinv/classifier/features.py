@@ -1,17 +1,16 @@
-"""Features of a Keras model: its last map, a named layer, or the input of the head.
+"""Features of a Keras model: its last feature map, the output of a named layer, or the input of the head.
 
-The last map is what the last convolution gives, or the addition, concatenation or gate that its branch ends in, with the
-normalisation and the activation behind it. One branch of a residual or dense block would be but a part of what the network goes
-on with.
+The last map is the output of the last convolution, or of the addition, concatenation or gate that its branch ends in, after
+normalisation and activation. A single branch of a residual or dense block would be only a part of what later layers use.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from tfinv import graphs
+from tfinv.classifier import graphs
 from tfinv.errors import expected
 
 _CONVOLUTIONS = (
@@ -20,7 +19,7 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
-# By name, which layers and operations share: `keras.layers.Add()([x, y])` and `x + y`.
+# By class name, since layers and operations have the same: `keras.layers.Add()([x, y])` and `x + y`.
 _MERGES = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
@@ -30,14 +29,14 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
     Args:
       model: a Keras model.
       input_shape: (H, W, C).
-      layer: the name of the layer whose output to take; None for the last map, or for the input of the last layer with weights
-        where there is no convolution. A convolution that is itself that last layer gives scores and no features.
+      layer: the name of the layer whose output to use; None for the last map, or for the input of the last layer with weights
+        where there is no convolution. A convolution that is itself the last layer computes scores and not features.
 
     Returns:
-      None if no layer is asked for and the model's layers cannot be seen.
+      None if `layer` is None and the model cannot be traced.
 
     Raises:
-      UserError: there is no layer of that name, or the layers cannot be seen.
+      UserError: there is no layer of that name, or the model cannot be traced.
     """
     graph = graphs.trace(model, input_shape)
     if graph is None:
@@ -49,50 +48,54 @@ def find_features(model: Any, input_shape: tuple[int, int, int], layer: str | No
             "Leave out features_layer= or --features_layer.",
         )
     if layer is not None:
-        found = _search(graph, lambda node: node.operation.name == layer)
-        if found is None:
+        function = _find_last(graph, lambda node: node.operation.name == layer)
+        if function is None:
             raise expected(
-                f"the name of a layer: {', '.join(_names(graph))}",
+                f"the name of a layer: {', '.join(_layer_names(graph))}",
                 layer,
                 "Change features_layer= or --features_layer.",
             )
-        return found
+        return function
     return (
-        _last_map(graph, _head(graph)) or _search(graph, _has_kernel, of_input=True) or graphs.view(graph, graph.output)
+        _last_map(graph, _head(graph))
+        or _find_last(graph, _has_kernel, of_input=True)
+        or graphs.view(graph, graph.output)
     )
 
 
 def _last_map(graph: graphs.Graph, head: Any) -> graphs.Function | None:
-    """The view of the last map before the head, nested models included; None without a convolution."""
-    path = _path(graph, head)
+    """Function to the last map before the head, nested models included; None without a convolution."""
+    path = _path_to_map(graph, head)
     return functools.reduce(graphs.chain, (graphs.view(*step) for step in path)) if path else None
 
 
-def _path(graph: graphs.Graph, head: Any) -> list[tuple[graphs.Graph, graphs.KerasTensor]]:
-    """Where the last map is: of each graph on the way into nested models the tensor that goes in, and in the last the map."""
+def _path_to_map(graph: graphs.Graph, head: Any) -> list[tuple[graphs.Graph, graphs.KerasTensor]]:
+    """Path to the last map through nested models: each graph with the nested model's input, the last one with the map."""
     nodes = graphs.nodes_by_level(graph)
-    end = max((i for i, node in enumerate(nodes) if node.operation is head or _holds(node, head)), default=len(nodes))
+    end = max(
+        (i for i, node in enumerate(nodes) if node.operation is head or _contains(node, head)), default=len(nodes)
+    )
     for i in reversed(range(min(end + 1, len(nodes)))):
-        node, inside = nodes[i], _inside(nodes[i])
-        if inside and (way := _path(inside, head)):
-            # What follows the nested model may still belong to the map that it gives.
-            whole = len(way) == 1 and way[0][1] is inside.output and i < end
-            settled = _settled(node.output, nodes[i + 1 : end]) if whole else node.output
-            return [(graph, settled)] if settled is not node.output else [(graph, node.parents[0]), *way]
+        node, nested = nodes[i], _nested_graph(nodes[i])
+        if nested and (path := _path_to_map(nested, head)):
+            # Layers after the nested model may still belong to the map that it ends in.
+            ends_in_map = len(path) == 1 and path[0][1] is nested.output and i < end
+            output = _after_activation(node.output, nodes[i + 1 : end]) if ends_in_map else node.output
+            return [(graph, output)] if output is not node.output else [(graph, node.parents[0]), *path]
         if i < end and node.operation is not head and (_is_convolution(node) or _is_merge(node, nodes[:i])):
-            return [(graph, _settled(node.output, nodes[i + 1 : end]))]
+            return [(graph, _after_activation(node.output, nodes[i + 1 : end]))]
     return []
 
 
-def _settled(tensor: graphs.KerasTensor, later: Sequence[graphs.Node]) -> graphs.KerasTensor:
-    """The tensor after the normalisation and activation that follow it: what alone takes it, has no kernel and leaves its shape."""
-    takers = [node for node in later if any(parent is tensor for parent in node.parents)]
-    if len(takers) != 1 or len(takers[0].parents) != 1 or takers[0].output.shape != tensor.shape:
+def _after_activation(tensor: graphs.KerasTensor, later: Sequence[graphs.Node]) -> graphs.KerasTensor:
+    """Output of the normalisation and activation after a tensor: its only consumers, without a kernel and of the same shape."""
+    consumers = [node for node in later if any(parent is tensor for parent in node.parents)]
+    if len(consumers) != 1 or len(consumers[0].parents) != 1 or consumers[0].output.shape != tensor.shape:
         return tensor
-    (node,) = takers
+    (node,) = consumers
     if _is_model(node) or _has_kernel(node) or "Pooling" in type(node.operation).__name__:
         return tensor
-    return _settled(node.output, later)
+    return _after_activation(node.output, later)
 
 
 def _is_convolution(node: graphs.Node) -> bool:
@@ -100,21 +103,25 @@ def _is_convolution(node: graphs.Node) -> bool:
 
 
 def _is_merge(node: graphs.Node, before: Sequence[graphs.Node]) -> bool:
-    """Whether branches meet in it that are maps: as high and wide as what some convolution before it gives."""
+    """Whether a node merges feature maps: of the height and width of some earlier convolution's output."""
     if type(node.operation).__name__ not in _MERGES or len(node.parents) < 2 or len(node.output.shape) != 4:
         return False
-    return any(_convolves(earlier) and earlier.output.shape[1:3] == node.output.shape[1:3] for earlier in before)
+    return any(
+        _contains_convolution(earlier) and earlier.output.shape[1:3] == node.output.shape[1:3] for earlier in before
+    )
 
 
-def _convolves(node: graphs.Node) -> bool:
-    inside = _inside(node)
-    return _is_convolution(node) or (inside is not None and any(map(_convolves, graphs.nodes_by_level(inside))))
+def _contains_convolution(node: graphs.Node) -> bool:
+    nested = _nested_graph(node)
+    if nested is None:
+        return _is_convolution(node)
+    return any(map(_contains_convolution, graphs.nodes_by_level(nested)))
 
 
-def _holds(node: graphs.Node, operation: Any) -> bool:
-    inside = _inside(node)
-    return inside is not None and any(
-        n.operation is operation or _holds(n, operation) for n in graphs.nodes_by_level(inside)
+def _contains(node: graphs.Node, operation: Any) -> bool:
+    nested = _nested_graph(node)
+    return nested is not None and any(
+        n.operation is operation or _contains(n, operation) for n in graphs.nodes_by_level(nested)
     )
 
 
@@ -124,12 +131,12 @@ def _has_kernel(node: graphs.Node) -> bool:
 
 
 def _head(graph: graphs.Graph) -> Any:
-    """The last operation with a kernel, nested models included; None if there is none."""
+    """Last operation with a kernel, nested models included; None if there is none."""
     for node in reversed(graphs.nodes_by_level(graph)):
-        inside = _inside(node)
-        found = node.operation if _has_kernel(node) else _head(inside) if inside else None
-        if found is not None:
-            return found
+        nested = _nested_graph(node)
+        head = node.operation if _has_kernel(node) else _head(nested) if nested else None
+        if head is not None:
+            return head
     return None
 
 
@@ -137,29 +144,31 @@ def _is_model(node: graphs.Node) -> bool:
     return isinstance(node.operation, keras.Model)
 
 
-def _inside(node: graphs.Node) -> graphs.Graph | None:
+def _nested_graph(node: graphs.Node) -> graphs.Graph | None:
     if not _is_model(node) or len(node.parents) != 1:
         return None
     return graphs.trace(node.operation, node.parents[0].shape[1:])
 
 
-def _search(graph: graphs.Graph, wanted: Any, of_input: bool = False) -> graphs.Function | None:
-    """The view of the last call that is `wanted`, nested models included; of its input if `of_input`."""
+def _find_last(
+    graph: graphs.Graph, predicate: Callable[[graphs.Node], bool], of_input: bool = False
+) -> graphs.Function | None:
+    """Function to the output, or input, of the last node that satisfies the predicate, nested models included."""
     for node in reversed(graphs.nodes_by_level(graph)):
-        if wanted(node):
+        if predicate(node):
             return graphs.view(graph, node.parents[0] if of_input else node.output)
-        inside = _inside(node)
-        found = inside and _search(inside, wanted, of_input)
-        if found:
-            return graphs.chain(graphs.view(graph, node.parents[0]), found)
+        nested = _nested_graph(node)
+        function = nested and _find_last(nested, predicate, of_input)
+        if function:
+            return graphs.chain(graphs.view(graph, node.parents[0]), function)
     return None
 
 
-def _names(graph: graphs.Graph) -> list[str]:
+def _layer_names(graph: graphs.Graph) -> list[str]:
     names = []
     for node in graphs.nodes_by_level(graph):
         if not isinstance(node.operation, keras.layers.InputLayer):
             names.append(node.operation.name)
-        inside = _inside(node)
-        names += _names(inside) if inside else []
+        nested = _nested_graph(node)
+        names += _layer_names(nested) if nested else []
     return names

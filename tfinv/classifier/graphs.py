@@ -1,6 +1,6 @@
-"""Keras models as graphs: what made a tensor, and views of a part that share the weights.
+"""Keras models as graphs: the operation behind each tensor, and views of a part that share the weights.
 
-Keras keeps on each symbolic tensor the operation that made it and which of the operation's calls it was. That is exact
+Keras records on each symbolic tensor the operation that produced it and the number of the operation's call. That is exact
 for layers used in several places or in several models, where `layer.output` is ambiguous.
 """
 
@@ -22,7 +22,7 @@ class Graph(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One call of an operation: its input tensors, the output that was followed to find it, and Keras's record of it."""
+    """One call of an operation: its input tensors, the output through which it was reached, and Keras's record of the call."""
 
     operation: Any
     parents: list[KerasTensor]
@@ -31,14 +31,14 @@ class Node(NamedTuple):
 
 
 def trace(model: Any, input_shape: tuple[int | None, ...]) -> Graph | None:
-    """Returns the graph of a model, or None if it cannot be seen.
+    """Returns the graph of a model, or None if it cannot be traced.
 
-    A subclassed model shows its graph when its `call` is made of Keras layers and operations, by running it on a symbolic
-    tensor; one that calls TensorFlow directly fails on that, and stays closed.
+    A subclassed model is traced by running its `call` on a symbolic tensor, which works if it consists of Keras layers and
+    operations; a model that calls TensorFlow directly fails, and has no graph.
 
     Args:
       model: a Keras model.
-      input_shape: its input's shape without the batch.
+      input_shape: shape of its input, without the batch.
     """
     with contextlib.suppress(AttributeError):  # raised by unbuilt Sequential and by subclassed models
         inputs, outputs = keras.tree.flatten(model.inputs), keras.tree.flatten(model.outputs)
@@ -52,34 +52,63 @@ def trace(model: Any, input_shape: tuple[int | None, ...]) -> Graph | None:
 
 
 def producer(tensor: KerasTensor) -> Node:
-    """The call that made a tensor."""
+    """Returns the call that produced a tensor."""
     operation, index, _ = tensor._keras_history
     call = operation._inbound_nodes[index]
     return Node(operation, list(call.input_tensors), tensor, call)
 
 
 def nodes_by_level(graph: Graph) -> list[Node]:
-    """The calls between input and output, ordered by their longest distance from the input.
+    """Returns the calls between input and output, ordered by their longest distance from the input.
 
-    So the last convolution of a residual network is the one of the main path, not that of its shortcut.
+    In this order, the last convolution of a residual network is the one of the main path, not that of its shortcut.
     """
     levels: dict[int, int] = {}
     nodes: dict[int, Node] = {}
     stack = [graph.output]
     while stack:
         node = producer(stack[-1])
-        waiting = [parent for parent in node.parents if id(parent) not in levels]
-        if waiting:
-            stack.extend(waiting)
+        unvisited = [parent for parent in node.parents if id(parent) not in levels]
+        if unvisited:
+            stack.extend(unvisited)
             continue
-        done = stack.pop()
-        levels[id(done)] = 1 + max((levels[id(parent)] for parent in node.parents), default=-1)
-        nodes[id(done)] = node
+        tensor = stack.pop()
+        levels[id(tensor)] = 1 + max((levels[id(parent)] for parent in node.parents), default=-1)
+        nodes[id(tensor)] = node
     return [nodes[key] for key in sorted(nodes, key=lambda key: levels[key])]
 
 
+def replay(graph: Graph, tensor: KerasTensor) -> KerasTensor:
+    """Applies the operations of a graph to another tensor, with shared weights, and returns the output.
+
+    A nested model whose input is of whole numbers or of one batch size would cast or refuse it, so its operations are applied.
+    """
+    values = {id(graph.input): tensor}
+    for node in nodes_by_level(graph):
+        if id(node.output) in values:
+            continue
+        args, kwargs = node.call.arguments.fill_in(values)
+        if is_plain_model(node) and _is_narrow(node.operation.inputs[0]):
+            nested = Graph(node.operation.inputs[0], node.operation.outputs[0])
+            outputs = [replay(nested, values[id(node.parents[0])])]
+        else:
+            outputs = keras.tree.flatten(node.operation(*args, **kwargs))
+        values.update((id(symbol), value) for symbol, value in zip(node.call.outputs, outputs, strict=True))
+    return values[id(graph.output)]
+
+
+def _is_narrow(tensor: KerasTensor) -> bool:
+    """Whether an input is of whole numbers or of one batch size."""
+    return "float" not in tensor.dtype or tensor.shape[0] is not None
+
+
+def is_functional(model: Any) -> bool:
+    """Whether a model is a graph of operations; a subclass may differ from its graph, and a stranger's class may be anything."""
+    return hasattr(model, "inputs") and type(model).__module__.startswith("keras.")
+
+
 def is_plain_model(node: Node) -> bool:
-    """Whether the operation is a nested model of one input and one output that is its graph: a subclass may do something else."""
+    """Whether the operation is a nested Keras model of one input and one output; a subclass may differ from its graph."""
     model = node.operation
     if not isinstance(model, keras.Model) or not type(model).__module__.startswith("keras."):
         return False
@@ -87,7 +116,7 @@ def is_plain_model(node: Node) -> bool:
 
 
 def view(graph: Graph, tensor: KerasTensor) -> Function:
-    """The function from the graph's input to one of its tensors, in inference mode and with the same weights."""
+    """Returns the function from the graph's input to one of its tensors, in inference mode and with shared weights."""
     if tensor is graph.input:
         return lambda x: x
     part = keras.Model(graph.input, tensor)
@@ -95,5 +124,5 @@ def view(graph: Graph, tensor: KerasTensor) -> Function:
 
 
 def chain(first: Function, second: Function) -> Function:
-    """`second` after `first`."""
+    """Composes two functions: `second` after `first`."""
     return lambda x: second(first(x))

@@ -1,4 +1,4 @@
-"""A known function from bounded images to logits, asked about many images at a time."""
+"""`Predictor`: logits, features and accuracy of a classifier, computed in batches."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfinv import validation
+from tfinv.classifier import validation
+from tfinv.classifier.graphs import Function
 from tfinv.errors import expected
-from tfinv.graphs import Function
 
 ITSELF = "the model itself"
+_SHOWN = 10  # names of classes in the representation
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """What `Classifier` is once the logits are found: images go in, logits and features come out. Immutable.
+    """A function from images to logits and features, with its input and output format. Immutable; the base of `Classifier`.
 
     Attributes:
       bounds: the least and the largest value of a pixel.
       num_classes: the number of classes, K.
       input_shape: (H, W, C) of one image.
-      logits_source: how the logits were found, as a phrase for reports.
+      logits_source: how the logits are obtained from the model, as a phrase for reports.
       differentiable: whether gradients flow from the logits to the images.
-      gradient_source: what `gradient_logits` computes with, as a phrase for reports; see `accelerated`.
-      exact_gradients: False if that is less precise than `logits`, so that a success has to be seen in `logits`.
-      scores: False if only the predicted labels are known, and the logits are no more than those as one-hot rows.
+      gradient_source: the model behind `gradient_logits`, as a phrase for reports; see `accelerated`.
+      exact_gradients: False if that is less precise than `logits`, so that success has to be verified with `logits`.
+      scores: False if only the predicted labels are known, and the logits are one-hot rows of them.
+      notes: what was done to make the model fit, each a phrase for reports.
+      class_names: names of the classes in the order of the logits, or None where they are not known.
     """
 
     bounds: tuple[float, float]
@@ -43,30 +46,39 @@ class Predictor:
     gradient_source: str = ITSELF
     exact_gradients: bool = True
     scores: bool = True
+    notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
-        """The logits in inference mode: (batch, H, W, C) float32 to (batch, K) float32. Checks nothing."""
-        return tf.cast(self._logits(tf.cast(x, tf.float32)), tf.float32)
+        """Returns the logits in inference mode: (batch, H, W, C) float32 to (batch, K) float32. Checks nothing."""
+        return tf.cast(self._logits(self._as_images(x)), tf.float32)
 
     def gradient_logits(self, x: tf.Tensor) -> tf.Tensor:
-        """The logits that gradients are taken of, shaped as `logits`, which they are unless `accelerated` made a copy."""
+        """Returns the logits to differentiate, shaped as `logits`; they differ from it only if `accelerated` made a copy."""
         function = self._gradient_logits or self._logits
-        return tf.cast(function(tf.cast(x, tf.float32)), tf.float32)
+        return tf.cast(function(self._as_images(x)), tf.float32)
 
-    def require(self, need: str, who: str, instead: str) -> None:
-        """Checks that it gives what somebody needs.
+    def _as_images(self, x: tf.Tensor) -> tf.Tensor:
+        """A tensor as float32 whose static shape is known; that of a loop's variable in a compiled function may not be."""
+        images = tf.cast(x, tf.float32)
+        images.set_shape((None, *self.input_shape))
+        return images
+
+    def require(self, need: str, attack: str, instead: str) -> None:
+        """Checks that the classifier provides the access that an attack needs.
 
         Args:
-          need: "gradients", "scores" or "confidences", which are scores too, or "labels", which every classifier gives.
-          who: needs it.
-          instead: what to do without it.
+          need: "gradients", "scores", "confidences", which are scores too, or "labels", which every classifier provides.
+          attack: name of the attack, for the error.
+          instead: alternative without that access, as a sentence for the error.
 
         Raises:
-          UserError: it does not.
+          UserError: the classifier does not provide it.
         """
-        gives = {"gradients": self.differentiable, "scores": self.scores, "confidences": self.scores}
-        if not gives.get(need, True):
-            raise expected(f"a classifier with {need} for {who}", self.logits_source, instead)
+        access = {"gradients": self.differentiable, "scores": self.scores, "confidences": self.scores}
+        if not access.get(need, True):
+            source = self.notes[0] if need == "gradients" and self.notes else self.logits_source
+            raise expected(f"a classifier with {need} for {attack}", source, instead)
 
     @property
     def has_features(self) -> bool:
@@ -74,18 +86,18 @@ class Predictor:
         return self._features is not None
 
     def features(self, x: tf.Tensor, pooled: bool = True) -> tf.Tensor:
-        """What the model sees just before it decides.
+        """Returns the features in the layer before the head, or in the chosen layer.
 
         Args:
           x: (batch, H, W, C) float32 images.
           pooled: whether to average 4-D features over height and width.
 
         Returns:
-          The last convolutional map, or the output of the layer chosen when the classifier was made, or else
-          the input of the head; float32, (batch, c) if pooled, else in the layer's own shape.
+          The output of the layer chosen when the classifier was created, else the last convolutional map, else the input of
+          the head; float32, (batch, c) if pooled, else in the layer's own shape.
 
         Raises:
-          UserError: the classifier was made without features.
+          UserError: the classifier has no features.
         """
         if self._features is None:
             raise expected(
@@ -93,7 +105,7 @@ class Predictor:
                 "one whose layers cannot be seen",
                 "Pass features= to Classifier.from_callable, or use a functional or Sequential Keras model.",
             )
-        values = tf.cast(self._features(tf.cast(x, tf.float32)), tf.float32)
+        values = tf.cast(self._features(self._as_images(x)), tf.float32)
         return tf.reduce_mean(values, axis=(1, 2)) if pooled and values.shape.rank == 4 else values
 
     @functools.cached_property
@@ -102,7 +114,7 @@ class Predictor:
         return tf.function(self.logits, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)])
 
     def validate(self, images: Any, labels: Any = None) -> tuple[np.ndarray, Any]:
-        """Checks images, and labels if given.
+        """Checks images, and labels unless they are None.
 
         Args:
           images: (n, H, W, C) numbers within the bounds.
@@ -120,7 +132,7 @@ class Predictor:
         return checked, validation.check_labels(labels, len(checked), self.num_classes)
 
     def predict(self, images: Any, batch_size: int = 256) -> np.ndarray:
-        """The logits of many images, (n, K) float32, computed in batches of one shape.
+        """Computes the logits of many images, (n, K) float32, in batches of one shape.
 
         Raises:
           UserError: the images are not valid.
@@ -128,7 +140,7 @@ class Predictor:
         return run_in_batches(self.compiled_logits, self.validate(images)[0], batch_size)
 
     def accuracy(self, images: Any, labels: Any, batch_size: int = 256) -> float:
-        """The share of images whose largest logit is that of their label.
+        """Computes the accuracy: the share of images whose largest logit is that of their label.
 
         Raises:
           UserError: the images or the labels are not valid.
@@ -149,10 +161,15 @@ class Predictor:
         return np.clip(scaled.astype(np.float32), np.float32(0), np.float32(1))
 
     def __repr__(self) -> str:
-        gradients = "" if self.gradient_source == ITSELF else f", gradient_source={self.gradient_source!r}"
+        optional = {
+            "gradient_source": self.gradient_source if self.gradient_source != ITSELF else None,
+            "notes": self.notes or None,
+            "class_names": self.class_names and (*self.class_names[:_SHOWN], *("...",) * (self.num_classes > _SHOWN)),
+        }
+        rest = "".join(f", {name}={value!r}" for name, value in optional.items() if value is not None)
         return (
             f"{type(self).__name__}(input_shape={self.input_shape}, num_classes={self.num_classes}, bounds={self.bounds}, "
-            f"logits_source={self.logits_source!r}, differentiable={self.differentiable}{gradients})"
+            f"logits_source={self.logits_source!r}, differentiable={self.differentiable}{rest})"
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what a user hands over: bounds, shapes, images and labels."""
+"""Checks of user input: bounds, shapes, images and labels."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def check_bounds(bounds: Any) -> Bounds:
     """Returns (low, high) as floats.
 
     Raises:
-      UserError: they are not two finite numbers, the first below the second.
+      UserError: the bounds are not two finite numbers, the first below the second.
     """
     try:
         low, high = (float(value) for value in bounds)
@@ -29,7 +29,7 @@ def check_input_shape(shape: Any) -> Shape:
     """Returns (H, W, C) as integers.
 
     Raises:
-      UserError: they are not three positive integers.
+      UserError: the shape is not three positive integers.
     """
     try:
         height, width, channels = (int(size) for size in shape)
@@ -45,7 +45,7 @@ def check_input_shape(shape: Any) -> Shape:
 
 
 def noise(shape: Shape, bounds: Bounds, count: int = 4) -> np.ndarray:
-    """The same (count, H, W, C) float32 uniform noise each time, to try a model on."""
+    """Returns (count, H, W, C) float32 uniform noise, the same on each call, to test a model with."""
     low, high = np.float32(bounds[0]), np.float32(bounds[1])
     values = np.random.default_rng(0).uniform(low, high, (count, *shape)).astype(np.float32)
     return np.clip(values, low, high)
@@ -55,7 +55,7 @@ def check_images(images: Any, shape: Shape, bounds: Bounds) -> np.ndarray:
     """Returns the images as a float32 (n, H, W, C) array.
 
     Raises:
-      UserError: wrong type, rank, size or channels; none at all; NaN or infinity; outside the bounds.
+      UserError: wrong type, rank, size or channels; no image; NaN or infinity; pixels outside the bounds.
     """
     try:
         array = np.asarray(images)
@@ -67,26 +67,26 @@ def check_images(images: Any, shape: Shape, bounds: Bounds) -> np.ndarray:
         raise expected(
             f"images of shape {('n', *shape)}".replace("'", ""),
             f"shape {array.shape}",
-            _shape_hint(array.shape, shape),
+            _shape_hint(array.shape, shape, bounds),
         )
     if not len(array):
         raise expected("at least one image", "none")
     with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is refused below
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        bad = np.unique(np.nonzero(~np.isfinite(array))[0])
-        raise expected("finite pixels", f"NaN or infinity in {len(bad)} images, first in image {bad[0]}")
-    least, largest = array.min(), array.max()
-    if least < np.float32(bounds[0]) or largest > np.float32(bounds[1]):
+        rows = np.unique(np.nonzero(~np.isfinite(array))[0])
+        raise expected("finite pixels", f"NaN or infinity in {len(rows)} images, first in image {rows[0]}")
+    low, high = array.min(), array.max()
+    if low < np.float32(bounds[0]) or high > np.float32(bounds[1]):
         raise expected(
             f"pixels within the bounds [{bounds[0]:g}, {bounds[1]:g}]",
-            f"pixels from {least:g} to {largest:g}",
+            f"pixels from {low:g} to {high:g}",
             "Scale the images, or change bounds= or --bounds to the range the model was trained on.",
         )
     return array
 
 
-def _shape_hint(received: tuple[int, ...], shape: Shape) -> str:
+def _shape_hint(received: tuple[int, ...], shape: Shape, bounds: Bounds) -> str:
     height, width, channels = shape
     if received == shape:
         return "Add a batch axis: images[np.newaxis]."
@@ -94,6 +94,9 @@ def _shape_hint(received: tuple[int, ...], shape: Shape) -> str:
         return "Add a channel axis: images[..., np.newaxis]."
     if received[1:] == (channels, height, width):
         return "Move the channels to the end: np.moveaxis(images, 1, -1)."
+    if channels == 4 and received[1:] == (height, width, 3):
+        opaque = f"keras.ops.concatenate([x, 0 * x[..., :1] + {bounds[1]}], axis=-1)"
+        return f"For a fourth channel that is opaque: x = keras.Input({received[1:]}); keras.Model(x, model({opaque}))."
     return "Change images= or the data set to what the model takes."
 
 
@@ -101,7 +104,7 @@ def check_labels(labels: Any, count: int, num_classes: int) -> np.ndarray:
     """Returns the labels as an int64 (count,) array; a column (count, 1), as in Keras's CIFAR-10, is flattened.
 
     Raises:
-      UserError: not integers, not as many as the images, or out of range.
+      UserError: labels that are not integers, not as many as the images, or out of range.
     """
     array = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -122,3 +125,20 @@ def check_labels(labels: Any, count: int, num_classes: int) -> np.ndarray:
             "Change labels= or the data set to the model's classes.",
         )
     return array
+
+
+def check_class_names(names: Any, num_classes: int) -> tuple[str, ...]:
+    """Returns the names of the classes as a tuple of texts.
+
+    Raises:
+      UserError: they are not as many as the classes, or two are the same.
+    """
+    names = tuple(str(name) for name in names)
+    hint = "Change class_names= or --class_names."
+    if len(names) != num_classes:
+        shown = ", ".join(names[:10]) + ", ..." * (len(names) > 10)
+        raise expected(f"{num_classes} class names, one a class", f"{len(names)}: {shown}", hint)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise expected("class names that differ", f"{', '.join(repeated[:5])} more than once", hint)
+    return names

@@ -1,4 +1,4 @@
-"""One classifier trained with one defence: from architecture and data set to a plain Keras model and its figures."""
+"""Training of one classifier with one defence: from architecture and data set to a plain Keras model and its rows."""
 
 import pathlib
 from collections.abc import Callable
@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv import attacks, models, specs
+from tfinv import attacks, models, random, specs
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
-from tfinv.evaluation.intervals import rate_interval
-from tfinv.recipes.workdir import Workdir
+from tfinv.evaluation.statistics.intervals import rate_interval
+from tfinv.runs.workdir import Workdir
 from tfinv.training.assembly import check_fit, exported, recipe_of, training_model
 from tfinv.training.base import Plan
 from tfinv.training.clock import Clock
@@ -43,44 +43,43 @@ def train_defended(
       defence: hyper-parameters.
       train: training split.
       test: the split whose accuracy is reported.
-      schedule: architecture and optimisation; the images that it holds out are not trained on.
+      schedule: architecture and optimisation; the validation images that it holds out are not trained on.
       workdir: keeps the model, as models/ARCHITECTURE-LABEL-SEED.keras, its backups and its TensorBoard logs.
       label: the experiment's name in rows and files; None is the defence's text form.
       seed: of weights, order of examples and every draw of the defence.
-      verbose: as Keras's.
-      strategy: of `tfinv.training.distribution`; None is none. Its workers share the workdir, whose `writes` is for the chief.
+      verbose: Keras's.
+      strategy: of `tfinv.training.distribution`; None is none. Its workers share the workdir, to which only the chief's `writes`.
 
     Returns:
       A plain Keras model from [0, 1] images to logits (to rounded confidences with `rounding`), and its rows of kind "training":
-      the test accuracy, what the defence guarantees or cost, and with held-out images the epoch that was best on them, which is
-      the one that is left. No rows where the workdir does not write.
+      the test accuracy, the guarantees and costs of the defence, and with validation images the best epoch, whose weights the
+      model has. No rows where the workdir does not write.
 
     Raises:
       UserError: the defence does not fit the architecture, or the training broke down.
     """
     label = show(defence) if label is None else label
-    name = f"{models.normal(schedule.architecture)}-{label}-{seed}"
+    name = f"{models.canonical(schedule.architecture)}-{label}-{seed}"
     best = workdir.path / "training" / name / "best.npz"
-    kept, held_out = schedule.split(train)
+    images, validation = schedule.split(train)
 
     def make(folder: pathlib.Path) -> keras.Model:
-        keras.utils.set_random_seed(seed)
-        with (strategy or tf.distribute.get_strategy()).scope():
-            model = training_model(defence, kept, schedule, seed=seed)
+        with random.seeded(seed), (strategy or tf.distribute.get_strategy()).scope():
+            model = training_model(defence, images, schedule, seed=seed)
         callbacks = []
         if workdir.writes:
             callbacks = [Clock(folder / "seconds.json"), *defence.callbacks(test.images[:10], folder / "tensorboard")]
-        if held_out is not None:
+        if validation is not None:
             attack = validation_attack(defence, schedule)
             every, perturbed = schedule.validation_every, is_robust(defence)
-            watch = Watch(held_out, attack, every=every, seed=seed, perturbed=perturbed, path=best)
+            watch = Watch(validation, attack, every=every, seed=seed, perturbed=perturbed, path=best)
             callbacks.insert(0, watch)
             if watch.record is not None and watch.record.collapse is not None:
                 watch.restore(model)  # killed between its end and its export
                 return exported(model, schedule)
         fit(
             model,
-            kept,
+            images,
             epochs=schedule.epochs,
             batch_size=schedule.batch_size,
             seed=seed,
@@ -96,22 +95,22 @@ def train_defended(
     seconds = Clock(workdir.path / "training" / name / "seconds.json").total
 
     def rows() -> list[dict[str, Any]]:
-        predicted = Classifier.from_keras(model).predict(test.images).argmax(1)
-        hits, n = int(np.sum(predicted == test.labels)), len(test)
+        predictions = Classifier.from_keras(model).predict(test.images).argmax(1)
+        hits, n = int(np.sum(predictions == test.labels)), len(test)
         keys = {"kind": "training", "experiment": label, "seed": seed, "epochs": schedule.epochs}
-        found = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
-        plan = Plan(model, kept, schedule.epochs, schedule.batch_size, seed)
-        more = [{"metric": metric, "value": value} for metric, value in defence.costs(plan).items()]
+        accuracy = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}
+        plan = Plan(model, images, schedule.epochs, schedule.batch_size, seed)
+        metrics = defence.costs(plan)
         record = Record.read(best)
-        if held_out is not None and record is not None:
-            more += watched(record, len(held_out))
-        return [keys | found | {"seconds": round(seconds, 1)}, *[keys | row for row in more]]
+        if validation is not None and record is not None:
+            metrics += epoch_rows(record, len(validation))
+        return [keys | accuracy | {"seconds": round(seconds, 1)}, *[keys | row for row in metrics]]
 
     return model, workdir.json(f"training-{name}", rows)
 
 
-def untrained(defence: Defence, train: Dataset, schedule: Schedule) -> keras.Model:
-    """The model as `train_defended` would leave it but for its weights: what can't be trained is known before others are.
+def untrained_model(defence: Defence, train: Dataset, schedule: Schedule) -> keras.Model:
+    """Returns the model of `train_defended` with initial weights, so that an error is raised before any training.
 
     Raises:
       UserError: the defence does not fit the architecture or the schedule.
@@ -120,7 +119,7 @@ def untrained(defence: Defence, train: Dataset, schedule: Schedule) -> keras.Mod
 
 
 def divergence(workdir: Workdir, name: str, train: Callable[[], Any]) -> str | None:
-    """How a training failed to converge; None if it came to its end. It is not tried again: others that go on are worth having.
+    """Returns the error of a training that diverged, which is not repeated; None if it ended well.
 
     Args:
       workdir: keeps the answer.
@@ -128,55 +127,55 @@ def divergence(workdir: Workdir, name: str, train: Callable[[], Any]) -> str | N
       train: trains, or finds the model trained.
     """
 
-    def end() -> dict[str, str | None]:
+    def outcome() -> dict[str, str | None]:
         try:
             train()
         except Diverged as error:
             return {"diverged": str(error)}
         return {"diverged": None}
 
-    return workdir.json(f"ended-{name}", end)["diverged"]
+    return workdir.json(f"ended-{name}", outcome)["diverged"]
 
 
 def check_member(defence: Defence, schedule: Schedule) -> None:
-    """Raises UserError unless a defence can be trained, and its epoch be chosen, in the way of a schedule."""
+    """Raises UserError unless the defence can be trained, and its best epoch be chosen, with this schedule."""
     check_fit(defence, schedule)
     if schedule.validation:
         validation_attack(defence, schedule)
 
 
 def validation_attack(defence: Defence, schedule: Schedule) -> attacks.Attack | None:
-    """What the robust accuracy on held-out images is measured with; None for accuracy alone.
+    """Returns the attack of the robust validation accuracy; None for accuracy alone.
 
     Args:
-      defence: whose eps and norm it takes; without them it needs one in the schedule.
-      schedule: whose `validation_attack` comes first.
+      defence: gives eps and norm; without them the schedule's attack needs an eps.
+      schedule: its `validation_attack` comes first.
 
     Raises:
       UserError: an unknown attack, or one without eps for a defence without.
     """
     recipe = recipe_of(defence)
-    known: dict[str, Any] = {"eps": recipe.radius, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
+    budget: dict[str, Any] = {"eps": recipe.radius, "norm": recipe.norm} if isinstance(recipe, Robust) else {}
     if schedule.validation_attack is not None:
-        given = specs.parse(schedule.validation_attack)[1]
-        # The recipe's eps in another norm is another strength, against which anything withstands, or nothing.
-        if "eps" not in given and (not known or given.get("norm", known["norm"]) != known["norm"]):
+        arguments = specs.parse(schedule.validation_attack)[1]
+        # The recipe's eps in another norm is another strength: every model would withstand it, or none.
+        if "eps" not in arguments and (not budget or arguments.get("norm", budget["norm"]) != budget["norm"]):
             raise expected(
-                "a validation attack with eps, for a training that has none" + (" in that norm" if known else ""),
+                "a validation attack with eps, for a training that has none" + (" in that norm" if budget else ""),
                 repr(schedule.validation_attack),
                 "Write it as pgd(eps=8/255), or change --validation_attack.",
             )
-        return attacks.attack(schedule.validation_attack, **known)
-    return attacks.PGD(**known, steps=10) if known.get("eps") else None
+        return attacks.attack(schedule.validation_attack, **budget)
+    return attacks.PGD(**budget, steps=10) if budget.get("eps") else None
 
 
 def is_robust(defence: Defence) -> bool:
-    """Whether it trains a network to withstand perturbations of some eps, by itself or combined with another."""
+    """Whether a defence trains a network to withstand perturbations of some eps, by itself or combined with another."""
     return isinstance(recipe_of(defence), Robust)
 
 
-def watched(record: Record, n: int) -> list[dict[str, Any]]:
-    """Rows of the best epoch, counted from 1, and of the one that ended the training by its collapse; n images each."""
+def epoch_rows(record: Record, n: int) -> list[dict[str, Any]]:
+    """Returns rows of the best epoch, counted from 1, and of the collapse that ended the training; n images each."""
     rows: list[dict[str, Any]] = []
     for name, epoch in (("best", record.best), ("collapse", record.collapse)):
         if epoch is None:

@@ -1,4 +1,4 @@
-"""How robust a model of a comparison is, measured beside what inverting it gives."""
+"""Accuracy under attack of the models of a comparison, measured beside their inversions."""
 
 import dataclasses
 from functools import partial
@@ -8,21 +8,23 @@ from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.checks import QUICK, Effort, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve, accuracy_row, check_budgets, named_attacks
-from tfinv.recipes.workdir import Workdir
+from tfinv.evaluation.robustness.accuracy import accuracy_curve, clean_row
+from tfinv.evaluation.robustness.checks import QUICK, Effort, robustness_checks
+from tfinv.evaluation.robustness.chunks import ChunkStore
+from tfinv.evaluation.robustness.plan import check_budgets, named_attacks
+from tfinv.runs.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)
 class Robustness:
-    """The attacks that every model of a comparison meets.
+    """Adversarial attacks on every model of a comparison.
 
     Attributes:
       attacks: text forms, as `tfinv evaluate --attacks` takes them.
       eps: fractions of the bounds' width.
-      limit: attacks take the first so many test images; None is all.
-      gradients: what computes them, one of `tfinv.classifier.GRADIENTS`.
-      effort: what the checks may cost.
+      limit: the attacks use only the first so many test images; None is all.
+      gradients: backend of the gradients, one of `tfinv.classifier.GRADIENTS`.
+      effort: budget of the checks.
 
     Raises:
       UserError: an unknown attack, one with an eps of its own, or none; see `check_budgets`.
@@ -39,15 +41,15 @@ class Robustness:
             raise expected("at least one attack at one eps", "none", "Change --attacks or --eps.")
         check_budgets(named_attacks(self.attacks), self.eps)
 
-    def judge(
+    def evaluate(
         self, classifier: Classifier, test: Dataset, workdir: Workdir, *, label: str, seed: int
     ) -> tuple[list[dict[str, Any]], list[Check]]:
-        """Rows of kind "accuracy", of which the clean one is of all images, and the checks of a sound evaluation.
+        """Returns rows of kind "accuracy", of which the clean one is over all images, and the checks of a sound evaluation.
 
         Args:
           classifier: the model.
           test: held-out images.
-          workdir: keeps what is measured, chunk by chunk, so that a killed run goes on.
+          workdir: keeps the results, chunk by chunk, so that a killed run goes on.
           label: the model's name in rows and files.
           seed: of the attacks' draws.
         """
@@ -57,21 +59,22 @@ class Robustness:
         return stage["rows"], [Check(**c) for c in stage["checks"]]
 
     def _measure(self, classifier, test, workdir, label, seed):
-        some = test.take(self.limit) if self.limit else test
+        attacked = test.take(self.limit) if self.limit else test
         classifier = classifier.with_gradients(self.gradients)
-        images = classifier.from_unit(some.images)
+        images = classifier.from_unit(attacked.images)
         rows = accuracy_curve(
             classifier,
             images,
-            some.labels,
+            attacked.labels,
             named_attacks(self.attacks),
             self.eps,
             experiment=label,
             seed=seed,
-            keep=lambda name, make: workdir.arrays(f"robustness-{label}-{name}", make),
-            checkpoints=workdir.path / "stages" / f"robustness-{label}",
+            store=ChunkStore(
+                lambda name, make: workdir.arrays(f"robustness-{label}-{name}", make),
+                workdir.path / "stages" / f"robustness-{label}",
+            ),
         )
-        checks = robustness_checks(rows, classifier, images, some.labels, seed=seed, effort=self.effort)
-        correct = classifier.predict(classifier.from_unit(test.images)).argmax(1) == test.labels
-        rows[0] = accuracy_row(label, "none", 0.0, correct, seed)
+        checks = robustness_checks(rows, classifier, images, attacked.labels, seed=seed, effort=self.effort)
+        rows[0] = clean_row(label, classifier, test, seed)
         return {"rows": rows, "checks": [dataclasses.asdict(c) for c in checks]}

@@ -1,17 +1,19 @@
-"""`load`: a data set by name or path."""
+"""`load`: loads a data set by name or path."""
 
+import dataclasses
 import os
-import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfinv.datasets import images, locations, prepared
+from tfinv import paths
+from tfinv.datasets import classes, fitting, images, locations, prepared
 from tfinv.datasets.att_faces.att_faces_dataset_builder import Builder as AttFaces
 from tfinv.datasets.dataset import Dataset
 from tfinv.datasets.embedded import load_mnist5k
 from tfinv.datasets.fer2013.fer2013_dataset_builder import Builder as Fer2013
+from tfinv.datasets.fitting import Form
 from tfinv.datasets.folder import load_folder
 from tfinv.datasets.npz import load_npz
 from tfinv.datasets.splitting import split_indices
@@ -30,62 +32,82 @@ def load(
     limit: int | None = None,
     seed: int = 0,
     image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    resize: str | None = None,
+    class_names: Sequence[str] | None = None,
+    num_classes: int | None = None,
 ) -> Dataset:
-    """Loads a split of a data set into memory.
+    """Loads a split of a data set. What was done to make it fit is in its `notes`.
 
     | name | images | split |
     |---|---|---|
-    | mnist5k | 28x28x1, 10 classes, embedded | 400 train, 100 test a class, by `seed` |
-    | mnist | 28x28x1, 10 classes | its own: 60,000 and 10,000 |
-    | cifar10 | 32x32x3, 10 classes | its own: 50,000 and 10,000 |
-    | att_faces | 112x92x1, 40 persons | 7 train, 3 test a person, by `seed` |
+    | mnist5k | 28x28x1, 10 classes, embedded | 400 train, 100 test per class, by `seed` |
+    | mnist | 28x28x1, 10 classes | as published: 60,000 and 10,000 |
+    | cifar10 | 32x32x3, 10 classes | as published: 50,000 and 10,000 |
+    | att_faces | 112x92x1, 40 persons | 7 train, 3 test per person, by `seed` |
     | fer2013 | 48x48x1, 7 classes | 28,709; validation (PublicTest) 3,589; test (PrivateTest) 3,589 |
-    | a folder | files of class folders | its train/ and test/, otherwise 80 % and 20 % a class, by `seed` |
+    | a folder | files of class folders | its train/ and test/, otherwise 80 % and 20 % per class, by `seed` |
     | an .npz file | see `npz.load_npz` | its x_train and x_test, otherwise as a folder |
 
-    mnist, cifar10, fer2013 keep the order in which they are stored, and so do x_train and x_test unless that is class by class;
-    the others are shuffled by `seed`.
+    mnist, cifar10, fer2013 keep their stored order, as do x_train and x_test unless they are stored class by class; the others
+    are shuffled by `seed`. Many large files of a folder are decoded as they are needed.
 
     Args:
-      name: a name of the table, or a path. To load a folder that is called like a name, write ./name.
-      split: "train", "test" or "all", which is every image; fer2013 has "validation" too.
-      data_dir: the folder with tensorflow_datasets/ and manual/ in it. Default: TFINV_DATA_DIR, else
+      name: a name from the table, or a path. To load a folder of the same name, write ./name.
+      split: "train", "test" or "all", which is every image; fer2013 also has "validation".
+      data_dir: the folder that contains tensorflow_datasets/ and manual/. Default: TFINV_DATA_DIR, else
         ~/.cache/tfinv.
-      limit: the first so many images of the split only.
+      limit: number of images to load, the first of the split; None for all.
       seed: of the split and order where the table says so.
       image_size: (height, width) to resize to.
+      channels: 1 for grey images, 3 for RGB; None for those that the data set has.
+      resize: "keras" for the pixels of `keras.utils.image_dataset_from_directory`, decoded and resized by TensorFlow, or "pillow",
+        which smooths where it shrinks. None for Keras's of folders and .npz files, and Pillow's of the data sets by name.
+      class_names: names of the model's classes in the order of its outputs, with which those of the data set are matched; of
+        these some may be missing.
+      num_classes: number of the model's classes, which tells whether the labels of an .npz file begin at 1.
 
     Raises:
-      UserError: there is no such data set or split, it must be downloaded first, or its files are corrupt.
+      UserError: the data set or split is unknown, must be downloaded first, or is corrupt; or its classes can't be matched.
     """
     name = os.fspath(name)
     if limit is not None and limit < 1:
         raise expected("a limit of at least 1 image", limit, "Change --limit.")
     if seed < 0:
         raise expected("a seed from 0", seed, "Change --seed.")
-    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise expected("an image size of two whole numbers from 1", image_size, "Change --image_size.")
+    names = None if class_names is None else tuple(str(name) for name in class_names)
+    form = Form(None if image_size is None else tuple(image_size), channels, resize, names, num_classes)  # type: ignore[arg-type]
     splits = (*_SPLITS, "validation") if name == "fer2013" else _SPLITS
     if split not in splits:
         raise expected(f"a split of {name} among {', '.join(splits)}", repr(split), "Change --split.")
     source = _SOURCES.get(name)
-    dataset = source(split, data_dir, limit, seed) if source else _load_path(name, split, limit, seed, image_size)
-    if limit is not None:
-        dataset = dataset.take(limit)
-    if image_size is not None and tuple(image_size) != dataset.image_shape[:2]:
-        pixels = images.resize(dataset.pixels, image_size)
-        dataset = Dataset(dataset.name, split, pixels, dataset.labels, dataset.class_names)
-    return dataset
+    if source is None:
+        return _load_path(name, split, limit, seed, form)
+    return _match(fitting.fit(_take(source(split, data_dir, limit, seed), limit), form, images.PILLOW), form)
 
 
-def _load_path(name: str, split: str, limit: int | None, seed: int, image_size: tuple[int, int] | None) -> Dataset:
-    path = pathlib.Path(name).expanduser()
+def _load_path(name: str, split: str, limit: int | None, seed: int, form: Form) -> Dataset:
+    path = paths.expand(name)
     if path.is_dir():
-        return load_folder(path, split, limit, seed, image_size)
+        return load_folder(path, split, limit, seed, form)
     if path.is_file() and path.suffix.lower() == ".npz":
-        return load_npz(path, split, seed)
-    what = f"one of {', '.join(NAMES)}, or the path of a folder of class folders or of an .npz file"
-    raise expected(what, repr(name), "Change --dataset.")
+        return fitting.fit(_take(load_npz(path, split, seed, form), limit), form, images.KERAS)
+    expectation = f"one of {', '.join(NAMES)}, or the path of a folder of class folders or of an .npz file"
+    raise expected(expectation, repr(name), "Change --dataset.")
+
+
+def _take(dataset: Dataset, limit: int | None) -> Dataset:
+    return dataset if limit is None else dataset.take(limit)
+
+
+def _match(dataset: Dataset, form: Form) -> Dataset:
+    """The data set with the model's classes, matched by name unless its own names are no more than their numbers."""
+    names = dataset.class_names
+    if form.class_names is None or form.class_names == names or classes.are_numbers(names):
+        return dataset
+    of_model, notes = classes.match(names, form.class_names, f"classes of {dataset.name}")
+    notes = (*dataset.notes, *notes, *classes.order_note(names, of_model))
+    return dataclasses.replace(dataset, labels=of_model[dataset.labels], class_names=form.class_names, notes=notes)
 
 
 def _load_downloaded(name: str, split: str, data_dir: _DataDir, limit: int | None) -> Dataset:
@@ -109,18 +131,18 @@ def _load_cifar10(split: str, data_dir: _DataDir, limit: int | None, seed: int) 
     return _load_downloaded("cifar10", split, data_dir, limit)
 
 
-_AGAIN = "Delete that folder; the next run prepares it again."
+_REMEDY = "Delete that folder; the next run prepares it again."
 
 
 def _load_fer2013(split: str, data_dir: _DataDir, limit: int | None, seed: int) -> Dataset:
     path = prepared.prepare(Fer2013, data_dir)
     parts = ("train", "validation", "test") if split == "all" else (split,)
-    return prepared.read("fer2013", split, path, parts, limit, _AGAIN)
+    return prepared.read("fer2013", split, path, parts, limit, _REMEDY)
 
 
 def _load_att_faces(split: str, data_dir: _DataDir, limit: int | None, seed: int) -> Dataset:
     path = prepared.prepare(AttFaces, data_dir)
-    whole = prepared.read("att_faces", split, path, ("train",), None, _AGAIN)
+    whole = prepared.read("att_faces", split, path, ("train",), None, _REMEDY)
     num_train = np.full(whole.num_classes, _ATT_TRAIN_PER_PERSON)
     return whole.subset(split_indices(whole.labels, split, num_train, seed))
 

@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets has prepared on disk, read into memory; and preparing our own."""
+"""Reads data sets that TensorFlow Datasets has prepared on disk, and prepares those with a builder in this package."""
 
 import contextlib
 import io
@@ -16,28 +16,28 @@ from tfinv.datasets.dataset import Dataset
 from tfinv.errors import UserError, expected
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-_INFO = "dataset_info.json"  # TFDS writes it last, so a folder without is not whole
+_INFO = "dataset_info.json"  # TFDS writes it last, so a folder without it is incomplete
 
 
 def newest_version(folder: pathlib.Path) -> pathlib.Path | None:
-    """The folder of the newest whole version under a data set's folder, or None.
+    """Returns the folder of the newest complete version under a data set's folder, or None.
 
-    TFDS's incomplete.* folders, which a killed preparation leaves, do not count.
+    TFDS's incomplete.* folders, which a killed preparation leaves behind, are ignored.
     """
     if not folder.is_dir():
         return None
-    whole = [p for p in folder.iterdir() if _VERSION.fullmatch(p.name) and (p / _INFO).is_file()]
-    return max(whole, key=lambda p: tuple(map(int, p.name.split("."))), default=None)
+    versions = [p for p in folder.iterdir() if _VERSION.fullmatch(p.name) and (p / _INFO).is_file()]
+    return max(versions, key=lambda p: tuple(map(int, p.name.split("."))), default=None)
 
 
 def prepare(builder_cls: Any, data_dir: str | os.PathLike | None) -> pathlib.Path:
-    """Prepares one of our own data sets from its manual download, unless that has been done.
+    """Prepares a data set of this package from its manual download, unless it is already prepared.
 
-    It is written beside its place and moved there when it is whole. Of two processes that do so at once, the
-    later one's work is dropped.
+    TFDS writes to a temporary folder and moves it into place when it is complete. Of two concurrent processes, the result of
+    the later one is dropped.
 
     Args:
-      builder_cls: a builder with the attributes MANUAL_FILES, any one of which it reads, and
+      builder_cls: a builder with the attributes MANUAL_FILES, of which it reads any one, and
         MANUAL_DOWNLOAD_INSTRUCTIONS.
       data_dir: see `locations.data_dir`.
 
@@ -54,13 +54,13 @@ def prepare(builder_cls: Any, data_dir: str | os.PathLike | None) -> pathlib.Pat
     if path.exists():
         raise _broken(path, f"no {_INFO}", "Delete that folder; the next run prepares it again.")
     manual = locations.manual_dir(data_dir)
-    if not any((manual / file).is_file() for file in builder_cls.MANUAL_FILES):
-        what = " or ".join(str(manual / file) for file in builder_cls.MANUAL_FILES)
+    if not any((manual / file).exists() for file in builder_cls.MANUAL_FILES):
+        paths = " or ".join(str(manual / file) for file in builder_cls.MANUAL_FILES)
         instructions = " ".join(builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
-        raise expected(f"{name} at {what}", "no such file", f"{instructions} {locations.HINT}")
+        raise expected(f"{name} at {paths}", "no such file", f"{instructions} {locations.HINT}")
     config = tfds.download.DownloadConfig(manual_dir=str(manual), try_download_gcs=False)
     try:
-        with _quiet():
+        with _suppress_output():
             builder = builder_cls(data_dir=str(locations.prepared_dir(data_dir)))
             builder.download_and_prepare(download_config=config)
     except OSError as error:
@@ -71,28 +71,37 @@ def prepare(builder_cls: Any, data_dir: str | os.PathLike | None) -> pathlib.Pat
 
 
 def read(name: str, split: str, path: pathlib.Path, parts: Sequence[str], limit: int | None, remedy: str) -> Dataset:
-    """Reads a prepared data set with the features image and label, in the order in which it is stored.
+    """Reads a prepared data set with the features image and label, in stored order.
 
     Args:
       name: of the data set.
-      split: our name of the split.
+      split: name of the split in this package.
       path: the folder of the version.
       parts: TFDS's names of the splits to read, one after the other.
-      limit: read only that many images, or None for all.
-      remedy: what to do if the files are corrupt.
+      limit: the largest number of images to read, or None for all.
+      remedy: instruction for the case that the files are corrupt.
 
     Raises:
-      UserError: files are missing, truncated or corrupt.
+      UserError: files are missing, truncated or corrupt, or the data set was prepared from files without that split.
     """
     pixels, labels = [], []
-    left = limit
+    remaining = limit
     try:
-        with _quiet():
+        with _suppress_output():
             builder = tfds.builder_from_directory(str(path))
             class_names = tuple(builder.info.features["label"].names)
-            for part in parts:
+            splits = builder.info.splits
+            if missing := [part for part in parts if part not in splits and split != "all"]:
+                if not splits:
+                    raise _broken(path, f"no {missing[0]}", remedy)
+                raise expected(
+                    f"a split of {name} among {', '.join(splits)}, which its files tell apart",
+                    repr(split),
+                    "Change --split.",
+                )
+            for part in (part for part in parts if part in splits):
                 count = builder.info.splits[part].num_examples
-                count = count if left is None else min(count, left)
+                count = count if remaining is None else min(count, remaining)
                 if not count:
                     continue
                 data = builder.as_dataset(split=f"{part}[:{count}]", batch_size=-1)
@@ -100,10 +109,10 @@ def read(name: str, split: str, path: pathlib.Path, parts: Sequence[str], limit:
                 labels.append(data["label"].numpy())
                 if len(labels[-1]) != count:
                     raise _broken(path, f"{len(labels[-1])} of {count} images of {part}", remedy)
-                left = None if left is None else left - count
+                remaining = None if remaining is None else remaining - count
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # whatever parsing corrupt JSON, protocol buffers, records or PNG files raises
+    except Exception as error:  # parsing corrupt JSON, protocol buffers, records or PNG files may raise anything
         raise _broken(path, f"{type(error).__name__}: {str(error).splitlines()[0:1]}", remedy) from error
     return Dataset(name, split, np.concatenate(pixels), np.concatenate(labels), class_names)
 
@@ -113,7 +122,7 @@ def _broken(path: pathlib.Path, reason: str, remedy: str) -> UserError:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Swallows TFDS's messages and progress bars, which it prints whatever its settings."""
+def _suppress_output() -> Iterator[None]:
+    """Suppresses TFDS's messages and progress bars, which it prints whatever its settings."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

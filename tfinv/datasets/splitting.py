@@ -1,4 +1,4 @@
-"""Seeded, stratified splits for data sets that come without."""
+"""Seeded, stratified splits for data sets without a split of their own."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ TRAIN_FRACTION = 0.8
 
 
 def split_indices(labels: np.ndarray, split: str, num_train: np.ndarray, seed: int) -> np.ndarray:
-    """Which images a split has, in shuffled order.
+    """Returns the indices of a split, in shuffled order.
 
     All images are shuffled by `numpy.random.default_rng(seed)`; of each class the first `num_train` in that
-    order are the training set, the others the test set. What is chosen is shuffled once more, so that the first
-    images of any split are of all classes alike.
+    order are the training set, the others the test set. Each split is shuffled once more, so that its first
+    images are from all classes alike.
 
     Args:
       labels: (n,) integers.
@@ -21,7 +21,7 @@ def split_indices(labels: np.ndarray, split: str, num_train: np.ndarray, seed: i
       seed: a whole number from 0.
 
     Returns:
-      Indices into `labels`. Those of "train" and "test" are disjoint and together all.
+      Indices into `labels`. Those of "train" and "test" are disjoint, and together all.
 
     Raises:
       UserError: the seed is negative.
@@ -36,14 +36,14 @@ def split_indices(labels: np.ndarray, split: str, num_train: np.ndarray, seed: i
     in_train = np.zeros(len(labels), bool)
     for label, count in enumerate(num_train):
         in_train[np.flatnonzero(shuffled == label)[:count]] = True
-    # in the first order, the test set would begin with the classes of which the training set was full first
+    # without this, the test set would begin with the classes whose training images were complete first
     return rng.permutation(order[in_train if split == "train" else ~in_train])
 
 
 def eighty_twenty(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """How many of each class make up 80 %, rounded.
+    """Returns the number of images that make up 80 % of each class, rounded.
 
-    At least one of a class that has two or more is left to the test set.
+    Of a class with two images or more, at least one is left for the test set.
 
     Args:
       labels: (n,) integers in 0..num_classes-1.

@@ -1,1 +1,1 @@
-"""Measures: accuracy under attack, what reconstructions give away, and the checks that say whether to believe them."""
+"""Measures of accuracy under attack and of the privacy that reconstructions cost, and checks of whether to believe them."""

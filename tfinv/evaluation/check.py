@@ -1,4 +1,4 @@
-"""One check of an evaluation, as data."""
+"""The outcome of a check as data, and the merging of several."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ _SHOWN = 3  # failures whose evidence is spelt out
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One rule of a sound evaluation, held against the evidence.
+    """Outcome of one rule of a sound evaluation.
 
     Attributes:
-      name: stable identifier; what it is of stands in parentheses.
-      passed: True, False, or None where there was nothing to judge.
-      evidence: the figures it was judged on, as a sentence.
-      advice: what it means and what to do, for when it failed.
+      name: stable identifier, followed by its subject in parentheses.
+      passed: True, False, or None where there was nothing to check.
+      evidence: the figures behind the outcome, as a sentence.
+      advice: what a failure means and what to do about it.
     """
 
     name: str
@@ -24,15 +24,14 @@ class Check:
 
     @property
     def heading(self) -> str:
-        """Of its section in the docs."""
+        """Heading of its section in the docs."""
         return self.name.partition(" (")[0]
 
 
 def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
-    """One check for each rule over several experiments: it fails if it failed in any, and says in which.
+    """Merges the checks of several experiments into one for each rule, which fails if it failed in any, and says in which.
 
-    The first one's evidence stands for those that passed, and that of the first few for those that failed: the figures of all
-    are in the rows.
+    The evidence is that of the first few that failed, or of the first if none did: the figures of all are in the rows.
 
     Args:
       checks: (experiment, check) pairs.
@@ -43,17 +42,17 @@ def merge(checks: Iterable[tuple[str, Check]]) -> list[Check]:
     merged = []
     for rule, members in grouped.items():
         failed = [(e, c) for e, c in members if c.passed is False]
-        judged = [(e, c) for e, c in members if c.passed is not None]
-        shown = (failed or judged or members)[: _SHOWN if failed else 1]
+        decided = [(e, c) for e, c in members if c.passed is not None]
+        shown = (failed or decided or members)[: _SHOWN if failed else 1]
         evidence = " | ".join(f"{e}: {c.evidence}" for e, c in shown)
         if len(failed) > len(shown):
             evidence += f" | likewise {', '.join(e for e, _ in failed[len(shown) :])}"
         if len(members) > 1:
             evidence = f"{len(failed) or 'none'} of {len(members)} failed; {evidence}"
-        merged.append(Check(rule, not failed if judged else None, evidence, members[0][1].advice))
+        merged.append(Check(rule, not failed if decided else None, evidence, members[0][1].advice))
     return merged
 
 
 def percent(share: float) -> str:
-    """A share as the evidence writes it."""
+    """Formats a share as the evidence does."""
     return f"{100 * share:.2f} %"

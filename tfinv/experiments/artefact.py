@@ -10,17 +10,17 @@ import dataclasses
 import numpy as np
 
 from tfinv.attacks import FGSM
-from tfinv.attacks.problem import Found, Problem
+from tfinv.attacks.problem import Problem, StageResult
 
 
 @dataclasses.dataclass(frozen=True)
 class GreyLevelFGSM(FGSM):
     """FGSM whose eps, a fraction of the bounds, is read as grey levels, and whose images are cast to uint8."""
 
-    def perturb(self, problem: Problem) -> Found:
-        """The sign of the gradient, times eps grey levels, truncated."""
-        found, classifier = super().perturb(problem), problem.classifier
-        sign = np.sign(found.images - problem.images)
+    def perturb(self, problem: Problem) -> StageResult:
+        """Adds the sign of the gradient, times eps grey levels, and truncates."""
+        result, classifier = super().perturb(problem), problem.classifier
+        sign = np.sign(result.images - problem.images)
         grey = classifier.to_unit(problem.images) * 255.0 + self.eps * sign
         truncated = np.clip(grey, 0.0, 255.0).astype(np.uint8)
-        return dataclasses.replace(found, images=classifier.from_unit(truncated / 255.0))
+        return dataclasses.replace(result, images=classifier.from_unit(truncated / 255.0))

@@ -1,19 +1,18 @@
 """The poster's inversion experiment: the same attackers against each of its models, on AT&T faces and on MNIST."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from tfinv.comparison.attackers import poster_attackers
+from tfinv.comparison.comparison import compare
+from tfinv.comparison.evaluators import Evaluators, evaluators_schedule
+from tfinv.comparison.member import Member
+from tfinv.comparison.protocol import SILENT, Execution, Protocol, Splits
 from tfinv.datasets import Dataset
-from tfinv.evaluation.check import Check
+from tfinv.experiments.poster import EXPERIMENTS, PosterTraining, poster_training
+from tfinv.experiments.reproduction import Report, Reproduction, other_architectures
 from tfinv.inversion import Knowledge
-from tfinv.recipes.attackers import poster_attackers
-from tfinv.recipes.comparison import compare
-from tfinv.recipes.judging import Judging, evaluators_schedule
-from tfinv.recipes.meeting import Member
-from tfinv.recipes.poster import EXPERIMENTS, PosterTraining
-from tfinv.recipes.workdir import Workdir
-from tfinv.reporting import Figure
+from tfinv.runs.workdir import Workdir
 
 # A label, the architecture and the experiment of each model.
 Model = tuple[str, str, str]
@@ -33,32 +32,29 @@ def faces(
     most_steps: int = 2000,
     labels: Sequence[int] | None = None,
     seeds: Sequence[int] = (0,),
-    verbose: int = 0,
-    progress: Callable[[str], None] = lambda line: None,
-) -> tuple[list[dict[str, Any]], list[Check], list[Figure]]:
+    execution: Execution = SILENT,
+) -> Report:
     """Compares the poster's models; see `comparison.compare`.
 
     Args:
       train: the victims' and evaluators' training split.
-      test: held-out images: for test accuracies, for the fresh decoders, and what the attacker has, whose average it starts from.
+      test: held-out images: for test accuracies, for the fresh decoders, and the attacker's images, whose average it starts from.
       workdir: keeps models, reconstructions and measurements.
       members: the models; those that are named as their experiment are held to equal accuracy.
       evaluators: specs of the evaluators.
       identifiers: specs of evaluators trained on the held-out images alone, which tell people apart; none leaves it out.
-      training: how the models are trained; its architecture is each member's own.
+      training: training of the models; its architecture is each member's own.
       evaluator_epochs: of each evaluator.
       steps: of the equal budget.
       most_steps: of the budget until convergence, at most.
       labels: classes to reconstruct; None is all.
       seeds: a training and an inversion each.
-      verbose: Keras's, for the trainings.
-      progress: is told what begins.
+      execution: processes and progress.
     """
     training = training or PosterTraining()
     count = train.num_classes if labels is None else len(labels)
     return compare(
-        train,
-        test,
+        Splits(train, test),
         workdir,
         members=[
             Member(
@@ -69,13 +65,34 @@ def faces(
             )
             for label, architecture, experiment in members
         ],
-        attackers=poster_attackers(steps, most_steps, count),
-        judging=Judging(evaluators, evaluators_schedule(training.schedule, evaluator_epochs), identifiers=identifiers),
-        known=Knowledge(images=test.images, source=f"held-out images of {test.name}"),
+        protocol=Protocol(
+            poster_attackers(steps, most_steps, count),
+            Knowledge(images=test.images, source=f"held-out images of {test.name}"),
+            Evaluators(evaluators, evaluators_schedule(training.schedule, evaluator_epochs), identifiers=identifiers),
+            classes=labels,
+            seeds=seeds,
+        ),
         defended=("reversal", "shuffled"),
         undefended=("baseline", "positive"),
-        labels=labels,
-        seeds=seeds,
-        verbose=verbose,
-        progress=progress,
-    ).shown
+        execution=execution,
+    ).report
+
+
+def reproduce(run: Reproduction) -> Report:
+    """`tfinv reproduce faces`."""
+    architecture = run.config["architecture"]
+    members: list[Model] = [(e, architecture, e) for e in EXPERIMENTS]
+    if run.train.name == "att_faces":
+        members = [("softmax", "softmax", "baseline"), ("mlp", "mlp", "baseline"), *members]
+    return faces(
+        run.train,
+        run.test,
+        run.workdir,
+        members=members,
+        evaluators=tuple(other_architectures(architecture)),
+        identifiers=run.identifiers,
+        training=poster_training(run),
+        seeds=run.seeds,
+        execution=run.execution,
+        **run.select("evaluator_epochs", "steps", "most_steps", "labels"),
+    )

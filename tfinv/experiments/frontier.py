@@ -6,37 +6,38 @@ over such a sweep, between robust accuracy and what an inversion gets. A recipe 
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tfinv.comparison.attackers import all_attackers, auxiliary_knowledge, select_attackers
+from tfinv.comparison.comparison import compare
+from tfinv.comparison.evaluators import Evaluators
+from tfinv.comparison.member import Member
+from tfinv.comparison.protocol import SILENT, Execution, Protocol, Splits
+from tfinv.comparison.robustness import Robustness
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected, from_flag
-from tfinv.evaluation.check import Check
-from tfinv.evaluation.frontier import Line, Point, fit_line
-from tfinv.evaluation.frontier_check import judge
-from tfinv.evaluation.frontier_points import points_of
-from tfinv.evaluation.measurement import BETTER, HELD_OUT, Measurement
-from tfinv.evaluation.pooling import differences
-from tfinv.evaluation.references import START
-from tfinv.evaluation.robustness import named_attacks
-from tfinv.recipes.attackers import all_attackers, chosen, known_of
-from tfinv.recipes.comparison import compare
-from tfinv.recipes.judging import Judging
-from tfinv.recipes.meeting import Member
-from tfinv.recipes.robustness import Robustness
-from tfinv.recipes.workdir import Workdir
+from tfinv.evaluation.frontier.check import evaluate
+from tfinv.evaluation.frontier.line import Line, Point, fit_line
+from tfinv.evaluation.frontier.points import Plane, points_of
+from tfinv.evaluation.inversion.references import START
+from tfinv.evaluation.robustness.plan import named_attacks
+from tfinv.evaluation.statistics.measurement import BETTER, HELD_OUT, Measurement
+from tfinv.evaluation.statistics.pooling import differences
+from tfinv.experiments.reproduction import Report, Reproduction
 from tfinv.reporting import Figure
-from tfinv.reporting.rows import show_eps
-from tfinv.reporting.scatter import frontier_plot
+from tfinv.reporting.figures.scatter import frontier_plot
+from tfinv.reporting.results.rows import show_eps
+from tfinv.runs.workdir import Workdir
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 
 Row = dict[str, Any]
 
-# What is held against robust accuracy, how the axis is called, and the most private value there is.
+# Measures of the y axis: its title, and the most private value there is.
 _AXES = {
     "acc@1": ("Acc@1 of the reconstructions, mean of the evaluators", 0.0),
     "feature_distance": ("feature distance to the nearest training image of the class", None),
@@ -69,35 +70,35 @@ class Sweep:
         if len(set(self.swept)) < len(self.swept):
             raise expected("each recipe once", ", ".join(self.swept), "Change --anti_weights or --robust_eps.")
         for flags, recipes in (
-            ("--anti_weights or --anti_training", self._against),
-            ("--robust_eps or --robust_training", self._towards),
-            ("--reversal", self.held),
+            ("--anti_weights or --anti_training", self._anti_recipes),
+            ("--robust_eps or --robust_training", self._robust_recipes),
+            ("--reversal", self.with_reversal),
         ):
             with from_flag(flags):
                 for recipe in recipes:
                     defence(recipe)
 
     @property
-    def _against(self) -> list[str]:
+    def _anti_recipes(self) -> list[str]:
         return [self.anti.replace("{weight}", str(w)) for w in self.weights]
 
     @property
-    def _towards(self) -> list[str]:
+    def _robust_recipes(self) -> list[str]:
         return [self.robust.replace("{eps}", str(e)) for e in self.eps]
 
     @property
     def swept(self) -> list[str]:
         """Text forms from the least robust to the most."""
-        return [*self._against, "none", *self._towards]
+        return [*self._anti_recipes, "none", *self._robust_recipes]
 
     @property
     def twins(self) -> dict[str, str]:
-        """Of each held against the line, the swept one that it adds the destruction defence to."""
-        return dict(zip(self.held, self.swept, strict=True)) if self.reversal else {}
+        """Swept recipes, each by the one of `with_reversal` that adds the destruction defence to it."""
+        return dict(zip(self.with_reversal, self.swept, strict=True)) if self.reversal else {}
 
     @property
-    def held(self) -> list[str]:
-        """The same with the destruction defence."""
+    def with_reversal(self) -> list[str]:
+        """The swept recipes with the destruction defence, which are held against the line."""
         if not self.reversal:
             return []
         return [self.reversal if spec == "none" else f"{spec}+{self.reversal}" for spec in self.swept]
@@ -111,81 +112,73 @@ def frontier(
     *,
     sweep: Sweep,
     schedule: Schedule,
-    judging: Judging,
+    evaluators: Evaluators,
     robustness: Robustness,
     same_classes: bool = True,
-    attack: str = "gradient",
+    method: str = "gradient",
     samples: int = 4,
     steps: int = 200,
     seeds: Sequence[int] = (0,),
-    workers: int = 1,
-    verbose: int = 0,
-    progress: Callable[[str], None] = lambda line: None,
-) -> tuple[list[Row], list[Check], list[Figure]]:
+    execution: Execution = SILENT,
+) -> Report:
     """Trains the sweep, attacks and inverts every model, and draws one against the other; see `comparison.compare`.
 
     Args:
       train: the victims' training split.
       test: held-out images.
-      auxiliary: what the attacker has, with labels; no image of it should be in `train`.
+      auxiliary: the attacker's images, with labels; no image of it should be in `train`.
       workdir: keeps every stage.
       sweep: the recipes.
-      schedule: how all are trained.
-      judging: evaluators and fresh decoders.
+      schedule: architecture and optimisation of all models.
+      evaluators: evaluators and fresh decoders.
       robustness: one attack at one eps is x; with several, the last at the largest.
       same_classes: whether the auxiliary labels are those of `train`; the attacker doesn't have others.
-      attack: one of `all_attackers`, whose reconstructions are y.
+      method: name of the inversion whose reconstructions are y, see `all_attackers`.
       samples: reconstructions a class.
       steps: of the inversion; see `all_attackers` for those that have their own.
       seeds: a training, an evaluation and an inversion each.
-      workers: processes that share the trainings, and then the models after the first.
-      verbose: Keras's, for the trainings.
-      progress: is told what begins.
+      execution: processes and progress.
     """
     attackers = all_attackers(steps, steps, samples, str(workdir.path / "models" / "attackers"))
-    found = compare(
-        train,
-        test,
+    comparison = compare(
+        Splits(train, test),
         workdir,
         # Robustness costs accuracy, so these are not held to equal accuracy.
-        members=[Member(spec, defence(spec), schedule, compared=False) for spec in (*sweep.swept, *sweep.held)],
-        attackers=[dataclasses.replace(a, convergence=None) for a in chosen(attackers, [attack])],
-        judging=judging,
-        known=known_of(auxiliary, same_classes),
-        defended=(),
-        undefended=(),
-        robustness=robustness,
-        seeds=seeds,
-        workers=workers,
-        verbose=verbose,
-        progress=progress,
+        members=[
+            Member(spec, defence(spec), schedule, compared=False) for spec in (*sweep.swept, *sweep.with_reversal)
+        ],
+        protocol=Protocol(
+            [dataclasses.replace(a, convergence=None) for a in select_attackers(attackers, [method])],
+            auxiliary_knowledge(auxiliary, same_classes),
+            evaluators,
+            robustness,
+            seeds=seeds,
+        ),
+        execution=execution,
     )
-    rows, checks, figures = found.shown
+    rows, checks, figures = comparison.report
     (name, _), eps = named_attacks(robustness.attacks[-1:])[0], max(robustness.eps)
-    pairs = (differences(found.measured, held, twin) for held, twin in sweep.twins.items())
-    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES and d.method == attack]
+    pairs = (differences(comparison.measurements, variant, twin) for variant, twin in sweep.twins.items())
+    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES and d.method == method]
     for measure, (title, floor) in _AXES.items():
+        plane = Plane(name, eps, method, measure, chance=float(np.bincount(test.labels).max() / len(test)))
         points_at = partial(
             points_of,
-            found.rows,
-            found.measured,
+            comparison.rows,
+            comparison.measurements,
             sweep.swept,
             sweep.twins,
-            attack=name,
-            eps=eps,
-            method=attack,
-            measure=measure,
-            chance=float(np.bincount(test.labels).max() / len(test)),
-            unsound=found.unsound,
+            plane,
+            unsound=comparison.failed_checks,
         )
         points = points_at(seeds=seeds)
-        levels = _levels(found.references, attack, measure)
-        alone = _lines(points_at(seeds=[seed]) for seed in seeds)
+        levels = _levels(comparison.references, method, measure)
+        seed_lines = _fit_lines(points_at(seeds=[seed]) for seed in seeds)
         lower = BETTER[measure] == "higher"  # what gives away more when it is higher is private when it is low
-        verdict = judge(points, lower=lower, floor=floor, start=levels.get(START), alone=alone)
+        verdict = evaluate(points, lower=lower, floor=floor, start=levels.get(START), seed_lines=seed_lines)
         check = dataclasses.replace(verdict.check, name=f"{verdict.check.name} ({measure})")
         checks.append(check)
-        rows += _frontier_rows(verdict.line, alone, measure, seeds)
+        rows += _frontier_rows(verdict.line, seed_lines, measure, seeds)
         if not points:  # such as features, which no evaluator may have
             continue
         path = f"figures/frontier-{measure.replace('@', '')}.png"
@@ -205,17 +198,17 @@ def frontier(
 
 
 def _levels(references: Sequence[Measurement], method: str, measure: str) -> Mapping[str, float]:
-    """What the inversion began with, and what real images of the classes give, by the same measure."""
-    found = {}
-    for name, key, wanted in ((START, "of", method), (HELD_OUT, "experiment", HELD_OUT)):
-        of = [v for m in references if m.keys.get(key) == wanted for v in m.values if v.measure == measure]
-        if of:
-            found[name] = float(np.mean([v.values.mean() for v in of]))
-    return found
+    """Returns the measure of the inversion's starts, and that of real images of the classes."""
+    levels = {}
+    for name, key, value in ((START, "of", method), (HELD_OUT, "experiment", HELD_OUT)):
+        values = [v for m in references if m.keys.get(key) == value for v in m.values if v.measure == measure]
+        if values:
+            levels[name] = float(np.mean([v.values.mean() for v in values]))
+    return levels
 
 
-def _lines(sweeps: Iterable[Sequence[Point]]) -> list[Line]:
-    """Those of the sweeps through which there is one."""
+def _fit_lines(sweeps: Iterable[Sequence[Point]]) -> list[Line]:
+    """Fits a line to each sweep that has one."""
     lines = []
     for points in sweeps:
         with contextlib.suppress(UserError):
@@ -223,12 +216,42 @@ def _lines(sweeps: Iterable[Sequence[Point]]) -> list[Line]:
     return lines
 
 
-def _frontier_rows(line: Line | None, alone: Sequence[Line], measure: str, seeds: Sequence[int]) -> list[Row]:
+def _frontier_rows(line: Line | None, seed_lines: Sequence[Line], measure: str, seeds: Sequence[int]) -> list[Row]:
     """The correlations as rows: of the means over all seeds, and of each seed alone."""
     if line is None:
         return []
     rows = []
-    for of, seed in [(line, list(seeds)), *(zip(alone, seeds, strict=True) if len(alone) == len(seeds) > 1 else ())]:
+    alone = zip(seed_lines, seeds, strict=True) if len(seed_lines) == len(seeds) > 1 else ()
+    for of, seed in [(line, list(seeds)), *alone]:
         values = {"r": of.r, "rho": of.rho, "slope": of.slope, "intercept": of.intercept}
         rows.append({"kind": "frontier", "measure": measure, "seed": seed, "n": of.n, **values})
     return rows
+
+
+def reproduce(run: Reproduction) -> Report:
+    """`tfinv reproduce frontier`."""
+    assert run.auxiliary is not None
+    config = run.config
+    if len(config["methods"]) != 1:
+        raise expected("one inversion for a frontier", ", ".join(config["methods"]), "Change --methods.")
+    return frontier(
+        run.train,
+        run.test,
+        run.auxiliary,
+        run.workdir,
+        sweep=Sweep(
+            tuple(config["anti_weights"]),
+            tuple(config["robust_eps"]),
+            config["anti_training"],
+            config["robust_training"],
+            config["reversal"],
+        ),
+        schedule=run.schedule,
+        evaluators=run.evaluators,
+        robustness=run.robustness,
+        same_classes=run.same_classes,
+        method=config["methods"][0],
+        seeds=run.seeds,
+        execution=run.execution,
+        **run.select("steps", "samples"),
+    )

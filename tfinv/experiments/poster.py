@@ -1,23 +1,26 @@
-"""The poster's models: one network trained in each of its four experiments."""
+"""The models of the poster that proposed the destruction defence: one network trained in each of its four experiments."""
 
 import dataclasses
 from typing import Any
 
 import keras
 
+from tfinv.comparison.defended import train_defended
 from tfinv.datasets import Dataset
-from tfinv.recipes.defended import train_defended
-from tfinv.recipes.workdir import Workdir
-from tfinv.training import destruction
+from tfinv.errors import from_flag
+from tfinv.experiments.reproduction import Reproduction
+from tfinv.experiments.settings.poster import DESTRUCTION
+from tfinv.runs.workdir import Workdir
+from tfinv.training import destruction_training
 from tfinv.training.defences import DEFENCES, Defence
 from tfinv.training.schedule import Schedule
 
-EXPERIMENTS = ("baseline", *destruction.EXPERIMENTS)
+EXPERIMENTS = ("baseline", *destruction_training.EXPERIMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
 class PosterTraining:
-    """How the poster's models are trained: a schedule, and the fields of the destruction defence for all experiments.
+    """Training of the poster's models: a schedule, and the fields of the destruction defence for all experiments.
 
     Attributes:
       schedule: architecture and optimisation of the classifier; the decoder has Adam at 1e-3.
@@ -32,18 +35,18 @@ class PosterTraining:
     """
 
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
-    strength: float = 10.0
-    weight: float = 1.0
-    bound: str = "class_mean"
-    ramp: float = 0.0
-    decoder_steps: int = 2
+    strength: float = DESTRUCTION["strength"]
+    weight: float = DESTRUCTION["weight"]
+    bound: str = DESTRUCTION["bound"]
+    ramp: float = DESTRUCTION["ramp"]
+    decoder_steps: int = DESTRUCTION["decoder_steps"]
 
     def __post_init__(self):
         for experiment in EXPERIMENTS:
             self.of(experiment)
 
     def of(self, experiment: str) -> Defence:
-        """The defence of one of `EXPERIMENTS`, with those of the fields that it has."""
+        """Returns the defence of one of `EXPERIMENTS`, with those of the fields that it has."""
         cls = DEFENCES["none" if experiment == "baseline" else experiment]
         return cls(**{f.name: getattr(self, f.name) for f in dataclasses.fields(cls) if hasattr(self, f.name)})
 
@@ -77,4 +80,12 @@ def train_experiment(
     )
 
 
-__all__ = ["EXPERIMENTS", "PosterTraining", "train_experiment"]
+def poster_training(run: Reproduction) -> PosterTraining:
+    """Returns the training of the poster's models with the settings of a reproduction.
+
+    Raises:
+      UserError: a setting is out of range.
+    """
+    schedule = run.schedule
+    with from_flag(", ".join(f"--{name}" for name in DESTRUCTION)):
+        return PosterTraining(schedule, **run.select(*DESTRUCTION))

@@ -1,8 +1,16 @@
-"""Model inversion: reconstructing what a class looks like from the classifier alone; one file a family."""
+"""Model inversion: reconstructs images of a class from the classifier alone.
 
+The room has one file a method (`gradient`, `miface`, `miface_dae`, `projected`, `multiscale`, `laplacian`, `deepinversion`,
+`network`, `gmi`, `plg`, `brep`), and beside them the parts that methods are put together from (`base`, `pipeline`, `problem`,
+`knowledge`, `descent`, `step`, `recorder`, `losses`, `priors`, `optimisers`, `views`, `processing`, `starts`, `statistics`) and the
+networks that an attacker trains (`auxiliary`, `vae`, `generative`, `denoising`).
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from tfinv import specs
+from tfinv import catalogue, specs
+from tfinv.catalogue import Registry
 from tfinv.inversion.base import Inversion
 from tfinv.inversion.brep import BREP
 from tfinv.inversion.deepinversion import DeepInversion
@@ -22,19 +30,7 @@ from tfinv.inversion.problem import Course
 from tfinv.inversion.projected import Projected
 from tfinv.inversion.starts import STARTS
 
-METHODS: dict[str, type[Inversion]] = {
-    "gradient": Gradient,
-    "miface": MIFace,
-    "projected": Projected,
-    "multiscale": Multiscale,
-    "laplacian": Laplacian,
-    "deepinversion": DeepInversion,
-    "brep": BREP,
-    "gmi": GMI,
-    "plg": PLG,
-    "miface_dae": MIFaceDAE,
-    "network": Network,
-}
+METHODS: Mapping[str, type[Inversion]] = Registry(catalogue.INVERSIONS)
 
 
 def method(spec: str, **defaults: Any) -> Inversion:

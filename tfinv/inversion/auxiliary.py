@@ -1,11 +1,10 @@
-"""Networks that an attacker trains on auxiliary images: once for the same images and settings, kept in memory and on disk."""
+"""Training of an attacker's networks on auxiliary images: once for the same images and settings, cached in memory and on disk."""
 
 import collections
 import copy
 import dataclasses
 import hashlib
 import os
-import pathlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -13,22 +12,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv import files
+from tfinv import files, paths
 from tfinv.errors import expected
 
-_MOST = 8  # networks kept in memory
-_KEPT: collections.OrderedDict[str, Any] = collections.OrderedDict()
+_CACHE_SIZE = 8  # networks
+_CACHE: collections.OrderedDict[str, Any] = collections.OrderedDict()
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the networks and their trainings share.
+    """Settings that all these networks and their trainings share.
 
     Attributes:
-      latent: numbers that an image is made of.
+      latent: size of the latent vector of an image.
       updates: steps of the optimiser.
-      batch_size: images in each.
-      rate: of Adam, at the start.
+      batch_size: images in each step.
+      rate: learning rate of Adam, at the start.
       seed: of weights and draws.
     """
 
@@ -39,15 +38,15 @@ class Settings:
     seed: int = 0
 
 
-class Trained(Protocol):
-    """Anything with variables that training changes."""
+class Trainable(Protocol):
+    """A network, or several, with variables to train."""
 
     @property
     def variables(self) -> Sequence[Any]:
-        """In a fixed order."""
+        """Variables in a fixed order."""
 
 
-Network = TypeVar("Network", bound=Trained)
+Network = TypeVar("Network", bound=Trainable)
 Method = TypeVar("Method")
 
 
@@ -59,17 +58,17 @@ def train_once(
     train: Callable[[Network], None],
     folder: str | os.PathLike | None = None,
 ) -> Network:
-    """The network of these settings and data: from memory, else from the folder, else trained now and put into both.
+    """Returns the network of these settings and data: from memory, else from the folder, else trained now and put into both.
 
-    Victims that are attacked with the same auxiliary images share it, since the contents of the arrays decide, not their place.
+    Victims that are attacked with the same auxiliary images share it: the cache goes by the contents of the arrays.
 
     Args:
-      name: of the kind of network; begins the name of its file.
-      settings: all numbers that its training depends on; equal ones have an equal `repr`.
-      data: arrays that it is trained on.
-      make: returns it untrained.
+      name: of the kind of network; its file's name starts with it.
+      settings: everything that the training depends on; equal settings have an equal `repr`.
+      data: arrays of training data.
+      make: returns the untrained network.
       train: trains it.
-      folder: where its weights are kept; None for memory alone.
+      folder: for its weights; None for memory alone.
 
     Raises:
       UserError: the folder cannot be written to, or its file holds something else.
@@ -79,8 +78,8 @@ def train_once(
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     key = digest.hexdigest()[:24]
-    path = None if folder is None else pathlib.Path(folder) / f"{name}-{key}.npz"
-    network = _KEPT.pop(key, None)
+    path = None if folder is None else paths.expand(folder) / f"{name}-{key}.npz"
+    network = _CACHE.pop(key, None)
     if network is None:
         network = make()
         if path is not None and path.exists():
@@ -90,9 +89,9 @@ def train_once(
     if path is not None and not path.exists():
         with files.atomic_path(path) as temporary:
             np.savez(temporary, *[v.numpy() for v in network.variables])
-    _KEPT[key] = network
-    while len(_KEPT) > _MOST:
-        _KEPT.popitem(last=False)
+    _CACHE[key] = network
+    while len(_CACHE) > _CACHE_SIZE:
+        _CACHE.popitem(last=False)
     return network
 
 
@@ -106,15 +105,15 @@ def fit(
     rate: float = 1e-3,
     seed: int = 0,
 ) -> None:
-    """Adam with a rate that falls to zero along a cosine, as one compiled loop.
+    """Trains by Adam with a learning rate that falls to zero along a cosine, in one compiled loop.
 
     Args:
-      loss: takes a batch of each array of `data` and a (2,) seed of its own draws, gives (batch,) costs.
-      variables: what is trained.
+      loss: takes a batch of each array of `data` and a (2,) seed for its draws, returns (batch,) costs.
+      variables: to train.
       data: arrays of n rows each.
-      updates: steps of the optimiser: the time does not depend on how many images there are.
-      batch_size: rows drawn for each, with replacement.
-      rate: at the start.
+      updates: steps of the optimiser; so the time does not depend on the number of images.
+      batch_size: rows drawn for each step, with replacement.
+      rate: learning rate at the start.
       seed: of the draws.
     """
     optimiser = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, updates))
@@ -125,32 +124,32 @@ def fit(
     @tf.function
     def run():
         for i in tf.range(updates):
-            place = tf.stack([seed, i])
-            rows = tf.random.stateless_uniform([batch_size], place, 0, count, tf.int32)
+            step_seed = tf.stack([seed, i])
+            rows = tf.random.stateless_uniform([batch_size], step_seed, 0, count, tf.int32)
             with tf.GradientTape() as tape:
-                costs = loss(*[tf.gather(array, rows) for array in arrays], place + 1)
+                costs = loss(*[tf.gather(array, rows) for array in arrays], step_seed + 1)
                 total = tf.reduce_mean(costs)
             optimiser.apply(tape.gradient(total, variables), variables)
 
-    # Not called as a tf.function, which would warn of being traced anew for each network.
+    # Called as a tf.function, it would warn of being traced again for each network.
     run.get_concrete_function()()
 
 
-def bound(method: Method, **networks: Any) -> Method:
-    """A copy of a method (a frozen dataclass) that holds networks in fields that its constructor does not take."""
+def with_networks(method: Method, **networks: Any) -> Method:
+    """A copy of a method (a frozen dataclass) with networks in fields that its constructor does not take."""
     copied = copy.copy(method)
     for name, network in networks.items():
         object.__setattr__(copied, name, network)
     return copied
 
 
-def images_for(problem: Any, who: str) -> np.ndarray:
-    """(m, H, W, C) the attacker's auxiliary images.
+def images_for(problem: Any, method: str) -> np.ndarray:
+    """(m, H, W, C) the attacker's auxiliary images, for the method of that name.
 
     Raises:
       UserError: there are none, or they do not fit the classifier.
     """
-    images = problem.knowledge.require("images", who)
+    images = problem.knowledge.require("images", method)
     shape = problem.classifier.input_shape
     if images.shape[1:] != shape:
         raise expected(f"Knowledge(images=...) of shape {shape}", f"shape {images.shape[1:]}", "Resize them.")

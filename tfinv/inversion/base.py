@@ -1,4 +1,4 @@
-"""What every inversion is: hyper-parameters, what it needs to know, and the stages that the pipeline asks of it."""
+"""Base class of all inversions: hyper-parameters, the knowledge that a method needs, and the stages that the pipeline calls."""
 
 import dataclasses
 import math
@@ -11,10 +11,11 @@ import tensorflow as tf
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 from tfinv.inversion import starts
-from tfinv.inversion.problem import Optimised, Problem
+from tfinv.inversion.problem import Problem, Reconstructions
+from tfinv.pool import batches
 
 Access = Literal["gradients", "confidences", "labels"]
-# For a method that asks for more than the classifier gives.
+# Advice where a method asks for more than the classifier gives.
 _INSTEAD = {
     "gradients": "Use a method that needs predictions only, such as network or brep.",
     "confidences": "Use a method that needs labels only, such as brep.",
@@ -26,15 +27,15 @@ _INSTEAD = {
 class Inversion:
     """Hyper-parameters of an inversion.
 
-    A family gives `optimise`, and where it does not work on pixels `sample` and `decode` too.
+    A family implements `optimise`, and where it does not search pixels `sample` and `decode` too.
 
     Attributes:
       steps: at most so many.
       start: one of `starts.STARTS`.
-      candidates: starts drawn for each reconstruction, of which the one that the model is surest of is optimised.
-      best_of: reconstructions optimised for each one returned; kept are those of which the model is surest on average over
-        random transformations (Struppek et al. 2022, "Plug and play attacks").
-      ACCESS: what it asks of the model: gradients, confidences, or labels.
+      candidates: starts drawn for each reconstruction, of which the one of the highest confidence is optimised.
+      best_of: reconstructions optimised for each one returned, which is the one of the highest mean confidence over random
+        transformations (Struppek et al. 2022, "Plug and play attacks").
+      ACCESS: what the method asks of the model: gradients, confidences, or labels.
     """
 
     ACCESS: ClassVar[Access] = "gradients"
@@ -57,56 +58,63 @@ class Inversion:
 
     @property
     def graph(self) -> tuple[Any, ...]:
-        """What a compiled step depends on: all but how many there are, what they begin with, and what is made of their ends."""
-        around = {field.name for field in dataclasses.fields(Inversion)}
-        return tuple(getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in around)
+        """Hyper-parameters that a compiled step depends on: those of the family, none of those of `Inversion`."""
+        common = {field.name for field in dataclasses.fields(Inversion)}
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in common)
 
     @property
     def needs(self) -> frozenset[str]:
-        """Names of the attributes of `Knowledge` that it uses."""
+        """Names of the attributes of `Knowledge` that the method uses."""
         return starts.NEEDS[self.start]
 
     @property
     def requires(self) -> frozenset[str]:
-        """Those of them without which it can't begin."""
+        """The part of `needs` without which the method cannot run."""
         return self.needs
 
     @property
     def until_convergence(self) -> bool:
-        """Whether a rule of its own ends it, before the number of steps does."""
+        """Whether a stop rule can end a row before all steps are taken."""
         return False
 
     @property
     def is_drawn(self) -> bool:
-        """Whether several reconstructions of one class differ; if not, they are copies, and say no more than one."""
+        """Whether several reconstructions of one class differ; if not, they are copies, and one of them is enough."""
         return self.start not in starts.FIXED
 
     def prepare(self, problem: Problem) -> "Inversion":
-        """The method with all that it has to learn before it starts, such as a generator; by default itself."""
+        """Returns the method with what it must train before it starts, such as a generator; by default itself."""
         return self
 
     def sample(self, problem: Problem) -> np.ndarray:
-        """(n, ...) points to start from, in the space it works in: images in [0, 1] unless a family has another."""
+        """(n, ...) points to start from, in the space that the method searches: images in [0, 1] unless a family has another."""
         return starts.make(self.start, problem)
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(n, H, W, C) images in [0, 1] of points."""
         return points
 
-    def optimise(self, problem: Problem, points: np.ndarray) -> Optimised:
-        """Reconstructions from n starting points, as `sample` makes them."""
+    def decode_in_batches(self, problem: Problem, points: np.ndarray) -> np.ndarray:
+        """(n, H, W, C) images in [0, 1] of the points of the problem's first n rows."""
+        parts = batches(np.arange(len(points)), problem.batch_size)
+        return np.concatenate(
+            [self.decode(tf.constant(points[rows]), tf.constant(problem.labels[rows])).numpy() for rows in parts]
+        )
+
+    def optimise(self, problem: Problem, points: np.ndarray) -> Reconstructions:
+        """Reconstructs from n starting points, as `sample` makes them."""
         raise NotImplementedError
 
     def check(self, problem: Problem) -> None:
-        """Raises UserError if the classifier lacks what it asks, or the attacker what it requires: before any work is done."""
+        """Raises UserError if the classifier lacks the access, or the attacker the knowledge, that the method requires."""
         self.check_access(problem.classifier)
-        for what in sorted(self.requires - starts.NEEDS[self.start]):
-            problem.knowledge.require(what, type(self).__name__.lower())
+        for item in sorted(self.requires - starts.NEEDS[self.start]):
+            problem.knowledge.require(item, type(self).__name__.lower())
         if starts.NEEDS[self.start] <= self.requires:
             starts.check(self.start, problem)
 
     def check_access(self, classifier: Classifier) -> None:
-        """Raises UserError if the classifier lacks what it asks."""
+        """Raises UserError if the classifier lacks the access that the method requires."""
         classifier.require(self.ACCESS, type(self).__name__, _INSTEAD[self.ACCESS])
 
 

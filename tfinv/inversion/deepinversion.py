@@ -1,4 +1,4 @@
-"""DeepInversion (Yin et al. 2020, "Dreaming to distill"): the batch norms' memory of the training images as a prior."""
+"""DeepInversion (Yin et al. 2020, "Dreaming to distill"): the batch norms' statistics of the training images as a prior."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -11,16 +11,17 @@ from tfinv.errors import expected
 from tfinv.inversion import statistics
 from tfinv.inversion.base import check_real
 from tfinv.inversion.descent import Descent
-from tfinv.inversion.problem import Optimised, Problem
+from tfinv.inversion.problem import Problem, Reconstructions
 
 
 @dataclasses.dataclass(frozen=True)
 class DeepInversion(Descent):
-    """Adam on loss + total variation + `batch_norm` x the distance of the batch's statistics from the moving ones.
+    """Minimises loss + total variation + `batch_norm` x the distance of the batch's statistics from the moving ones, by Adam.
 
     The mean and variance are those of all rows together, so a reconstruction depends on the others: one call of `invert` makes one
     batch, which `batch_size` must hold, and the whole batch is returned as it was in the step of its lowest mean cost. The
-    more rows and classes, the more the prior says; the authors take 256. The model's inputs are read from its graph.
+    prior is the stronger, the more rows and classes there are; the authors take 256. The batch norms' inputs are read from the
+    model's graph.
 
     The defaults are the authors' for CIFAR-10, whose images have a standard deviation of 1, which is about .2 in [0, 1]: their
     rate of .1 is .02 here. Their 2.5e-5 weighs norms over the whole batch of differences of pixels; for 256 images it comes to
@@ -53,7 +54,7 @@ class DeepInversion(Descent):
             )
 
     def check_access(self, classifier: Classifier) -> None:
-        """Also raises UserError if no batch norm can be seen in the classifier."""
+        """Also raises UserError if the classifier has no batch norm, or shows none."""
         super().check_access(classifier)
         if not statistics.has_batch_norm(classifier.parts):
             raise expected(
@@ -72,11 +73,11 @@ class DeepInversion(Descent):
                 "Change the argument `batch_size`, --inversion_batch_size of a command, or reconstruct fewer at a time.",
             )
 
-    def observe(self, classifier: Any, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | float]:
+    def logits_and_penalty(self, classifier: Any, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | float]:
         """The logits, and the weighted distance of the batch's statistics."""
-        logits, seen = statistics.logits_and_seen(classifier.parts, images)
-        return logits, self.batch_norm * statistics.distance(seen)
+        logits, norm_inputs = statistics.logits_and_norm_inputs(classifier.parts, images)
+        return logits, self.batch_norm * statistics.distance(norm_inputs)
 
-    def optimise(self, problem: Problem, points: np.ndarray) -> Optimised:
-        """All rows in one batch, of just their number: rows that only fill it up would count in the statistics."""
+    def optimise(self, problem: Problem, points: np.ndarray) -> Reconstructions:
+        """Optimises all rows in one batch without padding, which would count in the statistics."""
         return super().optimise(dataclasses.replace(problem, batch_size=len(points)), points)

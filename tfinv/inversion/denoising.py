@@ -15,12 +15,12 @@ from tfinv.inversion.vae import reconstruction
 
 @dataclasses.dataclass(frozen=True)
 class Settings(auxiliary.Settings):
-    """Of the network and its training.
+    """Settings of the network and its training.
 
     Attributes:
       latent: size of the code.
       units: width of the hidden layers.
-      corruption: share of the pixels that are set to zero in what the encoder is shown (masking noise), below 1.
+      corruption: share of the pixels that are set to zero in the encoder's input (masking noise), below 1.
     """
 
     latent: int = 300
@@ -29,7 +29,7 @@ class Settings(auxiliary.Settings):
 
 
 class DenoisingAutoencoder:
-    """Encoder and decoder.
+    """Encoder and decoder of a denoising autoencoder.
 
     Args:
       image_shape: (H, W, C).
@@ -41,7 +41,7 @@ class DenoisingAutoencoder:
 
     @property
     def variables(self) -> list[Any]:
-        """Of both networks."""
+        """Variables of both networks."""
         return [*self._encoder.variables, *self._decoder.variables]
 
     def encode(self, images: tf.Tensor) -> tf.Tensor:
@@ -63,19 +63,19 @@ def corrupt(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     The others are scaled up by 1 / (1 - share), so that whole images are as bright on average, as in dropout.
     """
     height, width, channels = images.shape[1:]
-    kept = tf.random.stateless_uniform([tf.shape(images)[0], height, width, 1], seed) >= share
-    return tf.where(kept, images / (1.0 - share), 0.0)
+    mask = tf.random.stateless_uniform([tf.shape(images)[0], height, width, 1], seed) >= share
+    return tf.where(mask, images / (1.0 - share), 0.0)
 
 
 def train_denoiser(
     images: np.ndarray, settings: Settings | None = None, folder: str | os.PathLike | None = None
 ) -> DenoisingAutoencoder:
-    """Trains one, unless it is known already; see `auxiliary.train_once`.
+    """Trains a denoising autoencoder, or takes it from the cache; see `auxiliary.train_once`.
 
     Args:
       images: (m, H, W, C) float32 in [0, 1].
       settings: None for the defaults.
-      folder: where its weights are kept.
+      folder: for its weights; None for memory alone.
 
     Raises:
       UserError: the folder cannot be used.
@@ -89,9 +89,9 @@ def train_denoiser(
     def train(network: DenoisingAutoencoder) -> None:
         scale = math.prod(images.shape[1:])
 
-        def loss(some, seed):
-            codes = network.encode(corrupt(some, settings.corruption, seed))
-            return reconstruction(some, network.logits(codes)) / scale
+        def loss(batch, seed):
+            codes = network.encode(corrupt(batch, settings.corruption, seed))
+            return reconstruction(batch, network.logits(codes)) / scale
 
         auxiliary.fit(
             loss,

@@ -7,11 +7,11 @@ from tfinv.inversion.generative import Generative
 
 @dataclasses.dataclass(frozen=True)
 class GMI(Generative):
-    """Prior loss + 100 x identity loss over z in [-1, 1], by Nesterov's momentum of .9, with the paper's settings.
+    """Minimises prior loss + 100 x identity loss over z in [-1, 1], by Nesterov's momentum of .9, with the paper's settings.
 
     The paper's generator is a GAN's, and its prior loss is minus the discriminator's value of the image. Ours is a VAE's decoder,
     which trains steadily on few images, and the prior loss is -log N(z; 0, 1): GMI-style, not GMI itself. The identity loss is
-    the cross-entropy, as there. The paper's rate for MNIST is 1e-2.
+    the cross-entropy, as in the paper, whose rate for MNIST is 1e-2.
     """
 
     steps: int = 1500

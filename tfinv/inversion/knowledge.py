@@ -1,13 +1,14 @@
-"""What an attacker has beside the model, stated so that a report can print it and a check can doubt it."""
+"""Attacker knowledge: data that an attacker has beside the model, which reports print and checks compare with the training set."""
 
 import dataclasses
 
 import numpy as np
 
-from tfinv import validation
+from tfinv.classifier import validation
 from tfinv.errors import expected
 
-_MODEL = {
+# Phrases for reports, by what a method asks of the model.
+_ACCESS = {
     "gradients": "white box",
     "confidences": "black box, confidences",
     "labels": "black box, labels only",
@@ -16,14 +17,14 @@ _MODEL = {
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """Data that the attacker may have; nothing of it should be of the training set.
+    """Data that the attacker has; none of it should be from the training set.
 
     Attributes:
       images: (m, H, W, C) float32 in [0, 1], auxiliary images; None for none.
-      labels: (m,) their classes; None if the attacker doesn't know them.
+      labels: (m,) classes of the images; None if the attacker doesn't know them.
       average: (H, W, C) in [0, 1], an average image; None for that of `images`.
       begin: (k, H, W, C) in [0, 1], images that the user wants to start from, used in turn; None for none.
-      source: where the images are from, as a phrase for reports.
+      source: origin of the images, as a phrase for reports.
     """
 
     images: np.ndarray | None = None
@@ -45,37 +46,43 @@ class Knowledge:
                 raise expected("labels with images", "labels alone", "Pass `images`.")
             object.__setattr__(self, "labels", _labels(self.labels, len(self.images)))
 
-    def require(self, what: str, who: str) -> np.ndarray:
-        """The attribute `what`.
+    def require(self, item: str, method: str) -> np.ndarray:
+        """The attribute named `item`.
+
+        Args:
+          item: name of an attribute.
+          method: what needs it, as a word for the error.
 
         Raises:
-          UserError: the attacker hasn't it; `who` needs it.
+          UserError: the attacker hasn't it.
         """
-        value = getattr(self, what)
-        if value is None:
-            raise expected(f"knowledge of `{what}` for {who}", "none", f"Pass Knowledge({what}=...) or choose another.")
-        return value
+        array = getattr(self, item)
+        if array is None:
+            raise expected(
+                f"knowledge of `{item}` for {method}", "none", f"Pass Knowledge({item}=...) or choose another."
+            )
+        return array
 
     def describe(self, access: str, needs: frozenset[str]) -> str:
         """A phrase such as "white box; 1,000 held-out images of mnist with labels".
 
         Args:
-          access: "gradients", "confidences" or "labels": what is asked of the model.
+          access: "gradients", "confidences" or "labels": what the method asks of the model.
           needs: names of the attributes that the method uses.
         """
-        has = [_MODEL[access]]
+        phrases = [_ACCESS[access]]
         if needs & {"images", "labels"} and self.images is not None:
             with_labels = " with labels" if "labels" in needs and self.labels is not None else ""
-            has.append(f"{len(self.images):,} {self.source}{with_labels}")
+            phrases.append(f"{len(self.images):,} {self.source}{with_labels}")
         elif "average" in needs:
-            has.append(
+            phrases.append(
                 f"the average of {len(self.images):,} {self.source}" if self.images is not None else "an average image"
             )
         if "begin" in needs:
-            has.append("images to start from")
-        if len(has) == 1:
-            has.append("no data")
-        return "; ".join(has)
+            phrases.append("images to start from")
+        if len(phrases) == 1:
+            phrases.append("no data")
+        return "; ".join(phrases)
 
 
 def _unit_images(images, name):
@@ -88,5 +95,5 @@ def _unit_images(images, name):
 
 
 def _labels(labels, count):
-    # Whether they fit the classifier's classes is not known here; a method looks only for the classes that it is asked for.
+    # The classifier's number of classes is unknown here; a method uses only labels of the classes that it reconstructs.
     return validation.check_labels(labels, count, int(np.max(labels, initial=0)) + 1)

@@ -1,4 +1,4 @@
-"""Costs of an inversion: functions of logits (batch, classes) and target labels (batch,) to (batch,), to be lowered."""
+"""Losses of an inversion: functions of logits (batch, classes) and target labels (batch,) to (batch,), to minimise."""
 
 from collections.abc import Callable
 
@@ -6,22 +6,22 @@ import tensorflow as tf
 
 from tfinv.attacks import losses
 
-# The Poincare ball has no border: the paper puts the one-hot target at this share of the radius.
+# The Poincare ball is open, so the paper puts the one-hot target at this share of the radius.
 _INSIDE = 0.9999
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """-log softmax(z)_y; levels off once the model is sure."""
+    """-log softmax(z)_y; saturates once the model is confident."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def logit(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """-z_y; never levels off, and does not ask the other classes to be unlikely."""
+    """-z_y; never saturates, and does not make the other classes unlikely."""
     return -tf.gather(logits, labels, batch_dims=1)
 
 
 def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """max_{j != y} z_j - z_y, the max-margin loss of PLG-MI (Yuan et al. 2023); never levels off."""
+    """max_{j != y} z_j - z_y, the max-margin loss of PLG-MI (Yuan et al. 2023); never saturates."""
     return losses.margin(logits, labels)
 
 

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from tfinv.errors import expected
 from tfinv.inversion.base import check_real, check_whole
-from tfinv.inversion.descent import Descent, History
+from tfinv.inversion.descent import Descent
 from tfinv.inversion.processing import PROCESSES
+from tfinv.inversion.step import History
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,14 +17,14 @@ class MIFace(Descent):
 
     x_i = Process(clip(x_{i-1} - rate * grad c(x_{i-1}))). A row stops after `steps` (alpha), or when
     c(x_i) >= max(c(x_{i-1}), ..., c(x_{i-beta})), or when its confidence reaches gamma. The paper writes the last rule as
-    c(x_i) <= gamma, which with its gamma of .99 would stop at once: the confidence is meant. The iterate of the lowest cost is
+    c(x_i) <= gamma, which with its gamma of .99 would stop at once; it means the confidence. The iterate of the lowest cost is
     returned.
 
     Attributes:
       steps: alpha.
       start: the paper starts at zeros.
       beta: length of the window of costs; 0 turns that rule off.
-      gamma: confidence that is enough; above 1 turns that rule off.
+      gamma: confidence at which a row stops; above 1 turns that rule off.
       rate: lambda, on images scaled to [0, 1].
       process: key of `processing.PROCESSES`.
       process_every: steps between two applications of it.
@@ -51,16 +52,16 @@ class MIFace(Descent):
 
     @property
     def until_convergence(self) -> bool:
-        """Its own rules end it."""
+        """The stop rules of beta and gamma end a row."""
         return True
 
     @property
     def window(self) -> int:
-        """Beta costs."""
+        """Number of earlier costs that the rule of beta compares with."""
         return max(1, self.beta)
 
     def constrain(self, points: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """The bounds, and now and then Process."""
+        """Clips to [0, 1], and applies Process every `process_every` steps."""
         points = super().constrain(points, start, count)
         if self.process == "identity":
             return points
@@ -68,9 +69,9 @@ class MIFace(Descent):
         return tf.cond(due, lambda: tf.clip_by_value(PROCESSES[self.process](points), 0.0, 1.0), lambda: points)
 
     def stop(self, history: History) -> tf.Tensor:
-        """The rules of beta and gamma."""
-        sure = history.confidence >= self.gamma
+        """(b,) bool: the rules of beta and gamma."""
+        is_confident = history.confidence >= self.gamma
         if not self.beta:
-            return sure
-        # Infinite entries mean that there are no beta earlier costs yet.
-        return sure | (history.cost >= tf.reduce_max(history.recent, axis=1))
+            return is_confident
+        # An infinite entry means that there are fewer than beta earlier costs.
+        return is_confident | (history.cost >= tf.reduce_max(history.recent, axis=1))

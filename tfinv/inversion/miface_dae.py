@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfinv.classifier.prediction import run_in_batches
 from tfinv.errors import expected
 from tfinv.inversion import auxiliary, denoising, starts
 from tfinv.inversion.base import check_real, check_whole
@@ -13,24 +14,23 @@ from tfinv.inversion.denoising import DenoisingAutoencoder
 from tfinv.inversion.miface import MIFace
 from tfinv.inversion.problem import Problem
 from tfinv.inversion.processing import PROCESSES
-from tfinv.prediction import run_in_batches
 
 
 @dataclasses.dataclass(frozen=True)
 class MIFaceDAE(MIFace):
-    """MIFace over the code of an image, with Process-DAE: now and then decode, denoise and sharpen, encode again.
+    """MIFace over the code of an image, with Process-DAE: at intervals decode, denoise and sharpen, encode again.
 
-    In the paper the autoencoder is the first part of the victim itself, and its victim is what leaks; here the attacker trains
-    one on auxiliary images, so that any victim can be attacked so.
+    In the paper the autoencoder is the first part of the victim itself; here the attacker trains one on auxiliary images, so that
+    the method works against any victim.
 
     Attributes:
-      start: an image, which the encoder takes to its code.
-      rate: along the gradient by the code.
-      process: of the decoded image.
+      start: an image, which the encoder maps to its code.
+      rate: along the gradient with respect to the code.
+      process: applied to the decoded image.
       latent: see `denoising.Settings`, likewise `units` and `corruption`.
       updates: see `denoising.Settings`.
       autoencoder_seed: of the autoencoder's weights and training.
-      folder: where trained autoencoders are kept, so that other runs find them; None for memory alone.
+      folder: for trained autoencoders, so that other runs find them; None for memory alone.
     """
 
     start: str = "average"
@@ -59,7 +59,7 @@ class MIFaceDAE(MIFace):
         return frozenset({"images"}) | super().needs
 
     def prepare(self, problem: Problem) -> Any:
-        """Trains the autoencoder, or finds it trained.
+        """Trains the autoencoder, or takes it from the cache.
 
         Raises:
           UserError: there are no auxiliary images, or of another shape.
@@ -72,31 +72,31 @@ class MIFaceDAE(MIFace):
             updates=self.updates,
             seed=self.autoencoder_seed,
         )
-        return auxiliary.bound(self, _network=denoising.train_denoiser(images, settings, self.folder))
+        return auxiliary.with_networks(self, _network=denoising.train_denoiser(images, settings, self.folder))
 
     def sample(self, problem: Problem) -> np.ndarray:
         """(n, latent) codes in [0, 1] of the starting images."""
-        return run_in_batches(self._trained.encode, starts.make(self.start, problem), problem.batch_size)
+        return run_in_batches(self._autoencoder.encode, starts.make(self.start, problem), problem.batch_size)
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(n, H, W, C) images of codes."""
-        return self._trained.decode(points)
+        return self._autoencoder.decode(points)
 
     def constrain(self, points: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """The bounds of codes, and now and then Process-DAE."""
+        """Clips codes to [0, 1], and applies Process-DAE every `process_every` steps."""
         points = tf.clip_by_value(points, 0.0, 1.0)
         if self.process == "identity":
             return points
         due = tf.equal(tf.math.floormod(count, self.process_every), 0)
-        return tf.cond(due, lambda: self.processed(points), lambda: points)
+        return tf.cond(due, lambda: self.process_codes(points), lambda: points)
 
-    def processed(self, points: tf.Tensor) -> tf.Tensor:
-        """(b, latent) codes of the decoded and processed images."""
-        images = PROCESSES[self.process](self._trained.decode(points))
-        return self._trained.encode(tf.clip_by_value(images, 0.0, 1.0))
+    def process_codes(self, points: tf.Tensor) -> tf.Tensor:
+        """(b, latent) codes after Process-DAE: decodes, processes and encodes again."""
+        images = PROCESSES[self.process](self._autoencoder.decode(points))
+        return self._autoencoder.encode(tf.clip_by_value(images, 0.0, 1.0))
 
     @property
-    def _trained(self):
+    def _autoencoder(self):
         if self._network is None:
             raise RuntimeError("prepare() gives the method with its autoencoder")
         return self._network

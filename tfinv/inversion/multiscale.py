@@ -1,4 +1,4 @@
-"""Gradient inversion at several scales: a small image first, which settles the coarse shapes (arXiv 1906.06449)."""
+"""Gradient inversion at several scales: a small image first, for the coarse shapes (arXiv 1906.06449)."""
 
 import dataclasses
 
@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfinv.errors import expected
 from tfinv.inversion.base import check_real, check_whole
-from tfinv.inversion.descent import Descent, descend
-from tfinv.inversion.problem import Course, Optimised, Problem
+from tfinv.inversion.descent import Descent
+from tfinv.inversion.problem import Course, Problem, Reconstructions
 from tfinv.inversion.processing import blur
 
 _SMALLEST = 2  # pixels on a side of the smallest octave
@@ -17,18 +17,18 @@ _BLURRED = 3  # pixels that the blur needs
 
 @dataclasses.dataclass(frozen=True)
 class Multiscale(Descent):
-    """Octaves from small to large; each begins with a blend of the start at its size and what the smaller one found.
+    """Optimises octaves from small to large; each starts from a blend of the start at its size and the smaller octave's result.
 
     The starts of the octaves are made from large to small: blurred, then scaled down. In each, gradient steps are taken on an image
     of its size, which the model sees scaled up; the defaults are those of the authors' notebook, but for the steps' length: theirs
-    are `loss=logit, optimiser=descent, rate=.01, alpha_norm=1, start=noise`. The last octave is plain gradient inversion, and the
-    lowest cost is sought in it.
+    are `loss=logit, optimiser=descent, rate=.01, alpha_norm=1, start=noise`. The last octave is plain gradient inversion, whose
+    iterate of the lowest cost is returned.
 
     Attributes:
-      steps: of all octaves together, shared out evenly.
+      steps: of all octaves together, divided evenly.
       octaves: at most so many; an image of 2 pixels on a side has no smaller one.
-      factor: ratio of the sizes of neighbours.
-      keep: share of the start in the blend; the rest is of the smaller octave.
+      factor: ratio of the sizes of neighbouring octaves.
+      keep: share of the start in the blend; the rest is the smaller octave's result.
     """
 
     steps: int = 96
@@ -45,33 +45,33 @@ class Multiscale(Descent):
             raise expected("keep of at most 1", self.keep, "Change the argument `keep`.")
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Height and width of each octave, from large to small, as many as the image and the steps bear."""
-        found = [(height, width)]
+        """Height and width of each octave, from large to small; fewer octaves for a small image or few steps."""
+        sizes = [(height, width)]
         for k in range(1, min(self.octaves, self.steps)):
             size = round(height / self.factor**k), round(width / self.factor**k)
-            if min(found[-1]) < _BLURRED or min(size) < _SMALLEST or size == found[-1]:
+            if min(sizes[-1]) < _BLURRED or min(size) < _SMALLEST or size == sizes[-1]:
                 break
-            found.append(size)
-        return found
+            sizes.append(size)
+        return sizes
 
-    def optimise(self, problem: Problem, points: np.ndarray) -> Optimised:
-        """The octaves, from small to large."""
+    def optimise(self, problem: Problem, points: np.ndarray) -> Reconstructions:
+        """Optimises the octaves, from small to large."""
         height, width = points.shape[1:3]
         sizes = self.sizes(height, width)
-        beginnings = [points]
+        starts = [points]
         for size in sizes[1:]:
-            beginnings.append(_resize(blur(tf.constant(beginnings[-1])), size))
-        spare = self.steps % len(sizes)
-        found: list[Optimised] = []
+            starts.append(_resize(blur(tf.constant(starts[-1])), size))
+        remainder = self.steps % len(sizes)
+        results: list[Reconstructions] = []
         for k in reversed(range(len(sizes))):
-            octave = self._octave(self.steps // len(sizes) + (spare if k == len(sizes) - 1 else 0), height, width)
-            begin = beginnings[k]
-            if found:
-                begin = self.keep * begin + (1 - self.keep) * _resize(found[-1].points, sizes[k])
-            # Each octave has draws of its own; the largest has those of plain gradient inversion.
-            found.append(descend(octave, dataclasses.replace(problem, seed=problem.seed + k), begin))
-        steps = np.sum([part.steps for part in found], axis=0)
-        return dataclasses.replace(found[-1], steps=steps, course=_join(found))
+            octave = self._octave(self.steps // len(sizes) + (remainder if k == len(sizes) - 1 else 0), height, width)
+            start = starts[k]
+            if results:
+                start = self.keep * start + (1 - self.keep) * _resize(results[-1].points, sizes[k])
+            # Each octave has its own draws; the largest has those of plain gradient inversion.
+            results.append(octave.optimise(dataclasses.replace(problem, seed=problem.seed + k), start))
+        steps = np.sum([result.steps for result in results], axis=0)
+        return dataclasses.replace(results[-1], steps=steps, course=_join(results))
 
     def _octave(self, steps: int, height: int, width: int) -> "_Octave":
         common = {f.name: getattr(self, f.name) for f in dataclasses.fields(Descent)} | {"steps": steps}
@@ -86,7 +86,7 @@ class _Octave(Descent):
     width: int = 0
 
     def decode(self, points: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """At the model's size."""
+        """(b, H, W, C) images at the model's size."""
         size = self.height, self.width
         return points if tuple(points.shape[1:3]) == size else tf.image.resize(points, size)
 
@@ -95,13 +95,13 @@ def _resize(images: np.ndarray | tf.Tensor, size: tuple[int, int]) -> np.ndarray
     return tf.image.resize(images, size).numpy()
 
 
-def _join(found: list[Optimised]) -> Course | None:
-    """One course after the other."""
-    courses = [part.course for part in found if part.course is not None]
+def _join(results: list[Reconstructions]) -> Course | None:
+    """The courses of all octaves, one after the other."""
+    courses = [result.course for result in results if result.course is not None]
     if not courses:
         return None
-    # An octave that all rows ended early still counts in full, so that the steps of a look never fall.
-    before = np.cumsum([0] + [int(course.steps[-1]) for course in courses[:-1]])
-    steps = np.concatenate([course.steps + begun for course, begun in zip(courses, before, strict=True)])
+    # An octave that all rows ended early still counts in full, so that the steps of the records never fall.
+    offsets = np.cumsum([0] + [int(course.steps[-1]) for course in courses[:-1]])
+    steps = np.concatenate([course.steps + offset for course, offset in zip(courses, offsets, strict=True)])
     arrays = [np.concatenate([getattr(c, name) for c in courses]) for name in ("cost", "confidence", "images")]
     return Course(steps, *arrays)

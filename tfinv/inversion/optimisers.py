@@ -1,4 +1,4 @@
-"""How a gradient becomes a change: each keeps its slots, tensors of the points' shape, and works row by row."""
+"""Optimisers: each turns gradients into changes of the points, row by row, and keeps slots, tensors of the points' shape."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ Slots = list[tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Optimiser:
-    """A rule, and how many slots it keeps.
+    """An update rule, and the number of its slots.
 
     Attributes:
-      slots: how many tensors it keeps for each point; they begin at zero.
-      update: (gradient, slots, rate, number of the step from 1 on) to the change and the new slots.
+      slots: number of tensors that it keeps; they start at zero.
+      update: maps (gradient, slots, rate, number of the step from 1 on) to the change and the new slots.
     """
 
     slots: int
@@ -31,7 +31,7 @@ def _descent(gradient, slots, rate, count):
 
 
 def _steepest(gradient, slots, rate, count):
-    """A step of length `rate`: equal steps along raw gradients would favour the model whose gradients are small."""
+    """A step of length `rate`, since steps in proportion to raw gradients would favour models with small gradients."""
     flat = tf.reshape(gradient, [tf.shape(gradient)[0], 1, 1, -1])
     return -rate * tf.reshape(threat.steepest(flat, "l2"), tf.shape(gradient)), []
 

@@ -12,15 +12,15 @@ from tfinv.inversion.generative import Generative
 
 @dataclasses.dataclass(frozen=True)
 class PLG(Generative):
-    """The max-margin loss over z, on random views of the image, in the space of a generator conditional on the class.
+    """Minimises the max-margin loss on random views of the image, over the latent space of a generator conditional on the class.
 
-    Auxiliary images without labels get the victim's predictions as pseudo-labels, and the generator is made conditional on those.
-    The paper trains a conditional GAN on the images that the victim is surest of; ours is a conditional VAE on all of them, and a
-    step sees one view: PLG-MI-style. The settings are the paper's.
+    Auxiliary images without labels get the victim's predictions as pseudo-labels, on which the generator is conditioned. The paper
+    trains a conditional GAN on the images of the victim's highest confidence; ours is a conditional VAE on all of them, and a step
+    sees one view: PLG-MI-style. The settings are the paper's.
 
     Attributes:
       crop: a view is a random crop of at least this share of the height and width, resized; 1 for none.
-      jitter: it is also rolled by up to so many pixels.
+      jitter: a view is also rolled by up to so many pixels.
       flip: the paper mirrors faces; off, since digits and letters have a left and a right.
     """
 
@@ -38,7 +38,7 @@ class PLG(Generative):
             raise expected("crop of at most 1", self.crop, "Change the argument `crop`.")
 
     def view(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A random crop, then the others."""
+        """(b, H, W, C) random crops, then the views of the base class."""
         if self.crop < 1:
             images = views.crop(images, self.crop, seed + 2)
         return super().view(images, seed)

@@ -1,4 +1,4 @@
-"""What makes an image likelier than noise: costs of [0, 1] images (batch, H, W, C) to (batch,), averaged over pixels."""
+"""Image priors: functions of [0, 1] images (batch, H, W, C) to (batch,), averaged over pixels, to minimise."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ _ALPHA = 6  # Mahendran and Vedaldi 2015
 
 
 def total_variation(images: tf.Tensor) -> tf.Tensor:
-    """Absolute differences of neighbouring pixels (anisotropic)."""
-    rough = tf.reduce_sum(tf.abs(images[:, 1:] - images[:, :-1]), axis=[1, 2, 3])
-    rough += tf.reduce_sum(tf.abs(images[:, :, 1:] - images[:, :, :-1]), axis=[1, 2, 3])
-    return rough / tf.cast(tf.size(images[0]), rough.dtype)
+    """Mean absolute difference of neighbouring pixels (anisotropic)."""
+    total = tf.reduce_sum(tf.abs(images[:, 1:] - images[:, :-1]), axis=[1, 2, 3])
+    total += tf.reduce_sum(tf.abs(images[:, :, 1:] - images[:, :, :-1]), axis=[1, 2, 3])
+    return total / tf.cast(tf.size(images[0]), total.dtype)
 
 
 def l2(images: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What the stages of an inversion hand to each other; images are in [0, 1] here, whatever the classifier's bounds."""
+"""Data that the stages of an inversion pass on; images are in [0, 1] here, whatever the classifier's bounds."""
 
 import dataclasses
 
@@ -12,13 +12,13 @@ from tfinv.inversion.knowledge import Knowledge
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What a method is given: n reconstructions to make.
+    """Input of a method: n reconstructions to make.
 
     Attributes:
       classifier: the victim.
-      labels: (n,) the class that each is to show.
-      places: (n,) a number for each, which seeds its draws: it depends on no other row.
-      knowledge: what the attacker has beside the model.
+      labels: (n,) the class that each row is to reconstruct.
+      places: (n,) a number for each row, which seeds its draws and depends on no other row.
+      knowledge: attacker knowledge.
       seed: of the draws.
       batch_size: rows in one compiled call at most.
       record: how many of the first rows to keep pictures of; 0 records nothing.
@@ -42,15 +42,15 @@ class Problem:
         logits = self.classifier.predict(self.to_bounds(tf.constant(images)).numpy(), self.batch_size).astype(
             np.float64
         )
-        own = np.arange(len(logits)), self.labels[: len(logits)]
+        labels = self.labels[: len(logits)]
         if not self.classifier.scores:
-            return (logits.argmax(axis=1) == own[1]).astype(np.float64)
-        return np.exp(logits[own] - logsumexp(logits, axis=1))
+            return (logits.argmax(axis=1) == labels).astype(np.float64)
+        return np.exp(logits[np.arange(len(logits)), labels] - logsumexp(logits, axis=1))
 
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """How an optimisation went; k looks at n rows, of which the first m were pictured.
+    """Records of an optimisation while it ran; k records of n rows, of which the first m have pictures.
 
     Attributes:
       steps: (k,) gradient steps taken so far.
@@ -66,18 +66,18 @@ class Course:
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimised:
-    """What a method made of its starts.
+class Reconstructions:
+    """Result of a method's `optimise`; n rows, as in its `Problem`.
 
     Attributes:
       images: (n, H, W, C) float32 in [0, 1].
       cost: (n,) of those images; NaN if the method has none.
       steps: (n,) gradient steps, or steps of another kind.
-      stopped: (n,) bool: a rule ended the row, rather than the number of steps.
+      stopped: (n,) bool: a stop rule ended the row, rather than the number of steps.
       queries: (n,) predictions asked of the model by a method without gradients.
-      course: how it went, if it was to be recorded.
-      points: (n, ...) those of the images, in the space that the method works in; None where nobody needs them.
-      starts: (n, ...) points where the rows began, if a method chose others than it was given.
+      course: records of the optimisation, if the problem asks for them.
+      points: (n, ...) the points of the images, in the space that the method searches; None where nobody needs them.
+      starts: (n, ...) points where the rows started, if the method chose others than it was passed.
     """
 
     images: np.ndarray

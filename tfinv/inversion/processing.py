@@ -1,4 +1,4 @@
-"""MIFace's Process: what is done to a reconstruction now and then so that it looks like a photograph."""
+"""MIFace's Process: image processing, applied at intervals, that makes a reconstruction look like a photograph."""
 
 from collections.abc import Callable
 
@@ -26,12 +26,12 @@ def denoise(images: tf.Tensor) -> tf.Tensor:
 
 
 def sharpen(images: tf.Tensor) -> tf.Tensor:
-    """An unsharp mask: the image plus half of what a blur takes from it."""
+    """An unsharp mask: the image plus half of the detail that a blur removes."""
     return images + _AMOUNT * (images - blur(images))
 
 
 def denoise_and_sharpen(images: tf.Tensor) -> tf.Tensor:
-    """Both, in the order of the paper's Process-DAE."""
+    """Denoises, then sharpens: the order of the paper's Process-DAE."""
     return sharpen(denoise(images))
 
 

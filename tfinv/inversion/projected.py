@@ -14,8 +14,8 @@ from tfinv.inversion.descent import Descent
 class Projected(Descent):
     """Steepest descent inside a ball around the start; the defaults are the paper's for CIFAR-10.
 
-    The seed of the second system inverts with it; it shows most on adversarially trained models. With these defaults the steps
-    lead to the edge of the ball at most; with more of them, or longer ones, it is the ball that ends the way.
+    It works best on adversarially trained models. With these defaults the steps reach the edge of the ball at most; more or longer
+    steps are projected onto it.
 
     Attributes:
       eps: radius of the ball, on images in [0, 1].
@@ -35,5 +35,5 @@ class Projected(Descent):
             raise expected("norm l2 or linf", repr(self.norm), "Change the argument `norm`.")
 
     def constrain(self, points: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """The ball, then the bounds."""
+        """Projects onto the ball, then clips to [0, 1]."""
         return tf.clip_by_value(start + threat.project(points - start, self.eps, self.norm), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Where an inversion starts: images in [0, 1], from what the attacker has."""
+"""Starting images of an inversion, in [0, 1], from the attacker's knowledge."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from tfinv import random
 from tfinv.errors import expected
 from tfinv.inversion.problem import Problem
 
-# What of the attacker's knowledge each start uses.
+# Attributes of `Knowledge` that each start uses.
 NEEDS: dict[str, frozenset[str]] = {
     "zeros": frozenset(),
     "noise": frozenset(),
@@ -16,17 +16,17 @@ NEEDS: dict[str, frozenset[str]] = {
     "given": frozenset({"begin"}),
 }
 STARTS = tuple(NEEDS)
-# Those that are the same for every sample of a class.
+# Starts that are the same for every sample of a class.
 FIXED = ("zeros", "average")
 
 _NOISE, _GAUSSIAN, _AUXILIARY = 0, 1, 3
 
 
 def check(name: str, problem: Problem) -> None:
-    """Raises UserError unless the attacker knows what a start needs, of every wanted class."""
-    known = {what: problem.knowledge.require(what, f"start={name}") for what in sorted(NEEDS[name])}
+    """Raises UserError unless the attacker has what a start needs, for every class to reconstruct."""
+    arrays = {item: problem.knowledge.require(item, f"start={name}") for item in sorted(NEEDS[name])}
     if name == "gaussian":
-        counts = np.bincount(known["labels"], minlength=problem.classifier.num_classes)
+        counts = np.bincount(arrays["labels"], minlength=problem.classifier.num_classes)
         for label in np.unique(problem.labels):
             if counts[label] < 2:
                 raise expected(
@@ -40,7 +40,7 @@ def make(name: str, problem: Problem) -> np.ndarray:
     """Makes one start for each reconstruction.
 
     Args:
-      name: "zeros" (the lowest value of the bounds), "noise" (uniform), "average" (the average image that the attacker knows),
+      name: "zeros" (the lowest value of the bounds), "noise" (uniform), "average" (the attacker's average image),
         "gaussian" (a draw from the normal distribution of the auxiliary images of the class, as Santurkar et al. 2019 do),
         "auxiliary" (one of the auxiliary images, of whatever class), or "given" (the user's images in turn).
       problem: the reconstructions to make.
@@ -49,7 +49,7 @@ def make(name: str, problem: Problem) -> np.ndarray:
       (n, H, W, C) float32 in [0, 1].
 
     Raises:
-      UserError: the attacker doesn't know what the start needs, or it does not fit the classifier.
+      UserError: the attacker doesn't have what the start needs, or it does not fit the classifier.
     """
     check(name, problem)
     shape, n, knowledge = problem.classifier.input_shape, len(problem.labels), problem.knowledge
@@ -64,14 +64,14 @@ def make(name: str, problem: Problem) -> np.ndarray:
         return images[problem.places // problem.classifier.num_classes % len(images)]
     images = _fit(knowledge.require("images", f"start={name}"), shape)
     if name == "auxiliary":
-        drawn = random.uniform(problem.seed, _AUXILIARY, problem.places, (1,)).numpy()[:, 0]
-        return images[(drawn * len(images)).astype(np.int64)]
+        uniform = random.uniform(problem.seed, _AUXILIARY, problem.places, (1,)).numpy()[:, 0]
+        return images[(uniform * len(images)).astype(np.int64)]
     labels = knowledge.require("labels", "start=gaussian")
-    found = np.empty((n, *shape), np.float32)
+    draws = np.empty((n, *shape), np.float32)
     for label in np.unique(problem.labels):
         rows = np.flatnonzero(problem.labels == label)
-        found[rows] = _gaussian(images[labels == label], problem.seed, problem.places[rows])
-    return found
+        draws[rows] = _gaussian(images[labels == label], problem.seed, problem.places[rows])
+    return draws
 
 
 def _fit(images, shape):
@@ -81,11 +81,11 @@ def _fit(images, shape):
 
 
 def _gaussian(images, seed, places):
-    """Draws from N(mean, covariance) of m images: a normal combination of them, so that no covariance is ever formed.
+    """Draws from N(mean, covariance) of m images, as random combinations of them, so that no covariance is computed.
 
     With X the centred images, sum_i w_i X_i / sqrt(m - 1) with w ~ N(0, 1) has the covariance X'X / (m - 1).
     """
     mean = images.mean(axis=0)
     weights = random.normal(seed, _GAUSSIAN, places, (len(images),)).numpy() / np.sqrt(len(images) - 1)
-    moved = np.tensordot(weights, images - mean, axes=1)
-    return np.clip(mean + moved, 0, 1).astype(np.float32)
+    deviations = np.tensordot(weights, images - mean, axes=1)
+    return np.clip(mean + deviations, 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the batch norms of a model remember of its training images, and how far a batch is from it (Yin et al. 2020, eq. 4)."""
+"""Distance of a batch's statistics from those that a model's batch norms keep of its training images (Yin et al. 2020, eq. 4)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfinv import folding, graphs
+from tfinv.classifier import graphs
+from tfinv.classifier.acceleration import folding
 
 
-class Seen(NamedTuple):
-    """A batch norm and what came into it."""
+class NormInputs(NamedTuple):
+    """A batch norm and its inputs in one call."""
 
     layer: Any
     inputs: tf.Tensor
@@ -22,8 +23,8 @@ def has_batch_norm(parts: Sequence[graphs.Graph]) -> bool:
     return any(_is_norm(node) or (graphs.is_plain_model(node) and has_batch_norm([_inside(node)])) for node in nodes)
 
 
-def logits_and_seen(parts: Sequence[graphs.Graph], images: tf.Tensor) -> tuple[tf.Tensor, list[Seen]]:
-    """Runs a model in inference mode and notes what its batch norms are given.
+def logits_and_norm_inputs(parts: Sequence[graphs.Graph], images: tf.Tensor) -> tuple[tf.Tensor, list[NormInputs]]:
+    """Runs a model in inference mode and collects the inputs of its batch norms.
 
     Args:
       parts: the graphs from images to logits, see `Classifier.parts`.
@@ -32,16 +33,16 @@ def logits_and_seen(parts: Sequence[graphs.Graph], images: tf.Tensor) -> tuple[t
     Returns:
       (b, K) float32 logits, and one entry for each call of a batch norm.
     """
-    seen: list[Seen] = []
+    norm_inputs: list[NormInputs] = []
     for graph in parts:
-        images = _run(graph, images, seen)
-    return tf.cast(images, tf.float32), seen
+        images = _run(graph, images, norm_inputs)
+    return tf.cast(images, tf.float32), norm_inputs
 
 
-def distance(seen: Sequence[Seen]) -> tf.Tensor:
-    """() sum over batch norms of |mean - moving mean|_2 + |variance - moving variance|_2, taken over batch and places."""
+def distance(norm_inputs: Sequence[NormInputs]) -> tf.Tensor:
+    """() sum over batch norms of |mean - moving mean|_2 + |variance - moving variance|_2, over the batch and all positions."""
     total = tf.constant(0.0)
-    for layer, inputs in seen:
+    for layer, inputs in norm_inputs:
         inputs = tf.cast(inputs, tf.float32)
         rank = len(inputs.shape)
         mean, variance = tf.nn.moments(inputs, [axis for axis in range(rank) if axis != layer.axis % rank])
@@ -49,15 +50,16 @@ def distance(seen: Sequence[Seen]) -> tf.Tensor:
     return total
 
 
-def _run(graph, x, seen):
+def _run(graph, x, norm_inputs):
+    """The output of a graph; appends to `norm_inputs`."""
     values = {id(graph.input): tf.cast(x, graph.input.dtype)}
     calls = {id(node.call): node for node in graphs.nodes_by_level(graph) if node.output is not graph.input}
     for node in calls.values():
         if graphs.is_plain_model(node):
-            outputs = [_run(_inside(node), values[id(node.parents[0])], seen)]
+            outputs = [_run(_inside(node), values[id(node.parents[0])], norm_inputs)]
         else:
             if _is_norm(node):
-                seen.append(Seen(node.operation, values[id(node.parents[0])]))
+                norm_inputs.append(NormInputs(node.operation, values[id(node.parents[0])]))
             args, kwargs = node.call.arguments.fill_in(values)
             layer = node.operation
             call = folding.in_inference(layer, cast=False) if isinstance(layer, keras.Layer) else layer

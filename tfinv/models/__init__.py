@@ -1,6 +1,6 @@
-"""Architectures: plain Keras models from images in [0, 1] to logits, each split into encoder and head; and trained models.
+"""Architectures, as plain Keras models from images in [0, 1] to logits, and pretrained models.
 
-The layer that ends the encoder is named "encoding"; `split` gives the two halves, which share the model's weights.
+Each consists of an encoder, whose last layer is named "encoding", and a head; `split` returns both, with shared weights.
 """
 
 from tfinv.models.autoencoder import autoencoder
@@ -9,7 +9,7 @@ from tfinv.models.decoder import decoder
 from tfinv.models.generator import generator, image_encoder
 from tfinv.models.mlp import mlp
 from tfinv.models.pretrained import card, pretrained, pretrained_file, pretrained_names
-from tfinv.models.registry import MODELS, build, name_of, normal
+from tfinv.models.registry import MODELS, build, canonical, name_of
 from tfinv.models.resnet import resnet, resnet18
 from tfinv.models.softmax import softmax
 from tfinv.models.split import ENCODING, split
@@ -20,6 +20,7 @@ __all__ = [
     "MODELS",
     "autoencoder",
     "build",
+    "canonical",
     "card",
     "cnn",
     "convnet",
@@ -28,7 +29,6 @@ __all__ = [
     "image_encoder",
     "mlp",
     "name_of",
-    "normal",
     "pretrained",
     "pretrained_file",
     "pretrained_names",

@@ -8,10 +8,10 @@ import keras
 def autoencoder(
     image_shape: tuple[int, int, int], latent: int = 300, units: int = 1000, seed: int = 0
 ) -> tuple[keras.Model, keras.Model]:
-    """One hidden layer on each side of a code in [0, 1], of the sizes of Fredrikson et al. 2015 (1,000 and 300).
+    """Builds an autoencoder with one hidden layer on each side of a code in [0, 1], sized as in Fredrikson et al. 2015.
 
-    Theirs is a stack of sigmoid layers trained one after the other; here the hidden layers are rectified, so that both train at
-    once.
+    Theirs (1,000 and 300 units) is a stack of sigmoid layers trained one after the other; here hidden layers use ReLU, so that
+    all train together.
 
     Args:
       image_shape: (H, W, C) of images in [0, 1].
@@ -22,14 +22,14 @@ def autoencoder(
     Returns:
       encoder, images to codes (batch, latent) in [0, 1], and decoder, codes to the logits of the pixels.
     """
-    initial = keras.initializers.GlorotUniform(keras.random.SeedGenerator(seed))
+    initializer = keras.initializers.GlorotUniform(keras.random.SeedGenerator(seed))
     images = keras.Input(image_shape, name="image")
     x = keras.layers.Flatten()(images)
-    x = keras.layers.Dense(units, activation="relu", kernel_initializer=initial)(x)
-    code = keras.layers.Dense(latent, activation="sigmoid", kernel_initializer=initial, dtype="float32")(x)
+    x = keras.layers.Dense(units, activation="relu", kernel_initializer=initializer)(x)
+    code = keras.layers.Dense(latent, activation="sigmoid", kernel_initializer=initializer, dtype="float32")(x)
     codes = keras.Input((latent,), name="code")
-    x = keras.layers.Dense(units, activation="relu", kernel_initializer=initial)(codes)
-    x = keras.layers.Dense(math.prod(image_shape), kernel_initializer=initial, dtype="float32")(x)
+    x = keras.layers.Dense(units, activation="relu", kernel_initializer=initializer)(codes)
+    x = keras.layers.Dense(math.prod(image_shape), kernel_initializer=initializer, dtype="float32")(x)
     return (
         keras.Model(images, code, name="code_encoder"),
         keras.Model(codes, keras.layers.Reshape(image_shape, dtype="float32")(x), name="code_decoder"),

@@ -1,4 +1,4 @@
-"""The decoder of the auxiliary autoencoder: from any encoding back to an image."""
+"""Decoders from an encoding to an image, for the auxiliary autoencoder."""
 
 import math
 
@@ -8,7 +8,7 @@ from tfinv.errors import expected
 
 
 def decoder(encoding_shape: tuple[int, ...], image_shape: tuple[int, int, int], units: int = 512) -> keras.Model:
-    """A dense decoder for flat encodings, a transposed-convolution decoder for spatial ones.
+    """Builds a dense decoder for flat encodings, or a transposed-convolution decoder for spatial ones.
 
     Args:
       encoding_shape: (d,) or (h, w, c), without the batch.
@@ -30,7 +30,7 @@ def decoder(encoding_shape: tuple[int, ...], image_shape: tuple[int, int, int], 
 
 def _dense(encoding_shape, image_shape, units):
     inputs = keras.Input(encoding_shape, name="encoding")
-    # An encoder that hides what it knows in small numbers must not get past this decoder.
+    # An encoder must not defeat this decoder by scaling its encoding down.
     x = keras.layers.BatchNormalization()(inputs)
     x = keras.layers.Dense(units, activation="relu")(x)
     x = keras.layers.Dense(units, activation="relu")(x)

@@ -1,4 +1,4 @@
-"""The perceptron with one hidden layer of Fredrikson et al. 2015, section 5."""
+"""The multilayer perceptron with one hidden layer of Fredrikson et al. 2015, section 5."""
 
 import keras
 
@@ -6,12 +6,12 @@ from tfinv.models.split import ENCODING
 
 
 def mlp(input_shape: tuple[int, int, int], num_classes: int, units: int = 3000) -> keras.Model:
-    """One hidden layer of sigmoids.
+    """Builds a perceptron with one hidden layer of sigmoids.
 
     Args:
       input_shape: (H, W, C) of images in [0, 1].
       num_classes: number of logits.
-      units: hidden sigmoids, 3,000 in the paper.
+      units: width of the hidden layer, 3,000 in the paper.
 
     Returns:
       A model from images to logits; the encoding is the hidden layer, (units,).

@@ -1,7 +1,7 @@
-"""Small trained models that come with the package, each with a card that says how it was made and what it scores.
+"""Small pretrained models in the package, each with a model card of its training and its accuracy.
 
-A model NAME is two files in the package's folder `models/data`: NAME.keras, which plain Keras loads, and NAME.json, its card.
-`tfinv.recipes.shipping` makes both from a training and an evaluation.
+A model NAME consists of two files in the package's folder `models/data`: NAME.keras, which plain Keras loads, and NAME.json,
+its card. `tfinv.shipping.card` creates both from a training and an evaluation.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import numpy as np
 from tfinv.errors import expected
 
 DATA: Traversable = importlib.resources.files("tfinv.models") / "data"
-# Of a model's file; a package should stay light.
+# Largest size of a model's file, so that the package stays small.
 MOST_BYTES = 2_000_000
 
 
@@ -28,12 +28,12 @@ class Score:
     """An accuracy.
 
     Attributes:
-      attack: the attack's text form, "none" for clean images.
+      attack: the attack's spec, "none" for clean images.
       norm: of the budget; None for clean images.
-      eps: the budget, a fraction of the pixels' range; 0 for clean images.
+      eps: the budget as a fraction of the pixel range; 0 for clean images.
       accuracy: in [0, 1].
-      n: of how many images, the first of the test split.
-      ci95: its 95 % interval.
+      n: number of images, the first of the test split.
+      ci95: 95 % confidence interval of the accuracy.
     """
 
     attack: str
@@ -45,29 +45,49 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True)
+class Privacy:
+    """A guarantee of differential privacy, and what it is stated for.
+
+    Attributes:
+      epsilon: of the trained weights.
+      delta: probability with which epsilon may fail.
+      sampling: of the batches, such as "Poisson".
+      relation: between the data sets that are compared.
+      accountant: that computed epsilon.
+    """
+
+    epsilon: float
+    delta: float
+    sampling: str
+    relation: str
+    accountant: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Card:
-    """What there is to know of a trained model.
+    """Model card of a pretrained model.
 
     Attributes:
       name: of the model.
-      architecture: its text form, as `models.build` takes it.
-      recipe: the defence's text form, as `training.defences.defence` takes it; "none" is training as usual.
-      dataset: name of the data set; trained on its training split, scored on its test split.
-      classes: the classes' names, in the order of the logits.
-      command: trained it.
-      evaluation: scored it.
+      architecture: its spec, for `models.build`.
+      recipe: the defence's spec, for `training.defences.defence`; "none" is standard training.
+      dataset: name of the data set; trained on its training split, evaluated on its test split.
+      classes: names of the classes, in the order of the logits.
+      command: command that trained the model.
+      evaluation: command that evaluated it.
       seed: of the training.
       epochs: of the training.
-      seconds: that the training took.
-      machine: on which: processor, cores, versions, date.
+      seconds: duration of the training.
+      machine: machine of the training: processor, cores, versions, date.
       clean: accuracy on clean images.
       robust: accuracies under attack.
       parameters: number of weights.
-      weights: type in which they are stored, "float32" or "float16"; the model computes in float32 either way.
+      weights: type of the stored weights, "float32" or "float16"; the model computes in float32 either way.
       sha256: of the model's file.
-      golden_logits: (3, classes), what it gives for `golden_images`.
-      embedded: how many of the test images of `mnist5k` it gets right, and of how many; None if its images are not MNIST's. They
-        are of MNIST's training set: a figure to see that the model still works, and no measure of it.
+      golden_logits: (3, classes), its logits for `golden_images`.
+      embedded: number of correctly classified test images of `mnist5k`, and of all; None if it is no model of MNIST. The images
+        are from MNIST's training set: the figure checks that the model still works, and does not measure its accuracy.
+      privacy: guarantee of differential privacy; None for none.
     """
 
     name: str
@@ -88,56 +108,58 @@ class Card:
     sha256: str
     golden_logits: tuple[tuple[float, ...], ...]
     embedded: tuple[int, int] | None
+    privacy: Privacy | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As `NAME.json` has it."""
+        """Returns the content of `NAME.json`."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Card":
-        """Reads what `to_json` gave.
+        """Creates a card from the result of `to_json`.
 
         Raises:
-          TypeError: a field lacks, or there is one too many.
+          TypeError: a field is missing or unknown.
         """
-        value = _frozen(value)
+        value = _to_tuples(value)
         clean, robust = Score(**value["clean"]), tuple(Score(**score) for score in value["robust"])
-        return cls(**value | {"clean": clean, "robust": robust})
+        privacy = Privacy(**value["privacy"]) if value.get("privacy") else None
+        return cls(**value | {"clean": clean, "robust": robust, "privacy": privacy})
 
 
-def _frozen(value: Any) -> Any:
-    """JSON's lists as tuples."""
+def _to_tuples(value: Any) -> Any:
+    """Replaces the lists of a JSON value by tuples."""
     if isinstance(value, dict):
-        return {k: _frozen(v) for k, v in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+        return {k: _to_tuples(v) for k, v in value.items()}
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value
 
 
 def golden_images(shape: tuple[int, int, int]) -> np.ndarray:
-    """(3, H, W, C) float32 noise in [0, 1], the same everywhere, to see whether a model still gives what it gave."""
+    """Returns (3, H, W, C) float32 noise in [0, 1], the same on every machine, to check that a model's logits are unchanged."""
     return np.random.default_rng(0).uniform(size=(3, *shape)).astype(np.float32)
 
 
 def pretrained_names() -> list[str]:
-    """The names of the models that come with the package."""
+    """Returns the names of the pretrained models in the package."""
     if not DATA.is_dir():
         return []
     return sorted(file.name.removesuffix(".keras") for file in DATA.iterdir() if file.name.endswith(".keras"))
 
 
 def card(name: str) -> Card:
-    """The card of a trained model.
+    """Returns the card of a pretrained model.
 
     Raises:
-      UserError: there is no such model.
+      UserError: the name is unknown.
     """
     return Card.from_json(json.loads(_file(name, ".json").read_text(encoding="utf-8")))
 
 
 def pretrained(name: str) -> keras.Model:
-    """A trained model, from images (batch, H, W, C) in [0, 1] to logits.
+    """Loads a pretrained model, from images (batch, H, W, C) in [0, 1] to logits.
 
     Raises:
-      UserError: there is no such model.
+      UserError: the name is unknown.
     """
     with pretrained_file(name) as path:
         return keras.models.load_model(path, compile=False)
@@ -145,10 +167,10 @@ def pretrained(name: str) -> keras.Model:
 
 @contextlib.contextmanager
 def pretrained_file(name: str) -> Iterator[pathlib.Path]:
-    """Yields the path of a trained model's file, which may be a copy that goes when the block ends.
+    """Yields the path of a pretrained model's file, which may be a temporary copy that is deleted when the block ends.
 
     Raises:
-      UserError: there is no such model.
+      UserError: the name is unknown.
     """
     with importlib.resources.as_file(_file(name, ".keras")) as path:
         yield path

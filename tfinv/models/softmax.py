@@ -1,4 +1,4 @@
-"""Softmax regression, the simplest model that Fredrikson et al. 2015 invert."""
+"""Softmax regression, the simplest model in Fredrikson et al. 2015."""
 
 import keras
 
@@ -6,16 +6,16 @@ from tfinv.models.split import ENCODING
 
 
 def softmax(input_shape: tuple[int, int, int], num_classes: int, initializer: str = "glorot_uniform") -> keras.Model:
-    """One linear layer on the pixels.
+    """Builds a single linear layer on the pixels.
 
     Args:
       input_shape: (H, W, C) of images in [0, 1].
       num_classes: number of logits.
-      initializer: name of Keras's for the weights. What they begin with stays in every direction that no image has, and an
-        inversion draws it as noise: "zeros" leaves nothing there but what was learnt, and suffices for a convex loss.
+      initializer: name of the Keras initializer of the weights. Initial values remain in every direction that no training image
+        has, and show as noise in an inversion. "zeros" avoids this, and suffices for a convex loss.
 
     Returns:
-      A model from images to logits. Its encoder has no weights: its encoding is the image.
+      A model from images to logits. Its encoder has no weights: the encoding is the flattened image.
     """
     inputs = keras.Input(input_shape, name="image")
     encoding = keras.layers.Flatten(name=ENCODING)(inputs)

@@ -1,4 +1,4 @@
-"""Encoder and head as two views of one classifier."""
+"""Splitting a classifier into encoder and head, as two views of the same model."""
 
 import keras
 
@@ -8,7 +8,7 @@ ENCODING = "encoding"
 
 
 def split(model: keras.Model, layer: str = ENCODING) -> tuple[keras.Model, keras.Model]:
-    """Cuts a functional classifier behind the named layer.
+    """Splits a functional classifier after the named layer.
 
     Args:
       model: images (batch, H, W, C) to logits (batch, classes).

@@ -17,20 +17,20 @@ def vgg16(
     head: Sequence[int] = (64, 64),
     batch_norm: bool = True,
 ) -> keras.Model:
-    """Thirteen 3x3 convolutions in five stages, each of which ends in 2x2 max pooling.
+    """Builds thirteen 3x3 convolutions in five stages, each of which ends in 2x2 max pooling.
 
-    At 32 pixels, as on CIFAR, the five poolings leave one pixel. They round up, so that smaller images work too; at multiples of
-    32 that changes nothing. What larger images have left is averaged, where the paper flattens it (`keras.applications.VGG16`
-    does), so that the encoding has one size for every image.
+    At 32 pixels, as on CIFAR, the five poolings leave one pixel. They round up, so that smaller images work too; this makes no
+    difference at multiples of 32. The remaining pixels of larger images are averaged, where the paper flattens them (as does
+    `keras.applications.VGG16`), so that the encoding has the same size for all images.
 
     Args:
       input_shape: (H, W, C) of images in [0, 1], 28 to 224 pixels.
       num_classes: number of logits.
-      width: channels of the first stage; the last have eight times as many. 64 in the paper, 14.7 million weights; 16 is for a
-        processor without a GPU, .9 million.
-      head: widths of the dense layers between encoding and logits. The default makes 512-64-64-10 for CIFAR-10, as the authors of
-        "Robust or private?" had it; () is none.
-      batch_norm: whether to normalise behind each convolution, which the paper, of before batch normalisation, does not.
+      width: channels of the first stage; the last stages have eight times as many. The paper's 64 gives 14.7 million weights;
+        16, for machines without a GPU, .9 million.
+      head: widths of the dense layers between encoding and logits; () for none. The default makes 512-64-64-10 for CIFAR-10, as
+        in "Robust or private?".
+      batch_norm: whether to normalise after each convolution. The paper, which precedes batch normalisation, does not.
 
     Returns:
       A model from images to logits; the encoding is the average over the last stage's pixels, (8 width,). Each stage ends in a

@@ -1,4 +1,4 @@
-"""The results schema and its views: console, HTML, TensorBoard, figures."""
+"""Results schema and its views: console, HTML, Markdown, TensorBoard, figures."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from tfinv.reporting.console import print_results
     from tfinv.reporting.html import write_html
     from tfinv.reporting.markdown import write_markdown
-    from tfinv.reporting.tensorboard import write_tensorboard
+    from tfinv.reporting.tensorboard.summaries import write_tensorboard
 
 __all__ = ["Check", "Figure", "Results", "print_results", "write_html", "write_markdown", "write_tensorboard"]
 
-# A view brings its library (rich, Jinja2 and Matplotlib) when it is first asked for.
+# Views import their libraries (rich, Jinja2, Matplotlib) on first use.
 _VIEWS = {
     "print_results": "console",
     "write_html": "html",
     "write_markdown": "markdown",
-    "write_tensorboard": "tensorboard",
+    "write_tensorboard": "tensorboard.summaries",
 }
 
 

@@ -1,37 +1,41 @@
-"""The report as Markdown: for a page of results, an issue, a model's card."""
+"""Report as Markdown: for a results page, an issue or a model card."""
 
 import os
 import pathlib
 import re
 
-from tfinv import files
-from tfinv.reporting import inversion_tables, tables
-from tfinv.reporting.cells import Table
+from tfinv import files, paths
 from tfinv.reporting.results import Check, Results
-from tfinv.reporting.rows import readable, rows_of
-from tfinv.reporting.verdict import verdict
+from tfinv.reporting.results.rows import readable, rows_of
+from tfinv.reporting.tables.accuracy import accuracy_table, training_table
+from tfinv.reporting.tables.cells import Table
+from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
+from tfinv.reporting.tables.membership import measures_table, precision_table
+from tfinv.reporting.tables.verdict import verdict
 
-# What Markdown or HTML in it would read as their own.
+# Characters that mean something in Markdown or in HTML within it.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 _STATES = {True: "passed", False: "**failed**", None: "not judged"}
 
 
 def markdown(results: Results) -> str:
-    """The verdict, the tables that the console prints, and the checks.
+    """Returns the verdict, the tables that the console prints, the precision of membership attacks, and the checks.
 
     Raises:
-      UserError: a row lacks what the schema says.
+      UserError: a row does not follow the schema.
     """
-    accuracy, inversion, training = (rows_of(results, k) for k in ("accuracy", "inversion", "training"))
-    compared = inversion_tables.comparison_tables(inversion, training)
-    found = [
-        tables.accuracy_table(accuracy),
-        inversion_tables.knowledge_table(inversion),
-        *(compared or inversion_tables.inversion_tables(inversion)),
-        tables.training_table(training),
+    kinds = ("accuracy", "inversion", "membership", "training")
+    accuracy, inversion, membership, training = (rows_of(results, k) for k in kinds)
+    tables = [
+        accuracy_table(accuracy),
+        knowledge_table(inversion),
+        *(comparison_tables(inversion, training) or inversion_tables(inversion)),
+        measures_table(membership),
+        precision_table(membership),
+        training_table(training),
     ]
     parts = [f"# {_text(results.command)}", _text(verdict(results))]
-    parts += [_table(table) for table in found if table is not None]
+    parts += [_table(table) for table in tables if table is not None]
     if results.checks:
         parts.append("## Checks\n\n" + "\n".join(_check(check) for check in results.checks))
     return "\n\n".join(parts) + "\n"
@@ -41,9 +45,9 @@ def write_markdown(results: Results, folder: str | os.PathLike) -> pathlib.Path:
     """Writes `markdown` to folder/report.md.
 
     Raises:
-      UserError: a row lacks what the schema says, or the folder can't be written to.
+      UserError: a row does not follow the schema, or the folder cannot be written to.
     """
-    path = pathlib.Path(folder) / "report.md"
+    path = paths.expand(folder) / "report.md"
     files.write_text(path, markdown(results))
     return path
 
@@ -63,5 +67,5 @@ def _check(check: Check) -> str:
 
 
 def _text(text: str) -> str:
-    """On one line, with nothing in it that Markdown would take for its own: names come from files that others wrote."""
+    """Escapes Markdown and joins lines: names come from files that others wrote."""
     return _SPECIAL.sub(r"\\\1", " ".join(readable(str(text)).split()))

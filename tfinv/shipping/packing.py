@@ -1,4 +1,4 @@
-"""Makes a model's file small: no optimizer, compressed, and in half precision where it must be."""
+"""Packing of a model's file: no optimizer, compressed, and in half precision if it must be."""
 
 import io
 import os
@@ -55,9 +55,9 @@ def _compress(path: pathlib.Path, halve: bool) -> None:
 
 
 def _halved(weights: bytes) -> bytes:
-    """An HDF5 file with its kernels in float16."""
-    made = io.BytesIO()
-    with h5py.File(io.BytesIO(weights), "r") as old, h5py.File(made, "w") as new:
+    """Returns an HDF5 file with its kernels in float16."""
+    buffer = io.BytesIO()
+    with h5py.File(io.BytesIO(weights), "r") as old, h5py.File(buffer, "w") as new:
 
         def copy(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
@@ -68,11 +68,11 @@ def _halved(weights: bytes) -> bytes:
 
         old.visititems(copy)
         new.attrs.update(old.attrs)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def packed_weights(values: Any, half: bool) -> Any:
-    """What a packed file has of a weight: kernels in float16 if `half`, anything else as it is.
+    """Returns a weight as a packed file stores it: kernels in float16 if `half`, anything else as it is.
 
     Raises:
       UserError: it exceeds the range of float16.
@@ -86,8 +86,8 @@ def packed_weights(values: Any, half: bool) -> Any:
 
 
 def stored_type(packed: str | os.PathLike) -> str:
-    """The type in which a packed file stores its kernels: "float32" or "float16"."""
-    found = set()
+    """Returns the type in which a packed file stores its kernels: "float32" or "float16"."""
+    types = set()
     with zipfile.ZipFile(packed) as archive, h5py.File(io.BytesIO(archive.read(_WEIGHTS)), "r") as weights:
-        weights.visititems(lambda _, item: found.add(str(item.dtype)) if isinstance(item, h5py.Dataset) else None)
-    return "float16" if "float16" in found else "float32"
+        weights.visititems(lambda _, item: types.add(str(item.dtype)) if isinstance(item, h5py.Dataset) else None)
+    return "float16" if "float16" in types else "float32"

@@ -11,7 +11,7 @@ from tfinv.training.robust import Robust, RobustTraining
 
 @dataclasses.dataclass(frozen=True)
 class Adversarial(Robust):
-    """Trains on the worst images that a few steps of PGD find; the defaults are the paper's for CIFAR-10.
+    """Trains on images perturbed by a few steps of PGD; the defaults are the paper's for CIFAR-10.
 
     The authors' eps for MNIST is .3, with steps=40,step_size=.01. See `Robust` for the other fields.
 
@@ -26,7 +26,7 @@ class Adversarial(Robust):
         super().__post_init__()
         check_range(self, 1, math.inf, "steps")
 
-    def training(self, plan: Plan) -> "AdversarialTraining":
+    def build(self, plan: Plan) -> "AdversarialTraining":
         """See `AdversarialTraining`."""
         return AdversarialTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
 
@@ -43,5 +43,5 @@ class AdversarialTraining(RobustTraining):
         super().__init__(classifier, defence, **kwargs)
 
     def prepare(self, images, labels):
-        """The perturbed images, in place of the images."""
-        return (self.worst(images, labels, self.defence.steps),)
+        """Returns the perturbed images."""
+        return (self.pgd(images, labels, self.defence.steps),)

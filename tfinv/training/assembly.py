@@ -1,4 +1,4 @@
-"""From a defence and a schedule to the compiled training model, and from that to the classifier it leaves."""
+"""Builds the compiled training model of a defence and a schedule, and exports the trained classifier."""
 
 import keras
 
@@ -14,14 +14,14 @@ from tfinv.training.schedule import Schedule
 
 
 def recipe_of(defence: Defence) -> Defence:
-    """What gives the loss of the classification: the defence, or the first of two combined."""
+    """Returns the defence with the classification loss: the first of two combined ones, else the defence itself."""
     return getattr(defence, "recipe", defence)
 
 
 def check_fit(defence: Defence, schedule: Schedule) -> None:
-    """Raises UserError unless a defence can be trained in the way of a schedule."""
+    """Raises UserError unless a defence can be trained with a schedule."""
     if schedule.precision != "float32" and isinstance(recipe_of(defence), ATAT):
-        # Its perturbation is smaller than what bfloat16 tells apart.
+        # Its perturbation is smaller than the resolution of bfloat16.
         raise expected("precision float32 with atat", schedule.precision, "Change --precision.")
     if schedule.label_smoothing and isinstance(defence, NLS):
         raise expected(
@@ -30,13 +30,13 @@ def check_fit(defence: Defence, schedule: Schedule) -> None:
 
 
 def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed: int = 0) -> ClassifierTraining:
-    """The compiled training model of a defence; seed Keras's own draws, of the weights, first.
+    """Returns the compiled training model of a defence; seed Keras, which draws the weights, before.
 
     Args:
       defence: hyper-parameters.
-      train: the images to train on, from which nothing is held out here.
+      train: the training images, without held-out ones.
       schedule: architecture and optimisation.
-      seed: of the defence's draws.
+      seed: of the defence's random draws.
 
     Raises:
       UserError: the defence does not fit the architecture or the schedule.
@@ -51,6 +51,6 @@ def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed
 
 
 def exported(model: ClassifierTraining, schedule: Schedule) -> keras.Model:
-    """The plain classifier that a training leaves, in float32."""
+    """Returns the trained classifier as a plain model in float32."""
     classifier = model.export_classifier()
     return classifier if schedule.precision == "float32" else as_float32(classifier)

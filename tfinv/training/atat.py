@@ -6,24 +6,24 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfinv.attacks.losses import cross_entropy as each_cross_entropy
+from tfinv.attacks.losses import cross_entropy as example_cross_entropy
 from tfinv.training import replicas
 from tfinv.training.base import ClassifierTraining, Plan, cross_entropy
 from tfinv.training.defence import Defence, check_range
-from tfinv.training.perturbing import perturb
+from tfinv.training.perturbing import Ascent, perturb
 
 
 @dataclasses.dataclass(frozen=True)
 class ATAT(Defence):
-    """Trains the classifier to be fooled: a tiny perturbation may turn any image into any other class.
+    """Trains the classifier to be fooled: a tiny perturbation can turn any image into any other class.
 
-    An inversion follows the gradient to a class; here that way ends beside every image. The price is robustness, of which
-    nothing is left. eps and step_size are of images in [0, 1], half of the authors' figures for [-1, 1].
+    An inversion follows the gradient to a class; here that gradient leads to a point close to any image. The price is all of the
+    robustness. eps and step_size are for images in [0, 1], half of the authors' values for [-1, 1].
 
     Attributes:
       weight: lambda, of the loss at the perturbed image.
       eps: radius in L-inf.
-      step_size: of a step.
+      step_size: of each step.
       steps: of the perturbation.
     """
 
@@ -37,7 +37,7 @@ class ATAT(Defence):
     def __post_init__(self):
         check_range(self, 0.0, math.inf, "weight", "eps", "step_size", "steps")
 
-    def training(self, plan: Plan) -> "ATATTraining":
+    def build(self, plan: Plan) -> "ATATTraining":
         """See `ATATTraining`."""
         return ATATTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
 
@@ -49,33 +49,33 @@ class ATATTraining(ClassifierTraining):
     """
 
     def __init__(self, classifier, defence: ATAT = ATAT(), **kwargs):
-        super().__init__(classifier, measured=("other_loss",), **kwargs)
+        super().__init__(classifier, extra_metrics=("other_loss",), **kwargs)
         self.defence = defence
 
     def prepare(self, images, labels):
-        """The images, those perturbed towards another class, and these classes (batch,)."""
+        """Returns the images, those perturbed towards random other classes, and these classes (batch,)."""
         classes = self.classifier.output_shape[-1]
-        seed = self.draw(0)
-        shift = replicas.rows(lambda s: tf.random.stateless_uniform(s, seed, 1, classes, tf.int32), tf.shape(labels))
-        others = (labels + tf.cast(shift, labels.dtype)) % classes
+        seed = self.step_seed(0)
+        shift = replicas.draw_rows(
+            lambda s: tf.random.stateless_uniform(s, seed, 1, classes, tf.int32), tf.shape(labels)
+        )
+        targets = (labels + tf.cast(shift, labels.dtype)) % classes
         defence = self.defence
         perturbed = perturb(
             lambda x: self.classifier(x, training=False),
             images,
-            others,
-            each_cross_entropy,
-            eps=defence.eps,
-            size=defence.step_size,
-            steps=defence.steps,
-            seed=self.draw(1),
-            towards=True,
+            targets,
+            example_cross_entropy,
+            Ascent(defence.eps, defence.step_size, defence.steps),
+            self.step_seed(1),
+            targeted=True,
         )
-        return images, perturbed, others
+        return images, perturbed, targets
 
     def objective(self, labels, *inputs):
-        """Both cross-entropies."""
-        images, perturbed, others = inputs
+        """Returns the weighted sum of both cross-entropies, and the logits of the images."""
+        images, perturbed, targets = inputs
         logits = self.classifier(images, training=True)
-        other = cross_entropy(others, self.classifier(perturbed, training=True))
-        self.measured["other_loss"].update_state(other)
-        return self.classification(labels, logits) + self.defence.weight * other, logits
+        other_loss = cross_entropy(targets, self.classifier(perturbed, training=True))
+        self.extra_metrics["other_loss"].update_state(other_loss)
+        return self.classification(labels, logits) + self.defence.weight * other_loss, logits

@@ -1,4 +1,4 @@
-"""Trainings that go on where they were killed: Keras's BackupAndRestore with backups that are whole or absent, and their end."""
+"""Resumption of killed trainings: Keras's BackupAndRestore with atomic backups, and trainings whose model is stored once."""
 
 import math
 import os
@@ -8,47 +8,47 @@ from collections.abc import Callable
 
 import keras
 
-from tfinv import files
+from tfinv import files, paths
 from tfinv.errors import expected
 
 
-class WholeBackup(keras.callbacks.BackupAndRestore):
+class AtomicBackup(keras.callbacks.BackupAndRestore):
     """Writes each epoch's weights and number into a folder that is renamed into place.
 
-    Keras overwrites its two files one after the other: killed in the first it can't restore, and between the two it restores the
-    weights of one epoch with the number of another, and trains that epoch twice.
+    Keras overwrites its two files one after the other. Killed during the first, it can't restore; killed between the two, it
+    restores the weights of one epoch with the number of another, and trains that epoch twice.
 
-    A damaged backup is an error that names it.
+    A damaged backup raises an error that names it.
 
-    The last backup stays when the training ends, for a kill before the model is saved; `trained_once` removes it then.
+    The last backup stays when the training ends, in case of a kill before the model is saved; `trained_once` removes it.
 
     Args:
       folder: of the backups.
-      writes: whether it does anything to the folder; otherwise it only goes on from what another worker wrote there.
+      writes: whether it writes to the folder; otherwise it only restores the backups of another worker.
     """
 
     def __init__(self, folder: str | os.PathLike, writes: bool = True):
         super().__init__(str(folder), delete_checkpoint=False)
-        self._folder, self._writes = pathlib.Path(folder), writes
+        self._folder, self._writes = paths.expand(folder), writes
 
     def on_epoch_end(self, epoch, logs=None):
-        """Backs up, unless the epoch broke down: a training that goes on from such weights would end without a loss to tell it."""
+        """Backs up unless a metric is not finite: a training resumed after its last epoch has no loss to show that."""
         if all(math.isfinite(float(v)) for v in (logs or {}).values()):
             super().on_epoch_end(epoch, logs)
 
-    def _point_at(self, place: pathlib.Path) -> None:
-        self._weights_path = str(place / "latest.weights.h5")
-        self._training_metadata_path = str(place / "training_metadata.json")
+    def _set_paths(self, folder: pathlib.Path) -> None:
+        self._weights_path = str(folder / "latest.weights.h5")
+        self._training_metadata_path = str(folder / "training_metadata.json")
 
     def _load_model(self):
-        whole = self._whole()
-        if whole:
-            self._point_at(whole[-1])
+        backups = self._backups()
+        if backups:
+            self._set_paths(backups[-1])
             try:
                 super()._load_model()
             except (OSError, ValueError, KeyError) as error:
                 raise expected(
-                    "a whole backup of a training", f"{whole[-1]} ({error})", "Remove that folder."
+                    "a whole backup of a training", f"{backups[-1]} ({error})", "Remove that folder."
                 ) from error
 
     def _save_model(self):
@@ -57,26 +57,27 @@ class WholeBackup(keras.callbacks.BackupAndRestore):
         partial = self._folder / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        self._point_at(partial)
+        self._set_paths(partial)
         super()._save_model()
-        old = self._whole()
+        old = self._backups()
         os.rename(partial, self._folder / f"epoch-{self._current_epoch:06d}")
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _whole(self) -> list[pathlib.Path]:
+    def _backups(self) -> list[pathlib.Path]:
+        """Complete backups, oldest first."""
         return sorted(self._folder.glob("epoch-*"))
 
 
 def trained_once(path: pathlib.Path, folder: pathlib.Path, make: Callable[[pathlib.Path], keras.Model]) -> keras.Model:
-    """The model that `make` trains, given its training's folder; trained once, then read from the file.
+    """Trains a model and stores it, or reads it from the file if it exists.
 
-    The folder's `backup/` is removed when the model is stored, and no sooner.
+    The folder's `backup/` is removed only after the model is stored.
 
     Args:
       path: the .keras file.
       folder: of the training.
-      make: trains and returns the model.
+      make: trains and returns the model, given the folder.
 
     Raises:
       UserError: the file is damaged.

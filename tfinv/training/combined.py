@@ -6,19 +6,20 @@ from typing import ClassVar
 from tfinv.errors import expected
 from tfinv.training.base import Plan
 from tfinv.training.defence import Defence
-from tfinv.training.destruction import DestructionTraining, Positive
+from tfinv.training.destruction import Positive
+from tfinv.training.destruction_training import DestructionTraining
 
 
 @dataclasses.dataclass(frozen=True)
-class Combined(Defence):
-    """A recipe's own loss in place of the cross-entropy that the destruction defence descends.
+class CombinedDefence(Defence):
+    """Replaces the cross-entropy of the destruction defence by the loss of another recipe.
 
     Attributes:
-      recipe: what gives the loss of the classification; one with `COMBINES`.
-      destruction: `Positive`, `Reversal` or `Shuffled`, which has the decoder.
+      recipe: defence with the classification loss; its `COMBINES` is true.
+      destruction: `Positive`, `Reversal` or `Shuffled`, with the decoder.
 
     Raises:
-      UserError: the two can't be trained at once.
+      UserError: the two can't be combined.
     """
 
     NAME: ClassVar[str] = "combined"
@@ -37,16 +38,16 @@ class Combined(Defence):
                 hint,
             )
 
-    def training(self, plan: Plan) -> DestructionTraining:
+    def build(self, plan: Plan) -> DestructionTraining:
         """See `DestructionTraining`."""
-        inner = self.recipe.training(plan)
-        # A recipe may have put a copy in the classifier's place.
-        return self.destruction.training(dataclasses.replace(plan, classifier=inner.classifier), inner)
+        inner = self.recipe.build(plan)
+        # A recipe may have replaced the classifier by a copy.
+        return self.destruction.build(dataclasses.replace(plan, classifier=inner.classifier), inner)
 
     def callbacks(self, images, logdir):
-        """Those of both."""
+        """Returns the callbacks of both."""
         return (*self.recipe.callbacks(images, logdir), *self.destruction.callbacks(images, logdir))
 
     def costs(self, plan: Plan):
-        """Those of both."""
-        return self.recipe.costs(plan) | self.destruction.costs(plan)
+        """Returns the costs of both."""
+        return [*self.recipe.costs(plan), *self.destruction.costs(plan)]

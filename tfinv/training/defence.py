@@ -1,8 +1,9 @@
-"""`Defence`: the hyper-parameters of one way to train, and how it makes its training model."""
+"""`Defence`: hyper-parameters of a training method, and the constructor of its training model."""
 
 import dataclasses
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -11,50 +12,67 @@ import numpy as np
 
 from tfinv.errors import expected
 from tfinv.training.base import ClassifierTraining, Plan
+from tfinv.training.networks import adapt
 
 
 @dataclasses.dataclass(frozen=True)
 class Defence:
-    """One way to train a classifier; its fields are hyper-parameters, whose defaults are the source's.
+    """Training method of a classifier; its fields are hyper-parameters, with the defaults of the source.
 
     Attributes:
       NAME: in `DEFENCES` and in its text form.
-      COMBINES: whether it may be trained beside a decoder, see `tfinv.training.combined`.
+      COMBINES: whether it can be combined with a decoder, see `tfinv.training.combined`.
     """
 
     NAME: ClassVar[str] = ""
     COMBINES: ClassVar[bool] = False
 
     def training(self, plan: Plan) -> ClassifierTraining:
-        """The training model, not yet compiled.
+        """Returns the training model, not yet compiled.
+
+        A network that does not take images in [0, 1] and give logits is recognised, see `networks.adapt`; a warning says what is
+        done about it, and `export_classifier` gives it back as it was, with trained weights.
 
         Raises:
-          UserError: the network cannot be defended so.
+          UserError: the defence does not fit the network, or the network not the images.
+        """
+        adaptation = adapt(plan.classifier, plan.dataset)
+        model = self.build(dataclasses.replace(plan, classifier=adaptation.network))
+        if adaptation.notes:
+            model.adaptation = adaptation
+            warnings.warn("; ".join(adaptation.notes) + ". It is exported in its own form.", stacklevel=2)
+        return model
+
+    def build(self, plan: Plan) -> ClassifierTraining:
+        """Returns the training model of a network from images in [0, 1] to logits.
+
+        Raises:
+          UserError: the defence does not fit the network.
         """
         raise NotImplementedError
 
     def callbacks(self, images: np.ndarray, logdir: str | os.PathLike) -> Sequence[keras.callbacks.Callback]:
-        """What should watch the training, given a few held-out images (n, H, W, C) and TensorBoard's folder."""
+        """Returns callbacks for the training, given a few held-out images (n, H, W, C) and TensorBoard's folder."""
         return ()
 
-    def costs(self, plan: Plan) -> dict[str, Any]:
-        """What the training guarantees or cost beside accuracy, by metric, such as epsilon; reported with the accuracy."""
-        return {}
+    def costs(self, plan: Plan) -> list[dict[str, Any]]:
+        """Returns guarantees and costs of the training, such as epsilon, as rows with at least `metric` and `value`."""
+        return []
 
 
 @dataclasses.dataclass(frozen=True)
 class Undefended(Defence):
-    """Cross-entropy and nothing else."""
+    """Trains with plain cross-entropy."""
 
     NAME: ClassVar[str] = "none"
 
-    def training(self, plan: Plan) -> ClassifierTraining:
-        """The base class itself."""
+    def build(self, plan: Plan) -> ClassifierTraining:
+        """Returns the base class itself."""
         return ClassifierTraining(plan.classifier, seed=plan.seed)
 
 
 def check_range(defence: Defence, low: float, high: float, *names: str) -> None:
-    """Refuses fields of a defence outside [low, high], and infinite ones.
+    """Refuses fields of a defence that are outside [low, high] or infinite.
 
     Raises:
       UserError: one is outside, or not a number.

@@ -1,7 +1,7 @@
-"""One training on several devices or machines, by tf.distribute; `replicas` has what the step itself must know of it.
+"""Distributed training on several devices or machines, by tf.distribute; `replicas` has the operations inside a step.
 
 The batch size is that of all replicas together. Every worker runs the same program with the same arguments and sees the same
---workdir; one of them, the chief, writes.
+--workdir; only the chief writes.
 """
 
 import contextlib
@@ -14,21 +14,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfinv.catalogue import DISTRIBUTIONS
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
-
-DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+from tfinv.training.poisson import PoissonSampling
 
 _EXAMPLE = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
 
 
 def strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy under whose `scope()` a training model is to be made and compiled; `fit` then follows it.
+    """Returns the strategy in whose `scope()` to make and compile a training model; `fit` then follows it.
 
     Args:
       name: "none"; "mirrored" for all GPUs of this machine, or its processor if it has none; "multi_worker" for the workers in
-        the environment variable TF_CONFIG, which must be set before tfinv is imported. That one waits for the others, and must
-        come before anything else that TensorFlow computes.
+        the environment variable TF_CONFIG, which must be set before tfinv is imported. "multi_worker" waits for the other
+        workers, and must come before any computation of TensorFlow.
 
     Raises:
       UserError: an unknown name, or "multi_worker" without a valid TF_CONFIG or too late.
@@ -59,7 +59,7 @@ def strategy(name: str) -> tf.distribute.Strategy:
 
 
 def check_tf_config(text: str | None) -> int:
-    """How many workers there are; refuses what does not say so, and which of them this is.
+    """Validates TF_CONFIG, and returns the number of workers.
 
     Args:
       text: the value of TF_CONFIG.
@@ -73,10 +73,10 @@ def check_tf_config(text: str | None) -> int:
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
-        known = set(jobs) <= {"chief", "worker"} and len(jobs.get("chief", [])) <= 1
-        own = jobs[task["type"]][int(task["index"])]
-        listed = all(isinstance(addresses, list) for addresses in jobs.values())
-        valid = known and listed and int(task["index"]) >= 0 and isinstance(own, str)
+        valid_jobs = set(jobs) <= {"chief", "worker"} and len(jobs.get("chief", [])) <= 1
+        address = jobs[task["type"]][int(task["index"])]
+        are_lists = all(isinstance(addresses, list) for addresses in jobs.values())
+        valid = valid_jobs and are_lists and int(task["index"]) >= 0 and isinstance(address, str)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         valid = False
     if not valid:
@@ -85,7 +85,7 @@ def check_tf_config(text: str | None) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes: the job "chief", or without one the first worker."""
+    """Returns whether this process is the one that writes: the job "chief", or without one the first worker."""
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.cluster_spec():
         return True
@@ -95,16 +95,23 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def batches(
-    dataset: Dataset, strategy: tf.distribute.Strategy, batch_size: int, *, seed: int, epoch: tf.Variable
+    dataset: Dataset,
+    strategy: tf.distribute.Strategy,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: tf.Variable,
+    sampling: PoissonSampling | None = None,
 ) -> tf.distribute.DistributedDataset:
-    """Shuffled batches for ever, each shared by the replicas in the order of its rows, without what is left of an epoch.
+    """Returns an endless dataset of shuffled batches, whose rows the replicas share in order; drops the remainder of an epoch.
 
     Args:
       dataset: the training images.
       strategy: of the training model.
-      batch_size: images a step of all replicas together.
+      batch_size: images per step of all replicas together.
       seed: of the shuffle.
-      epoch: number of the pass to begin with, read with the first batch. The passes' orders are those of `Dataset.as_tf`.
+      epoch: number of the first pass, read with the first batch. The order of each pass is that of `Dataset.as_tf`.
+      sampling: of the batches; None for shuffled ones.
 
     Raises:
       UserError: the replicas cannot share the batch evenly.
@@ -113,36 +120,39 @@ def batches(
     if batch_size % n:
         raise expected(f"a batch size that {n} replicas can share evenly", batch_size, "Change --batch_size.")
 
-    def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        each = n // context.num_input_pipelines
-        begin = context.input_pipeline_id * each
-        return dataset.parts(batch_size, range(begin, begin + each), n, seed=seed, epoch=epoch)
+    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        replicas_per_pipeline = n // context.num_input_pipelines
+        first = context.input_pipeline_id * replicas_per_pipeline
+        parts = range(first, first + replicas_per_pipeline)
+        if sampling is not None:
+            return sampling.batches(dataset, seed=seed, epoch=epoch, parts=parts, num_parts=n)
+        return dataset.parts(batch_size, parts, n, seed=seed, epoch=epoch)
 
-    return strategy.distribute_datasets_from_function(own)
+    return strategy.distribute_datasets_from_function(pipeline)
 
 
 def callbacks(strategy: tf.distribute.Strategy) -> list[keras.callbacks.Callback]:
-    """What a training under this strategy needs, after every callback that restores or ends it."""
-    return [Agreement()] if _has_workers(strategy) else []
+    """Returns the callbacks of a strategy, to follow every callback that restores or ends the training."""
+    return [WorkerSync()] if _has_workers(strategy) else []
 
 
 def leave(strategy: tf.distribute.Strategy) -> None:
-    """Waits until every worker is done, since those that are left take one that has gone for dead.
+    """Waits until every worker is done: workers that still run treat one that has exited as failed.
 
     Raises:
       UserError: one of them has failed.
     """
     if _has_workers(strategy):
         with lost_worker(strategy):
-            _everyones(strategy)([0])
+            _gather_function(strategy)([0])
 
 
 @contextlib.contextmanager
 def lost_worker(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Says it in one line if another worker of the strategy has failed, which TensorFlow notices within some ten seconds.
+    """Turns the failure of another worker, which TensorFlow notices within about ten seconds, into a one-line error.
 
     Raises:
-      UserError: one has.
+      UserError: another worker has failed.
     """
     try:
         yield
@@ -160,34 +170,34 @@ def _has_workers(strategy):
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def _everyones(strategy):
-    """A function from the number, [k], of each replica to all of them."""
+def _gather_function(strategy):
+    """Returns a function that gathers a number, [k], of each replica."""
 
     @tf.function(input_signature=[tf.TensorSpec([1], tf.int32)])
-    def numbers(own):
-        return strategy.gather(strategy.run(tf.identity, [own]), axis=0)
+    def gather(number):
+        return strategy.gather(strategy.run(tf.identity, [number]), axis=0)
 
-    return numbers
+    return gather
 
 
-class Agreement(keras.callbacks.Callback):
-    """Keeps workers together, which would wait for each other for ever: they begin at one epoch, and end if one of them ends.
+class WorkerSync(keras.callbacks.Callback):
+    """Makes workers start at the same epoch and end together; otherwise they would wait for each other for ever.
 
     It must come after every callback that restores or ends a training.
     """
 
     def __init__(self):
         super().__init__()
-        self._all: Any = None
+        self._gather: Any = None
 
     def on_train_begin(self, logs=None):
-        """Compares the epochs that the workers begin with.
+        """Compares the epochs at which the workers start.
 
         Raises:
           UserError: they differ.
         """
-        self._all = _everyones(self.model.distribute_strategy)
-        epochs = self._all([self.model._initial_epoch or 0]).numpy().tolist()
+        self._gather = _gather_function(self.model.distribute_strategy)
+        epochs = self._gather([self.model._initial_epoch or 0]).numpy().tolist()
         if len(set(epochs)) > 1:
             raise expected(
                 "workers that go on from the same backup",
@@ -197,4 +207,4 @@ class Agreement(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Ends the training if any worker does."""
-        self.model.stop_training = bool(np.any(self._all([int(self.model.stop_training)])))
+        self.model.stop_training = bool(np.any(self._gather([int(self.model.stop_training)])))

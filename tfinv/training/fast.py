@@ -7,34 +7,34 @@ from typing import ClassVar
 from tfinv.attacks.losses import cross_entropy
 from tfinv.training.base import Plan
 from tfinv.training.defence import check_range
-from tfinv.training.perturbing import climb, noise, unit
+from tfinv.training.perturbing import clip_to_unit, gradient_ascent, uniform_noise
 from tfinv.training.robust import Robust, RobustTraining
 
 
 @dataclasses.dataclass(frozen=True)
 class Fast(Robust):
-    """One step of 1.25 eps from a uniform random start, cut back to eps (Wong et al. 2020, algorithm 3).
+    """Takes one step of 1.25 eps from a uniform random start, and projects back to eps (Wong et al. 2020, algorithm 3).
 
-    See `Robust` for the fields. Trained for long or with a large eps it may suddenly lose all robustness to attacks of several
-    steps, the paper's "catastrophic overfitting".
+    See `Robust` for the fields. In a long training or with a large eps it may suddenly lose all robustness to attacks of several
+    steps: "catastrophic overfitting".
     """
 
     NAME: ClassVar[str] = "fast"
     STEP: ClassVar[float] = 1.25
 
-    def training(self, plan: Plan) -> "FastTraining":
+    def build(self, plan: Plan) -> "FastTraining":
         """See `FastTraining`."""
         return FastTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
 
 
 @dataclasses.dataclass(frozen=True)
 class NFGSM(Robust):
-    """One step of eps from strong noise, and not cut back to eps, which is seldom overtaken by catastrophic overfitting.
+    """Takes one step of eps from strong noise, without projection to eps, which makes catastrophic overfitting rare.
 
-    de Jorge et al. 2022, algorithm 1, there for L-inf. See `Robust` for the other fields.
+    de Jorge et al. 2022, algorithm 1, for L-inf. See `Robust` for the other fields.
 
     Attributes:
-      noise: k, the radius of the uniform noise over eps.
+      noise: k, the radius of the uniform noise divided by eps.
     """
 
     NAME: ClassVar[str] = "nfgsm"
@@ -45,7 +45,7 @@ class NFGSM(Robust):
         super().__post_init__()
         check_range(self, 0.0, math.inf, "noise")
 
-    def training(self, plan: Plan) -> "NFGSMTraining":
+    def build(self, plan: Plan) -> "NFGSMTraining":
         """See `NFGSMTraining`."""
         return NFGSMTraining(plan.classifier, self, steps=plan.steps, seed=plan.seed)
 
@@ -59,8 +59,8 @@ class FastTraining(RobustTraining):
         super().__init__(classifier, defence, **kwargs)
 
     def prepare(self, images, labels):
-        """The perturbed images, in place of the images."""
-        return (self.worst(images, labels, 1),)
+        """Returns the perturbed images."""
+        return (self.pgd(images, labels, 1),)
 
 
 class NFGSMTraining(RobustTraining):
@@ -72,15 +72,14 @@ class NFGSMTraining(RobustTraining):
         super().__init__(classifier, defence, **kwargs)
 
     def prepare(self, images, labels):
-        """The perturbed images, in place of the images: in [0, 1], and outside the ball of radius eps."""
-        defence, share = self.defence, self.share()
-        drawn = noise(images, defence.noise * defence.radius * share, defence.norm, self.draw())
-        moved = climb(
-            lambda x: cross_entropy(self.frozen(x), labels),
-            unit(images + drawn),
-            unit,
-            size=defence.size * share,
-            steps=1,
-            norm=defence.norm,
+        """Returns the perturbed images, in [0, 1] but not always within eps."""
+        defence = self.defence
+        radius = defence.noise * defence.radius * self.ramp_factor()
+        noise = uniform_noise(images, radius, defence.norm, self.step_seed())
+        perturbed = gradient_ascent(
+            lambda x: cross_entropy(self.inference_logits(x), labels),
+            clip_to_unit(images + noise),
+            clip_to_unit,
+            self.ascent(1),
         )
-        return (moved,)
+        return (perturbed,)

@@ -1,23 +1,22 @@
-"""Keras's `fit` with what a long training needs: resumption, TensorBoard, a halt on NaN; all by Keras's own callbacks."""
+"""Keras's `fit` with resumption, TensorBoard and a halt on NaN, all by callbacks."""
 
 import math
 import os
-import pathlib
 import shutil
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from tfinv import files
+from tfinv import files, paths
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
 from tfinv.training import distribution
-from tfinv.training.backup import WholeBackup
+from tfinv.training.backup import AtomicBackup
 
 
 class Diverged(UserError):
-    """A loss or metric became NaN or infinite while training."""
+    """Error of a training whose loss or metric became NaN or infinite."""
 
 
 def fit(
@@ -31,70 +30,76 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> dict[str, float]:
-    """Trains a compiled model; run again after a kill, it goes on from the last whole epoch to the same weights.
+    """Trains a compiled model; called again after a kill, it resumes from the last complete epoch and ends with the same weights.
 
     Args:
       model: compiled, built.
       dataset: n training images.
-      epochs: in all, those before a kill counted in.
-      batch_size: images a step, of all replicas of the model's strategy together; at most n. What is left of an epoch is dropped,
-        so that no batch has another shape.
+      epochs: total number, including those before a kill.
+      batch_size: images per step, of all replicas of the model's strategy together; at most n. The remainder of an epoch is
+        dropped, so all batches have one shape. A model with a `sampling` gets batches by that, as many an epoch.
       seed: of the order of the examples.
-      workdir: where `backup/` and `tensorboard/` go; None keeps neither. The backup of the last epoch is left for whoever saves
-        the model to remove; run with it, a training that has ended gives its weights at once.
-      callbacks: further ones.
-      verbose: as Keras's: 0 silent, 1 a progress bar, 2 a line an epoch.
+      workdir: folder for `backup/` and `tensorboard/`; None writes neither. The backup of the last epoch stays, for the caller to
+        remove once the model is saved; with it, a finished training restores its weights at once.
+      callbacks: additional ones.
+      verbose: as Keras's: 0 silent, 1 a progress bar, 2 a line per epoch.
 
     Returns:
-      The logs of the last epoch; none if all epochs were behind it.
+      The logs of the last epoch; empty if all epochs had been trained before.
 
     Raises:
       Diverged: a loss or metric became NaN or infinite.
-      UserError: the replicas cannot share a batch evenly, or one of the workers failed.
+      UserError: the replicas cannot share a batch evenly, one of the workers failed, or the training differs from that of the
+        model's guarantee.
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     batch_size = min(batch_size, len(dataset))
     strategy, steps = model.distribute_strategy, None
     chief = distribution.is_chief(strategy)
-    if strategy.num_replicas_in_sync == 1:
-        data = dataset.as_tf(batch_size, shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
-    else:
-        data = distribution.batches(dataset, strategy, batch_size, seed=seed, epoch=epoch)
+    sampling = getattr(model, "sampling", None)
+    if sampling is not None:
+        sampling.check(model, dataset, epochs, batch_size)
+    if strategy.num_replicas_in_sync > 1:
+        data = distribution.batches(dataset, strategy, batch_size, seed=seed, epoch=epoch, sampling=sampling)
         steps = len(dataset) // batch_size
-    used = [_FollowEpoch(epoch), keras.callbacks.TerminateOnNaN(), *callbacks]
+    elif sampling is not None:
+        data = sampling.batches(dataset, seed=seed, epoch=epoch)
+    else:
+        data = dataset.as_tf(batch_size, shuffle=True, seed=seed, epoch=epoch, drop_remainder=True)
+    all_callbacks = [_EpochCounter(epoch), keras.callbacks.TerminateOnNaN(), *callbacks]
     if workdir is not None:
-        folder = pathlib.Path(workdir)
+        folder = paths.expand(workdir)
         try:
             (folder / "backup").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.unwritable(folder, error) from error
-        used += [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)] if chief else []
-        used += [WholeBackup(folder / "backup", writes=chief)]
-    used += distribution.callbacks(strategy)
+        all_callbacks += [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)] if chief else []
+        all_callbacks += [AtomicBackup(folder / "backup", writes=chief)]
+    all_callbacks += distribution.callbacks(strategy)
     with distribution.lost_worker(strategy):
         history = model.fit(
             data,
             epochs=epochs,
             steps_per_epoch=steps,
-            callbacks=used,
+            callbacks=all_callbacks,
             verbose=verbose if chief else 0,
             shuffle=False,
         )
     logs = {k: float(v[-1]) for k, v in history.history.items()}
-    # Not the loss alone: behind a ReLU a NaN can become a zero, and the classification goes on without the encoder.
-    broken = {k: v for k, v in logs.items() if not math.isfinite(v)}
-    if broken:
+    # All metrics, not the loss alone: a ReLU can turn a NaN into a zero, and the head then trains without the encoder.
+    non_finite = {k: v for k, v in logs.items() if not math.isfinite(v)}
+    if non_finite:
         if workdir is not None and chief:
-            shutil.rmtree(folder / "backup", ignore_errors=True)  # nothing to go on from
+            shutil.rmtree(folder / "backup", ignore_errors=True)  # nothing to resume
         raise Diverged(
-            f"Expected finite losses. Received: {broken}. Weaken the defence (its strength or weight, or another bound), or lower "
-            "the learning rate."
+            f"Expected finite losses. Received: {non_finite}. Weaken the defence (its strength or weight, or another bound), or "
+            "lower the learning rate."
         )
     return logs
 
 
-class _FollowEpoch(keras.callbacks.Callback):
-    """Tells the data which epoch begins; Keras takes a new iterator of it after this call."""
+class _EpochCounter(keras.callbacks.Callback):
+    """Sets the dataset's epoch; Keras makes a new iterator of the dataset after this call."""
 
     def __init__(self, epoch: tf.Variable):
         super().__init__()

@@ -1,9 +1,10 @@
-"""The perturbations that a classifier is trained on: projected gradient steps in L-inf or L2, inside one training step.
+"""Perturbations for adversarial training: projected gradient ascent in L-inf or L2, inside one training step.
 
-Unlike `tfinv.attacks`, they stop for no example, verify nothing, and run inside the caller's graph: what a step costs beside the
-passes through the network is a clip or a projection.
+Unlike `tfinv.attacks`, it never stops early, verifies nothing, and runs inside the caller's graph: beside the passes through the
+network, a step costs a clip or a projection.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -12,64 +13,71 @@ from tfinv import threat
 from tfinv.attacks.losses import Loss
 from tfinv.training import replicas
 
-Move = Callable[[tf.Tensor], tf.Tensor]
+TensorFunction = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ascent:
+    """Projected gradient ascent on images in [0, 1].
+
+    Attributes:
+      eps: radius of the ball around the images.
+      step_size: of each step, in the same norm; below 0 for descent.
+      steps: number of steps.
+      norm: "linf" or "l2".
+    """
+
+    eps: tf.Tensor | float
+    step_size: tf.Tensor | float
+    steps: int
+    norm: str = "linf"
 
 
 def perturb(
-    logits: Move,
+    logits: TensorFunction,
     images: tf.Tensor,
-    goals: tf.Tensor,
+    labels: tf.Tensor,
     loss: Loss,
-    *,
-    eps: tf.Tensor | float,
-    size: tf.Tensor | float,
-    steps: int,
+    ascent: Ascent,
     seed: tf.Tensor,
-    norm: str = "linf",
-    towards: bool = False,
+    *,
+    targeted: bool = False,
 ) -> tf.Tensor:
-    """Steepest steps from a uniform random start, kept in the ball of radius eps and in [0, 1].
+    """Perturbs images by projected gradient ascent from a uniform random start (PGD), within the ball of radius eps and [0, 1].
 
     Args:
-      logits: of images.
+      logits: from images to logits.
       images: (batch, H, W, C) in [0, 1].
-      goals: (batch,) true classes, or those to go towards.
-      loss: of logits and goals, (batch,).
-      eps: radius, of images in [0, 1].
-      size: of a step, in the same norm.
-      steps: how many.
+      labels: (batch,) true classes, or target classes.
+      loss: from logits and labels to (batch,).
+      ascent: radius and steps.
       seed: (2,) of the start.
-      norm: "linf" or "l2".
-      towards: lower the loss instead of raising it.
+      targeted: lower the loss instead of raising it.
 
     Returns:
       (batch, H, W, C).
     """
-    within = ball(images, eps, norm)
-    start = within(images + noise(images, eps, norm, seed))
-    return climb(
-        lambda x: loss(tf.cast(logits(x), tf.float32), goals),
+    project = ball_projection(images, ascent.eps, ascent.norm)
+    start = project(images + uniform_noise(images, ascent.eps, ascent.norm, seed))
+    return gradient_ascent(
+        lambda x: loss(tf.cast(logits(x), tf.float32), labels),
         start,
-        within,
-        size=-size if towards else size,
-        steps=steps,
-        norm=norm,
+        project,
+        dataclasses.replace(ascent, step_size=-ascent.step_size) if targeted else ascent,
     )
 
 
-def climb(value: Move, start: tf.Tensor, within: Move, *, size: tf.Tensor | float, steps: int, norm: str) -> tf.Tensor:
-    """Steps of one size along the steepest direction, each followed by `within`.
+def gradient_ascent(value: TensorFunction, start: tf.Tensor, project: TensorFunction, ascent: Ascent) -> tf.Tensor:
+    """Makes steps of one size in the steepest direction, each followed by a projection.
 
     Args:
-      value: of images, (batch,), which the steps raise.
+      value: to raise, from images to (batch,).
       start: (batch, H, W, C).
-      within: of images (batch, H, W, C), those allowed that are nearest.
-      size: of a step; one below 0 lowers the value.
-      steps: how many.
-      norm: "linf" or "l2".
+      project: from images (batch, H, W, C) to the nearest allowed ones, in place of the ball of `ascent`.
+      ascent: size, number and norm of the steps.
 
     Returns:
-      (batch, H, W, C), to which no gradient flows.
+      (batch, H, W, C), through which no gradient flows.
     """
 
     # Traced once, called in turn. In a tf.while_loop, some compiled trainings of a small network are a third slower than others.
@@ -78,33 +86,33 @@ def climb(value: Move, start: tf.Tensor, within: Move, *, size: tf.Tensor | floa
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(current)
             total = tf.reduce_sum(value(current))
-        return within(current + size * threat.steepest(tape.gradient(total, current), norm))
+        return project(current + ascent.step_size * threat.steepest(tape.gradient(total, current), ascent.norm))
 
-    found = start
-    for _ in range(steps):
-        found = step(found)
-    return tf.stop_gradient(found)
+    perturbed = start
+    for _ in range(ascent.steps):
+        perturbed = step(perturbed)
+    return tf.stop_gradient(perturbed)
 
 
-def ball(images: tf.Tensor, eps: tf.Tensor | float, norm: str) -> Move:
-    """What takes images back into the ball of radius eps around `images`, and into [0, 1]."""
+def ball_projection(images: tf.Tensor, eps: tf.Tensor | float, norm: str) -> TensorFunction:
+    """Returns the projection onto the ball of radius eps around `images`, cut to [0, 1]."""
     if norm == "linf":
         low, high = tf.maximum(images - eps, 0.0), tf.minimum(images + eps, 1.0)
         return lambda x: tf.clip_by_value(x, low, high)
     # The cut to [0, 1] comes second: it moves every pixel towards the image, so it can't leave the ball.
-    return lambda x: unit(images + threat.project(x - images, eps, norm))
+    return lambda x: clip_to_unit(images + threat.project(x - images, eps, norm))
 
 
-def unit(images: tf.Tensor) -> tf.Tensor:
-    """The images cut to [0, 1]."""
+def clip_to_unit(images: tf.Tensor) -> tf.Tensor:
+    """Clips images to [0, 1]."""
     return tf.clip_by_value(images, 0.0, 1.0)
 
 
-def noise(images: tf.Tensor, radius: tf.Tensor | float, norm: str, seed: tf.Tensor) -> tf.Tensor:
-    """A uniform draw from the ball of this radius for each image, (batch, H, W, C)."""
+def uniform_noise(images: tf.Tensor, radius: tf.Tensor | float, norm: str, seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniformly from the ball of this radius for each image, (batch, H, W, C)."""
     shape = tf.shape(images)
-    uniform = replicas.rows(lambda whole: tf.random.stateless_uniform(whole, seed), shape)
+    uniform = replicas.draw_rows(lambda s: tf.random.stateless_uniform(s, seed), shape)
     if norm == "linf":
         return threat.random_start(uniform, uniform, radius, norm)
-    normal = replicas.rows(lambda whole: tf.random.stateless_normal(whole, tf.random.fold_in(seed, 1)), shape)
+    normal = replicas.draw_rows(lambda s: tf.random.stateless_normal(s, tf.random.fold_in(seed, 1)), shape)
     return threat.random_start(uniform, normal, radius, norm)

@@ -1,4 +1,4 @@
-"""What the recipes of robust training share: a budget that may rise along the training, and the size of a step in it."""
+"""Base of the recipes of robust training: a perturbation budget that may ramp up, and the step size in it."""
 
 import dataclasses
 import math
@@ -10,21 +10,22 @@ from tfinv.attacks.losses import cross_entropy
 from tfinv.errors import expected
 from tfinv.training.base import ClassifierTraining
 from tfinv.training.defence import Defence, check_range
-from tfinv.training.perturbing import perturb
+from tfinv.training.perturbing import Ascent, perturb
 
 _EPS = {"linf": 8 / 255, "l2": 128 / 255}
 
 
 @dataclasses.dataclass(frozen=True)
 class Robust(Defence):
-    """The budget that a classifier is trained for.
+    """Perturbation budget that a classifier is trained for.
 
     Attributes:
-      STEP: a step's size over eps, where none is given.
-      eps: radius, of images in [0, 1]; None, as which it is kept, is the field's for CIFAR-10: 8/255 in L-inf, 128/255 in L2.
+      STEP: default step size as a fraction of eps.
+      eps: radius, for images in [0, 1]; None is the usual one for CIFAR-10, 8/255 in L-inf and 128/255 in L2, and these values
+        are stored as None.
       norm: "linf" or "l2".
-      ramp: share of the training over which eps, and the step with it, rises from 0; large radii need it.
-      step_size: of a step, in the same norm; None is `STEP` times eps.
+      ramp: fraction of the training over which eps and the step size rise from 0; large radii need it.
+      step_size: of each step, in the same norm; None is `STEP` times eps.
 
     Raises:
       UserError: a field is out of range.
@@ -52,20 +53,20 @@ class Robust(Defence):
 
     @property
     def radius(self) -> float:
-        """The eps that is trained for, given or not."""
+        """Effective eps: the field, or its default."""
         return _EPS[self.norm] if self.eps is None else self.eps
 
     @property
-    def size(self) -> float:
-        """Of a step when eps has risen."""
+    def step_length(self) -> float:
+        """Effective step size, after the ramp: the field, or its default."""
         return self.STEP * self.radius if self.step_size is None else self.step_size
 
 
 class RobustTraining(ClassifierTraining):
-    """Trains on perturbed images; the accuracy shown in training is that on them.
+    """Trains on perturbed images; the training accuracy is measured on them.
 
-    The network's statistics are frozen while a perturbation is sought, but in `Free`, which takes it from the passes that it
-    learns from. The further arguments are those of `ClassifierTraining`.
+    The statistics of batch normalisation are frozen while a perturbation is computed, except in `Free`, which reuses the training
+    passes. The further arguments are those of `ClassifierTraining`.
 
     Args:
       classifier: from images in [0, 1] (batch, H, W, C) to logits.
@@ -76,32 +77,28 @@ class RobustTraining(ClassifierTraining):
         super().__init__(classifier, **kwargs)
         self.defence = defence
 
-    def share(self) -> tf.Tensor:
-        """How much of eps this step takes."""
+    def ramp_factor(self) -> tf.Tensor:
+        """Returns the fraction of eps that this step uses."""
         ramp = self.defence.ramp
         return tf.minimum(self.progress() / ramp, 1.0) if ramp else tf.constant(1.0)
 
-    def frozen(self, images: tf.Tensor) -> tf.Tensor:
-        """The logits (batch, classes) in float32, with the statistics of inference, which this leaves as they are."""
+    def inference_logits(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns logits (batch, classes) in float32, with training=False: the network's statistics stay unchanged."""
         return tf.cast(self.classifier(images, training=False), tf.float32)
 
-    def worst(self, images: tf.Tensor, labels: tf.Tensor, steps: int) -> tf.Tensor:
-        """The images (batch, H, W, C) where so many steps of PGD from a random start have raised the cross-entropy."""
-        defence, share = self.defence, self.share()
-        return perturb(
-            self.frozen,
-            images,
-            labels,
-            cross_entropy,
-            eps=defence.radius * share,
-            size=defence.size * share,
-            steps=steps,
-            seed=self.draw(),
-            norm=defence.norm,
-        )
+    def ascent(self, steps: int) -> Ascent:
+        """Returns the ascent of this training step, with eps and step size ramped up."""
+        defence, factor = self.defence, self.ramp_factor()
+        return Ascent(defence.radius * factor, defence.step_length * factor, steps, defence.norm)
+
+    def pgd(self, images: tf.Tensor, labels: tf.Tensor, steps: int) -> tf.Tensor:
+        """Perturbs images (batch, H, W, C) by PGD on the cross-entropy, from a random start."""
+        return perturb(self.inference_logits, images, labels, cross_entropy, self.ascent(steps), self.step_seed())
 
 
 def divergence(reference: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """(batch,) KL(softmax(reference) || softmax(logits)) in nats, in float32, of logits (batch, classes)."""
-    logs = tf.nn.log_softmax(tf.cast(reference, tf.float32))
-    return tf.reduce_sum(tf.exp(logs) * (logs - tf.nn.log_softmax(tf.cast(logits, tf.float32))), axis=1)
+    """Returns (batch,) KL(softmax(reference) || softmax(logits)) in nats, in float32, of logits (batch, classes)."""
+    log_reference = tf.nn.log_softmax(tf.cast(reference, tf.float32))
+    return tf.reduce_sum(
+        tf.exp(log_reference) * (log_reference - tf.nn.log_softmax(tf.cast(logits, tf.float32))), axis=1
+    )

@@ -1,38 +1,46 @@
-"""What every binary shares: flags, help, exit codes, one line for an expected error."""
+"""Parsing, help and exit codes of every command."""
 
 import dataclasses
+import io
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from xml.dom import minidom
 
 from absl import flags
 
-from tfinv.errors import UserError, expected
-from tfinv_cli.flags import Define
+from tfinv.errors import UsageError, UserError, expected
+from tfinv_cli.common.flags import Define
+from tfinv_cli.common.forms import complete
 
 Flags = Any
-# What every command with settings of its own takes.
+# Flags of every command with settings of its own.
 _EVERYWHERE = ("data_dir", "workdir", "resume")
-
-
-class UsageError(UserError):
-    """Flags or arguments that make no sense: exit code 2."""
+_HELP = re.compile(r"--?(help|helpshort|helpfull|helpxml|h|\?)")
+# Flags of absl itself, which every command takes.
+_ABSL = {
+    "flagfile": "A file of further flags, one a line; lines that begin with # are comments.",
+    "undefok": "Names of flags, separated by commas, that may be unknown; they are ignored then.",
+    "help": "This text, without these flags of absl; --helpshort is the same.",
+    "helpfull": "This text.",
+    "helpxml": "The same for programs, as XML.",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One binary.
+    """One command.
 
     Attributes:
       name: as typed after `tfinv`.
       help: the manual; its first line is the summary.
-      flags: what it understands.
-      run: is given the parsed flags and the positional arguments.
+      flags: definitions of its flags.
+      run: is given the parsed flags and the positional arguments; imports what it needs, so that help and errors come at once.
       arguments: the positional arguments, for the help.
       required: names of flags that must be given.
-      own: for a positional argument that has settings of its own, the flags it takes and their values where they are not given.
+      settings: for a positional argument with settings of its own, its flags and their values where they are not given.
     """
 
     name: str
@@ -41,7 +49,7 @@ class Command:
     run: Callable[[Flags, list[str]], None]
     arguments: str = ""
     required: Sequence[str] = ()
-    own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def main(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -49,63 +57,50 @@ def main(command: Command, argv: Sequence[str] | None = None) -> int:
 
     0 is done, 1 failed, 2 wrong use. An expected error is one line on stderr; a traceback is a bug.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if any(a in ("--help", "-help", "-h", "--helpfull") for a in given):
-            print(manual(command, next((a for a in given if a in command.own), None)))
+        if text := help_text(command, arguments):
+            print(text)
             return 0
-        values, rest = parse(command, given)
-        command.run(values, rest)
+        values, positional = parse(command, arguments)
+        command.run(values, positional)
     except UsageError as error:
-        return _say(command, error, 2)
+        return _print_error(command, error, 2)
     except UserError as error:
-        return _say(command, error, 1)
+        return _print_error(command, error, 1)
     except BrokenPipeError:  # nobody reads the rest
         return 1
     except OSError as error:
         # A full or read-only disk is met wherever a library writes.
-        return _say(command, f"{error.strerror or error}: {error.filename or 'a file'}", 1)
+        return _print_error(command, f"{error.strerror or error}: {error.filename or 'a file'}", 1)
     except KeyboardInterrupt:
-        return _say(command, "interrupted; run it again with the same --workdir to go on", 130)
+        return _print_error(command, "interrupted; run it again with the same --workdir to go on", 130)
     return 0
 
 
-def parse(command: Command, given: Sequence[str]) -> tuple[Flags, list[str]]:
+def parse(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]:
     """Parses flags and positional arguments.
 
     Raises:
       UsageError: unknown flag, wrong value, or a required flag that is missing.
     """
-    values = flags.FlagValues()
-    for define in command.flags:
-        define(values)
+    values = _flag_values(command)
     try:
-        rest = values([command.name, *given])[1:]
+        positional = values([command.name, *arguments])[1:]
     except flags.Error as error:
-        raise _misused(command, error) from error
+        raise _usage_error(command, error) from error
     for name in command.required:
         if getattr(values, name) in (None, ""):
             raise UsageError(str(expected(f"--{name}", "none", f"Pass --{name}; see tfinv {command.name} --help.")))
-    if rest and not command.arguments:
-        raise UsageError(str(expected("flags only", " ".join(rest), f"See tfinv {command.name} --help.")))
-    return values, rest
-
-
-def _misused(command: Command, error: flags.Error) -> UsageError:
-    """What absl says of a flag, in the form of every other error."""
-    text, hint = " ".join(str(error).split()), f"See tfinv {command.name} --help."
-    if isinstance(error, flags.UnrecognizedFlagError):
-        near = re.sub(r"([\w-]+)", r"--\1", text.partition("Did you mean: ")[2].removesuffix(" ?"))
-        meant = f"Did you mean {near}? " if near else ""
-        return UsageError(str(expected(f"flags of tfinv {command.name}", f"--{error.flagname}", f"{meant}{hint}")))
-    if found := re.fullmatch(r"flag --(\w+)=(.*?): (.*)", text):
-        name, value, reason = found.groups()
-        if reason.startswith("Expected "):
-            return UsageError(reason, "" if f"--{name}" in reason else f"Change --{name}.")
-        return UsageError(str(expected(f"a value that --{name} takes", f"{value or 'none'} ({reason})", hint)))
-    if found := re.fullmatch(r"Missing value for flag (--\w+)", text):
-        return UsageError(str(expected(f"a value for {found[1]}", "none", hint)))
-    return UsageError(str(expected("flags that can be read", text, hint)))
+    if positional and not command.arguments:
+        raise UsageError(str(expected("flags only", " ".join(positional), f"See tfinv {command.name} --help.")))
+    # Last, for it may import TensorFlow: what is refused above is refused at once.
+    for name, flag in values._flags().items():
+        try:
+            complete(flag)
+        except UserError as error:
+            raise _value_error(name, str(error)) from error
+    return values, positional
 
 
 def resolved(values: Flags) -> dict[str, Any]:
@@ -113,17 +108,24 @@ def resolved(values: Flags) -> dict[str, Any]:
     return {name: value for name, value in sorted(values.flag_values_dict().items()) if name != "resume"}
 
 
-def manual(command: Command, argument: str | None = None) -> str:
+def help_text(command: Command, arguments: Sequence[str]) -> str | None:
+    """The help that the first such argument asks for; None if none does."""
+    kind = next((match[1] for a in arguments if (match := _HELP.fullmatch(a))), None)
+    if kind is None:
+        return None
+    experiment = next((a for a in arguments if a in command.settings), None)
+    return _xml(command) if kind == "helpxml" else manual(command, experiment, full=kind == "helpfull")
+
+
+def manual(command: Command, argument: str | None = None, full: bool = False) -> str:
     """The text of --help.
 
     Args:
-      command: the binary.
+      command: the command.
       argument: a positional argument with settings of its own: its flags alone.
+      full: whether to list absl's own flags, too.
     """
-    own = None if argument is None else command.own[argument]
-    values = flags.FlagValues()
-    for define in command.flags:
-        define(values)
+    settings = None if argument is None else command.settings[argument]
     lines = [
         f"tfinv {command.name} {argument or command.arguments}".rstrip() + " [--flags]",
         "",
@@ -131,28 +133,77 @@ def manual(command: Command, argument: str | None = None) -> str:
         "",
         "Flags:",
     ]
-    for name, flag in sorted(values._flags().items()):
-        if own is not None and name not in own and name not in _EVERYWHERE:
+    for name, flag in sorted(_flag_values(command)._flags().items()):
+        if settings is not None and name not in settings and name not in _EVERYWHERE:
             continue
         kind = flag.flag_type()
         if isinstance(flag, flags.EnumFlag):
             kind = " | ".join(flag.parser.enum_values)
-        default = "required" if name in command.required else _default(flag, own or {})
+        default = "required" if name in command.required else _default(flag, settings or {})
         lines.append(f"  --{name}  ({kind}; {default})")
-        lines += textwrap.wrap(flag.help or "", 92, initial_indent="      ", subsequent_indent="      ")
+        lines += _wrap(flag.help or "")
+    if full:
+        lines += ["", "Flags of absl:"]
+        for name, text in _ABSL.items():
+            lines += [f"  --{name}", *_wrap(text)]
     return "\n".join(lines)
 
 
-def _default(flag, own):
-    if own.get(flag.name, flag.default) is None:
+def _flag_values(command: Command) -> flags.FlagValues:
+    values = flags.FlagValues()
+    for define in command.flags:
+        define(values)
+    return values
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 92, initial_indent="      ", subsequent_indent="      ")
+
+
+def _xml(command: Command) -> str:
+    """The flags in absl's XML, with the command's name and manual in place of the running program's."""
+    stream = io.StringIO()
+    _flag_values(command).write_help_in_xml_format(stream)
+    document = minidom.parseString(stream.getvalue().encode())
+    for tag, text in (("program", f"tfinv {command.name}"), ("usage", command.help.strip())):
+        element = document.getElementsByTagName(tag)[0]
+        for child in list(element.childNodes):
+            element.removeChild(child)
+        element.appendChild(document.createTextNode(text))
+    return document.toxml()
+
+
+def _usage_error(command: Command, error: flags.Error) -> UsageError:
+    """The error of a flag in absl's words, in the form of every other error."""
+    text, hint = " ".join(str(error).split()), f"See tfinv {command.name} --help."
+    if isinstance(error, flags.UnrecognizedFlagError):
+        near = re.sub(r"([\w-]+)", r"--\1", text.partition("Did you mean: ")[2].removesuffix(" ?"))
+        meant = f"Did you mean {near}? " if near else ""
+        return UsageError(str(expected(f"flags of tfinv {command.name}", f"--{error.flagname}", f"{meant}{hint}")))
+    if match := re.fullmatch(r"flag --(\w+)=(.*?): (.*)", text):
+        name, value, reason = match.groups()
+        if reason.startswith("Expected "):
+            return _value_error(name, reason)
+        return UsageError(str(expected(f"a value that --{name} takes", f"{value or 'none'} ({reason})", hint)))
+    if match := re.fullmatch(r"Missing value for flag (--\w+)", text):
+        return UsageError(str(expected(f"a value for {match[1]}", "none", hint)))
+    return UsageError(str(expected("flags that can be read", text, hint)))
+
+
+def _value_error(name: str, reason: str) -> UsageError:
+    return UsageError(reason, "" if f"--{name}" in reason else f"Change --{name}.")
+
+
+def _default(flag, settings):
+    if settings.get(flag.name, flag.default) is None:
         return "optional"
-    if flag.name not in own:
+    if flag.name not in settings:
         return f"default {flag.default_as_str.strip(chr(39))}"
-    value = own[flag.name]
+    value = settings[flag.name]
     several = value if isinstance(value, (list, tuple)) else [value]
     return f"default {','.join(f'{v:g}' if isinstance(v, float) else str(v) for v in several) or 'none'}"
 
 
-def _say(command, message, code):
+def _print_error(command, message, code):
     print(f"tfinv {command.name}: {' '.join(str(message).split())}", file=sys.stderr)
     return code

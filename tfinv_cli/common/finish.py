@@ -1,22 +1,25 @@
-"""How every command ends: results.json, the report, TensorBoard, the console."""
+"""The end of every command: results.json, the report, TensorBoard, the console."""
 
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tfinv.reporting import Results, print_results, write_html, write_tensorboard
 
 
-def finish(results: Results, workdir: str | pathlib.Path, begin: float) -> None:
+def finish(results: Results, workdir: str | pathlib.Path, start: float, about: Mapping[str, Any] | None = None) -> None:
     """Writes and prints the results; the report's path is the last line.
 
     Args:
       results: of the command.
       workdir: where everything goes.
-      begin: `time.perf_counter()` at its start.
+      start: `time.perf_counter()` at its start.
+      about: what a reader must know of model and images, for the environment of the results.
     """
     folder = pathlib.Path(workdir)
-    results.seconds = round(time.perf_counter() - begin, 1)
+    results.environment |= about or {}
+    results.seconds = round(time.perf_counter() - start, 1)
     results.write(folder)
     write_tensorboard(results, folder, folder / "tensorboard")
     page = write_html(results, folder)
@@ -30,6 +33,16 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def without(config: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The configuration less what does not change the results, such as the workdir's own path."""
-    return {k: v for k, v in config.items() if k not in names}
+# Flags that do not change the results.
+_PLACE = ("workdir", "data_dir", "workers", "scheduler", "distribution")
+
+
+def identity(command: str, config: dict[str, Any], contents: dict[str, str]) -> dict[str, Any]:
+    """The configuration that a workdir belongs to: all that the results depend on.
+
+    Args:
+      command: its name.
+      config: the flags.
+      contents: digests of the files and images that they name.
+    """
+    return {"command": command, **{k: v for k, v in config.items() if k not in _PLACE}, **contents}

@@ -1,69 +1,71 @@
-"""The flags that say how a network is optimised, and the `Schedule` that they make."""
+"""Flags of how a network is optimised, and the `Schedule` that they make."""
+
+from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tfinv.datasets import Dataset
-from tfinv.recipes.defended import is_robust
-from tfinv.training import augmentation
-from tfinv.training.defence import Defence
-from tfinv.training.optimizers import OPTIMIZERS
-from tfinv.training.precision import PRECISIONS
-from tfinv.training.rates import RATE_SCHEDULES
+from tfinv import catalogue
 from tfinv.training.schedule import Schedule
-from tfinv_cli import flags
+from tfinv_cli.common import flags, forms
 
+if TYPE_CHECKING:
+    from tfinv.datasets import Dataset
+    from tfinv.training.defence import Defence
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Schedule)}
 _FEWEST = 100  # images that tell one epoch from another
 
 
-def made(default: Schedule | None) -> tuple[flags.Define, ...]:
-    """The flags with these defaults but for --validation, or without any for a command whose settings have their own."""
+def definitions(has_defaults: bool) -> tuple[flags.Define, ...]:
+    """The flags with a schedule's defaults but for --validation, or without any for a command whose settings have their own."""
 
-    def of(name: str) -> Any:
-        return None if default is None else getattr(default, name)
+    def default(name: str) -> Any:
+        return _DEFAULTS[name] if has_defaults else None
 
     return (
-        flags.architecture(of("architecture")),
+        flags.architecture(default("architecture")),
         flags.choice(
             "precision",
-            of("precision"),
-            PRECISIONS,
+            default("precision"),
+            catalogue.PRECISIONS,
             "What the network's layers compute in; the saved model is float32 in any case.",
         ),
-        flags.whole("epochs", of("epochs"), "Passes over the training images.", 1),
-        flags.whole("batch_size", of("batch_size"), "Images in one training step.", 1),
-        flags.choice("optimizer", of("optimizer"), OPTIMIZERS, "adam, or sgd with Nesterov momentum .9."),
+        flags.whole("epochs", default("epochs"), "Passes over the training images.", 1),
+        flags.whole("batch_size", default("batch_size"), "Images in one training step.", 1),
+        flags.choice(
+            "optimizer", default("optimizer"), catalogue.OPTIMIZERS, "adam, or sgd with Nesterov momentum .9."
+        ),
         flags.real(
             "learning_rate",
-            of("learning_rate"),
+            default("learning_rate"),
             "The highest; otherwise .001 for adam (less for mlp on large images), for sgd .1 with batch norm or .01 without.",
         ),
         flags.choice(
             "rate_schedule",
-            of("rate_schedule"),
-            RATE_SCHEDULES,
+            default("rate_schedule"),
+            catalogue.RATE_SCHEDULES,
             "Its course: cosine falls to 0, cyclic rises from 0 and falls, piecewise is divided by 10 at 50 % and 75 %.",
         ),
-        flags.real("warmup", of("warmup"), "Share of the training in which cosine (0) and cyclic (.5) rise."),
+        flags.real("warmup", default("warmup"), "Share of the training in which cosine (0) and cyclic (.5) rise."),
         flags.real(
             "weight_decay",
-            of("weight_decay"),
+            default("weight_decay"),
             "Of all weights: L2 in the gradient with sgd, decoupled (AdamW) with adam.",
         ),
-        flags.normal(
+        flags.form(
             "augmentation",
-            of("augmentation"),
-            augmentation.normal,
-            "an augmentation, such as crop or crop(padding=2)",
-            f"{', '.join(augmentation.AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and "
+            default("augmentation"),
+            forms.AUGMENTATION,
+            f"{', '.join(catalogue.AUGMENTATIONS)}: crop shifts each image by up to 4 pixels, or 2 as crop(padding=2), and "
             "crop_flip also mirrors half of them, at random.",
         ),
-        flags.real("label_smoothing", of("label_smoothing"), "Share of each target that is spread over all classes."),
+        flags.real(
+            "label_smoothing", default("label_smoothing"), "Share of each target that is spread over all classes."
+        ),
         flags.real(
             "ema",
-            of("ema"),
+            default("ema"),
             "Momentum of the average of the weights that is saved in their place, such as .999; 0: none.",
         ),
         flags.whole(
@@ -75,36 +77,46 @@ def made(default: Schedule | None) -> tuple[flags.Define, ...]:
         ),
         flags.text(
             "validation_attack",
-            of("validation_attack"),
+            default("validation_attack"),
             "Attack of the robust accuracy, such as pgd(eps=8/255,steps=20); otherwise pgd(steps=10) with the defense's eps and "
             "norm, if it has them.",
         ),
-        flags.whole("validation_every", of("validation_every"), "Epochs from one measurement to the next.", 1),
+        flags.whole("validation_every", default("validation_every"), "Epochs from one measurement to the next.", 1),
     )
 
 
-FLAGS = made(Schedule())
+DEFENSE = flags.form(
+    "defense",
+    "none",
+    forms.DEFENCE,
+    f"{', '.join(catalogue.DEFENCES)}; with arguments in parentheses, as in mid(beta=.01). docs/defences.md has them all.",
+)
+FLAGS = definitions(has_defaults=True)
 
 
-def schedule(values: Any, usual: int = 0) -> Schedule:
+def schedule(values: Any, validation: int = 0) -> Schedule:
     """The schedule of the parsed flags.
 
     Args:
       values: the flags.
-      usual: how many images to hold out unless --validation says it.
+      validation: how many images to hold out unless --validation says it.
 
     Raises:
       UserError: values that a schedule refuses.
     """
-    given = {field.name: getattr(values, field.name) for field in dataclasses.fields(Schedule)}
-    return Schedule(**given | {"validation": usual if values.validation is None else values.validation})
+    arguments = {name: getattr(values, name) for name in _DEFAULTS}
+    return Schedule(**arguments | {"validation": validation if values.validation is None else values.validation})
 
 
-def usual_validation(defence: Defence, train: Dataset) -> int:
-    """How many training images to hold out where nothing is said: a robust training can fail unseen, others hardly.
+def default_validation(defence: Defence, train: Dataset) -> int:
+    """Number of training images to hold out without --validation: a robust training can fail unseen, others hardly.
 
     None where they would be too few to tell, or all there are of a class.
     """
+    import numpy as np
+
+    from tfinv.comparison.defended import is_robust
+
     held_out = min(1000, len(train) // 10)
     left, every = (len(np.unique(labels)) for labels in (train.labels[: len(train) - held_out], train.labels))
     return held_out if is_robust(defence) and held_out >= _FEWEST and left == every else 0

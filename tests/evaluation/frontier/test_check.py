@@ -1,15 +1,15 @@
-"""Which models held against a sweep are called robust and private."""
+"""Models compared with a sweep: which of them are called robust and private."""
 
 import dataclasses
 
 import pytest
 
-from tfinv.evaluation.frontier import Point, fit_line
-from tfinv.evaluation.frontier_check import judge
+from tfinv.evaluation.frontier.check import evaluate
+from tfinv.evaluation.frontier.line import Point, fit_line
 
 
-def at(label, x, y, **more):
-    return Point(label, x, y, (x, x), (y, y), **({"accuracies": {0: 0.98}} | more))
+def at(label, x, y, **fields):
+    return Point(label, x, y, (x, x), (y, y), **({"accuracies": {0: 0.98}} | fields))
 
 
 # y = x, but for a hundredth; at x = .8 the prediction of 95 % is .8 +- .08.
@@ -17,8 +17,8 @@ SWEPT = [at("atat", 0.0, 0.01), at("none", 0.1, 0.09), at("a", 0.4, 0.39), at("b
 PRIVATE = at("b+reversal", 0.8, 0.2, swept=False, twin="b")
 
 
-def verdict(*held, **more):
-    return judge([*SWEPT, *held], **({"lower": True, "start": 0.0, "floor": -1.0} | more)).check
+def verdict(*held, **options):
+    return evaluate([*SWEPT, *held], **({"lower": True, "start": 0.0, "floor": -1.0} | options)).check
 
 
 def test_a_robust_model_far_below_the_line_at_equal_accuracy_passes():
@@ -41,7 +41,7 @@ def test_what_lies_beyond_the_line_and_does_not_pass_is_named_with_its_price():
 @pytest.mark.parametrize("twin", [{"accuracies": {1: 0.98}}, {"flaw": "which has not learnt to classify"}])
 def test_without_a_sound_twin_nobody_knows_what_privacy_cost(twin):
     swept = [*SWEPT[:3], dataclasses.replace(SWEPT[3], **twin), at("c", 0.9, 0.9)]
-    check = judge([*swept, PRIVATE], lower=True, start=0.0).check
+    check = evaluate([*swept, PRIVATE], lower=True, start=0.0).check
     assert check.passed is False
     assert "inversion's start 0; no sound twin) of 1 robust ones" in check.evidence
 
@@ -49,14 +49,14 @@ def test_without_a_sound_twin_nobody_knows_what_privacy_cost(twin):
 def test_the_price_is_that_of_the_seeds_that_both_have():
     twin = dataclasses.replace(SWEPT[3], accuracies={0: 0.98, 1: 0.97, 2: 0.2})
     held = dataclasses.replace(PRIVATE, accuracies={0: 0.97, 1: 0.97})
-    check = judge([*SWEPT[:3], twin, held], lower=True, start=0.0).check
+    check = evaluate([*SWEPT[:3], twin, held], lower=True, start=0.0).check
     assert check.passed is True
     assert "accuracy 0.5 points below its twin's" in check.evidence
 
 
 @pytest.mark.parametrize(("lower", "y", "start"), [(True, 0.2, 0.9), (False, 1.6, 0.5)])
 def test_where_the_line_gives_away_no_more_than_the_start_there_is_nothing_to_hide(lower, y, start):
-    check = judge([*SWEPT, dataclasses.replace(PRIVATE, y=y)], lower=lower, start=start).check
+    check = evaluate([*SWEPT, dataclasses.replace(PRIVATE, y=y)], lower=lower, start=start).check
     assert check.passed is None
     assert f"no more than the inversion's start {start:g}: b+reversal" in check.evidence
 
@@ -64,7 +64,7 @@ def test_where_the_line_gives_away_no_more_than_the_start_there_is_nothing_to_hi
 def test_a_model_that_is_not_robust_is_not_judged():
     assert verdict(at("reversal", 0.1, 0.0, swept=False, twin="none")).passed is None
     usual = dataclasses.replace(SWEPT[1], x_interval=(0.0, 0.9))
-    assert judge([SWEPT[0], usual, *SWEPT[2:], PRIVATE], lower=True).check.passed is None
+    assert evaluate([SWEPT[0], usual, *SWEPT[2:], PRIVATE], lower=True).check.passed is None
 
 
 def test_flaws_count_for_nothing_and_are_named():
@@ -73,7 +73,7 @@ def test_flaws_count_for_nothing_and_are_named():
     assert check.passed is None
     assert "not counted: b+reversal, which has not learnt to classify (11.0 %)" in check.evidence
     broken = at("c", 0.9, 0.0, flaw="which has not learnt to classify (11.0 %)")
-    assert judge([*SWEPT, broken], lower=True).line == fit_line(SWEPT)
+    assert evaluate([*SWEPT, broken], lower=True).line == fit_line(SWEPT)
     partly = dataclasses.replace(PRIVATE, left_out="seed 2, which has not learnt to classify (9.8 %)")
     assert "left out of b+reversal: seed 2" in verdict(partly).evidence
 
@@ -81,23 +81,23 @@ def test_flaws_count_for_nothing_and_are_named():
 def test_where_the_scale_ends_before_the_prediction_none_could_leave_it():
     scattered = [dataclasses.replace(p, y=p.y + e) for p, e in zip(SWEPT, (0.3, -0.05, 0.4, -0.3), strict=True)]
     held = dataclasses.replace(PRIVATE, y=0.0)
-    assert judge([*scattered, held], lower=True, floor=0.0).check.passed is None
-    assert judge([*scattered, held], lower=True).check.passed is False
+    assert evaluate([*scattered, held], lower=True, floor=0.0).check.passed is None
+    assert evaluate([*scattered, held], lower=True).check.passed is False
 
 
 def test_higher_is_more_private_of_a_distance():
     far = dataclasses.replace(PRIVATE, y=1.6)
-    assert judge([*SWEPT, far], lower=False, start=2.0).check.passed is True
-    assert judge([*SWEPT, far], lower=False, start=4.0).check.passed is False
+    assert evaluate([*SWEPT, far], lower=False, start=2.0).check.passed is True
+    assert evaluate([*SWEPT, far], lower=False, start=4.0).check.passed is False
 
 
 def test_the_level_allows_for_all_robust_ones_and_seeds_are_told():
     several = [dataclasses.replace(PRIVATE, label=str(i)) for i in range(4)]
-    found = judge([*SWEPT, *several], lower=True, alone=[fit_line(SWEPT), fit_line(SWEPT[1:])])
-    assert found.level == pytest.approx(1 - 0.05 / 4)
-    assert "r of each seed alone 1.00, 1.00" in found.check.evidence
+    verdict = evaluate([*SWEPT, *several], lower=True, seed_lines=[fit_line(SWEPT), fit_line(SWEPT[1:])])
+    assert verdict.level == pytest.approx(1 - 0.05 / 4)
+    assert "r of each seed alone 1.00, 1.00" in verdict.check.evidence
 
 
 def test_without_a_line_or_training_as_usual_nothing_is_judged():
-    assert judge(SWEPT[:2], lower=True).check.passed is None
-    assert judge([*SWEPT, PRIVATE], usual="gone", lower=True).check.passed is None
+    assert evaluate(SWEPT[:2], lower=True).check.passed is None
+    assert evaluate([*SWEPT, PRIVATE], usual="gone", lower=True).check.passed is None

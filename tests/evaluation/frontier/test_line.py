@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.evaluation.frontier import Point, fit_line, leaves
+from tfinv.evaluation.frontier.line import Point, fit_line, leaves
 
 # y = 2 x + 1, but for residuals +1, -1, -1, +1, which a line can't follow.
 X, RESIDUALS = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, -1.0, -1.0, 1.0])

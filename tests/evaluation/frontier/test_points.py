@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tfinv.evaluation.frontier_points import points_of
-from tfinv.evaluation.intervals import rate_interval
-from tfinv.evaluation.measurement import Measurement, Values
-from tfinv.evaluation.pooling import estimate
+from tfinv.evaluation.frontier.points import Plane, points_of
+from tfinv.evaluation.statistics.estimation import estimate
+from tfinv.evaluation.statistics.intervals import rate_interval
+from tfinv.evaluation.statistics.measurement import Measurement, Values
 
 LABELS = np.repeat(np.arange(4), 2)
 
@@ -24,14 +24,14 @@ def inversion(spec, seed, *hits, confidence=0.9, budget="equal"):
     return Measurement({"experiment": spec, "method": "gradient", "budget": budget, "seed": seed}, tuple(values))
 
 
-def points(rows, measured, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1", unsound=None):
-    at = {"attack": "pgd", "eps": 0.1, "method": "gradient", "measure": measure, "chance": 0.25, "unsound": unsound}
-    return points_of(rows, measured, swept, twins or {}, seeds=seeds, **at)
+def points(rows, measurements, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1", unsound=None):
+    plane = Plane("pgd", eps=0.1, method="gradient", measure=measure, chance=0.25)
+    return points_of(rows, measurements, swept, twins or {}, plane, seeds=seeds, unsound=unsound)
 
 
-def both(spec, seed, share, *hits, clean=0.9, **more):
+def both(spec, seed, share, *hits, clean=0.9, **options):
     rows = [accuracy(spec, seed, clean, "none", 0.0), accuracy(spec, seed, share), accuracy(spec, seed, 0.0, eps=0.3)]
-    return rows, inversion(spec, seed, *hits, **more)
+    return rows, inversion(spec, seed, *hits, **options)
 
 
 def test_a_point_is_the_mean_over_seeds_and_evaluators():
@@ -49,8 +49,8 @@ def test_a_point_is_the_mean_over_seeds_and_evaluators():
 
 
 def test_one_seed_has_the_interval_of_its_images_and_classes():
-    rows, measured = both("none", 0, 0.0, 0.0)
-    (point,) = points(rows, [measured])
+    rows, measurement = both("none", 0, 0.0, 0.0)
+    (point,) = points(rows, [measurement])
     assert point.x_interval == pytest.approx(rate_interval(0, 100))
     assert point.x_interval[1] > 0.03
     # Nothing recognised of four classes is not known to be nothing.
@@ -65,10 +65,11 @@ def test_equal_seeds_are_not_certainty():
 
 
 @pytest.mark.parametrize(
-    ("more", "reason"), [({"clean": 0.3}, "not learnt to classify"), ({"confidence": 0.3}, "does not reach its class")]
+    ("options", "reason"),
+    [({"clean": 0.3}, "not learnt to classify"), ({"confidence": 0.3}, "does not reach its class")],
 )
-def test_a_run_that_shows_nothing_is_left_out_or_flaws_the_point(more, reason):
-    (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("none", 1, 0.9, 0.0, **more)
+def test_a_run_that_shows_nothing_is_left_out_or_flaws_the_point(options, reason):
+    (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("none", 1, 0.9, 0.0, **options)
     (point,) = points([*a, *b], [first, second])
     assert (point.x, point.y, point.flaw) == (pytest.approx(0.2), 0.5, "")
     assert point.left_out.startswith("seed 1, ")
@@ -89,6 +90,6 @@ def test_a_robust_accuracy_that_fails_a_check_is_no_point_on_the_line():
 
 def test_twins_are_kept_and_what_was_not_measured_has_no_point():
     (a, first), (b, second) = both("none", 0, 0.2, 0.5), both("reversal", 0, 0.2, 0.5)
-    found = points([*a, *b], [first, second], twins={"reversal": "none", "missing+reversal": "missing"})
-    assert [(p.label, p.swept, p.twin) for p in found] == [("none", True, ""), ("reversal", False, "none")]
+    recipes = points([*a, *b], [first, second], twins={"reversal": "none", "missing+reversal": "missing"})
+    assert [(p.label, p.swept, p.twin) for p in recipes] == [("none", True, ""), ("reversal", False, "none")]
     assert points(a, [first], measure="feature_distance") == []

@@ -5,14 +5,14 @@ import pytest
 from scipy import linalg
 
 from tfinv.errors import UserError
-from tfinv.evaluation import distribution
-from tfinv.evaluation.distribution import fid, frechet_distance, prdc
+from tfinv.evaluation.inversion import distribution
+from tfinv.evaluation.inversion.distribution import fid, frechet_distance, prdc
 
 
 def test_frechet_distance_of_gaussians_that_commute():
     """Diagonal covariances: |m1 - m2|^2 + sum (s1 - s2)^2 of the standard deviations."""
-    found = frechet_distance(np.zeros(2), np.diag([4.0, 9.0]), np.array([3.0, 4.0]), np.diag([1.0, 25.0]))
-    assert found == pytest.approx(25 + 1 + 4, abs=1e-9)
+    distance = frechet_distance(np.zeros(2), np.diag([4.0, 9.0]), np.array([3.0, 4.0]), np.diag([1.0, 25.0]))
+    assert distance == pytest.approx(25 + 1 + 4, abs=1e-9)
     assert frechet_distance([0], [[4.0]], [1], [[9.0]]) == pytest.approx(2)
 
 
@@ -26,8 +26,8 @@ def test_frechet_distance_of_gaussians_that_do_not_commute():
 
 
 def test_frechet_distance_of_singular_covariances():
-    one = np.diag([1.0, 0.0])
-    assert frechet_distance(np.zeros(2), one, np.zeros(2), np.diag([0.0, 1.0])) == pytest.approx(2)
+    first = np.diag([1.0, 0.0])
+    assert frechet_distance(np.zeros(2), first, np.zeros(2), np.diag([0.0, 1.0])) == pytest.approx(2)
 
 
 def test_fid():
@@ -35,8 +35,8 @@ def test_fid():
     real = rng.standard_normal((40, 3))
     assert fid(real, real) == pytest.approx(0, abs=1e-9)
     assert fid(real, real + [3, 0, 4]) == pytest.approx(25)
-    spread = np.trace(np.cov(real, rowvar=False))  # twice the deviations: (2 s - s)^2
-    assert fid(real, real.mean(0) + 2 * (real - real.mean(0))) == pytest.approx(spread)
+    variance = np.trace(np.cov(real, rowvar=False))  # twice the deviations: (2 s - s)^2
+    assert fid(real, real.mean(0) + 2 * (real - real.mean(0))) == pytest.approx(variance)
 
 
 def test_fid_refuses_singular_covariances_unless_they_are_shrunk():
@@ -54,14 +54,14 @@ def line(*places):
 
 def test_prdc_by_hand():
     """k=1: the radii of 0, 1, 3, 10 are 1, 1, 2, 7; those of .5, 2, 20 are 1.5, 1.5, 18."""
-    found = prdc(line(0, 1, 3, 10), line(0.5, 2, 20), k=1)
+    result = prdc(line(0, 1, 3, 10), line(0.5, 2, 20), k=1)
     np.testing.assert_array_equal(
-        found.density, [2, 1, 0]
+        result.density, [2, 1, 0]
     )  # .5 in the balls of 0, 1; 2 only in that of 3: |2 - 1| is not below 1
-    np.testing.assert_array_equal(found.precision, [True, True, False])
-    np.testing.assert_array_equal(found.coverage, [True, True, True, False])
+    np.testing.assert_array_equal(result.precision, [True, True, False])
+    np.testing.assert_array_equal(result.coverage, [True, True, True, False])
     # 0, 1 within 1.5 of .5; 1, 3 of 2; 3, 10 of 20 within 18.
-    np.testing.assert_array_equal(found.recall, [True, True, True, True])
+    np.testing.assert_array_equal(result.recall, [True, True, True, True])
     far = prdc(line(0, 1, 3, 10), line(100, 101, 102), k=1)
     assert not any(np.any(part) for part in (far.precision, far.recall, far.density, far.coverage))
 
@@ -82,16 +82,16 @@ def test_prdc_of_a_copy_and_of_a_collapse():
 def test_prdc_keeps_to_its_definition(k, monkeypatch):
     rng = np.random.default_rng(k)
     real, fake = rng.standard_normal((50, 3)), 1.2 * rng.standard_normal((37, 3)) + 0.5
-    found = prdc(real, fake, k)
+    result = prdc(real, fake, k)
     between = np.linalg.norm(fake[:, None] - real, axis=-1)
     radii = [np.sort(np.linalg.norm(x[:, None] - x, axis=-1), axis=1)[:, k] for x in (real, fake)]
-    np.testing.assert_array_equal(found.density, (between < radii[0]).sum(1) / k)
-    np.testing.assert_array_equal(found.precision, found.density > 0)
-    np.testing.assert_array_equal(found.recall, (between < radii[1][:, None]).any(0))
-    np.testing.assert_array_equal(found.coverage, between.min(0) < radii[0])
+    np.testing.assert_array_equal(result.density, (between < radii[0]).sum(1) / k)
+    np.testing.assert_array_equal(result.precision, result.density > 0)
+    np.testing.assert_array_equal(result.recall, (between < radii[1][:, None]).any(0))
+    np.testing.assert_array_equal(result.coverage, between.min(0) < radii[0])
     monkeypatch.setattr(distribution, "_BLOCK", 7)
     blocks = prdc(real, fake, k)
     for part in ("precision", "recall", "density", "coverage"):
-        np.testing.assert_array_equal(getattr(blocks, part), getattr(found, part))
+        np.testing.assert_array_equal(getattr(blocks, part), getattr(result, part))
     with pytest.raises(UserError, match=f"more than k={k}"):
         prdc(real, fake[:k], k)

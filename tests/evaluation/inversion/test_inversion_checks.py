@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from tfinv.evaluation.inversion_checks import (
+from tfinv.evaluation.inversion.inversion_checks import (
     attack_converged,
     equal_accuracy,
     evaluators_are_accurate,
     gives_away_less,
 )
-from tfinv.evaluation.measurement import Measurement, Values
+from tfinv.evaluation.statistics.measurement import Measurement, Values
 
 
-def row(experiment, measure, value, *, half=0.02, budget="equal", method="miface", better="higher", **more):
+def row(experiment, measure, value, *, half=0.02, budget="equal", method="miface", better="higher", **keys):
     return {
         "kind": "inversion",
         "experiment": experiment,
@@ -23,7 +23,7 @@ def row(experiment, measure, value, *, half=0.02, budget="equal", method="miface
         "method": method,
         "better": better,
         "n": 100,
-    } | more
+    } | keys
 
 
 def test_equal_accuracy():
@@ -33,11 +33,23 @@ def test_equal_accuracy():
     assert "3.0 points apart (at most 2)" in check.evidence
 
 
-def test_evaluators_are_accurate():
-    assert evaluators_are_accurate({"mlp-1": 0.9, "cnn-2": 0.99}).passed
-    check = evaluators_are_accurate({"mlp-1": 0.89, "cnn-2": 0.99})
-    assert not check.passed
-    assert "mlp-1 89.0 %" in check.evidence
+@pytest.mark.parametrize(
+    ("attacked", "accuracies", "n", "poor"),
+    [
+        (0.97, {"mlp-1": 0.93, "cnn-2": 0.99}, 1000, ""),
+        (0.97, {"mlp-1": 0.89, "cnn-2": 0.99}, 1000, "mlp-1"),
+        (0.66, {"mlp-1": 0.64, "cnn-2": 0.66}, 1000, ""),  # as good as a model of hard images
+        (0.66, {"mlp-1": 0.48, "cnn-2": 0.41}, 1000, "mlp-1, cnn-2"),
+        (0.66, {"mlp-1": 0.54}, 50, ""),  # of few images it may be chance
+    ],
+)
+def test_evaluators_are_accurate_where_the_attacked_model_is(attacked, accuracies, n, poor):
+    check = evaluators_are_accurate(accuracies, attacked, n)
+    assert check.passed is (not poor)
+    assert f"of the attacked model {100 * attacked:.1f} %" in check.evidence
+    assert f"need 95 %, so {100 * (0.95 * attacked):.1f} %" in check.evidence
+    assert f"mlp-1 {100 * accuracies['mlp-1']:.1f} %" in check.evidence
+    assert check.evidence.endswith(f"Below: {poor}" if poor else f"{n} images)")
 
 
 def test_attack_converged():
@@ -56,12 +68,12 @@ def test_attack_converged():
     assert attack_converged([]).passed is None
 
 
-def pair(ours, theirs, measures=("acc@1", "relative_error"), budgets=("equal", "convergence"), **more):
+def pair(defended, base, measures=("acc@1", "relative_error"), budgets=("equal", "convergence"), **keys):
     return [
-        row(experiment, measure, value, budget=budget, **more)
+        row(experiment, measure, value, budget=budget, **keys)
         for budget in budgets
         for measure in measures
-        for experiment, value in (("reversal", ours), ("base", theirs))
+        for experiment, value in (("reversal", defended), ("base", base))
     ]
 
 
@@ -106,8 +118,8 @@ def test_many_comparisons_need_stronger_evidence_each():
 
 
 def test_a_measure_that_speaks_against_it_is_not_outvoted():
-    against = pair(0.8, 0.2, measures=("identification_rank",))
-    check = gives_away_less(pair(0.2, 0.8) + against, "reversal", ["base"])
+    contrary = pair(0.8, 0.2, measures=("identification_rank",))
+    check = gives_away_less(pair(0.2, 0.8) + contrary, "reversal", ["base"])
     assert check.passed is False
     assert (
         "less by acc@1 (miface), relative_error (miface); more by identification_rank (miface); 3 comparisons"
@@ -138,10 +150,10 @@ def test_pooled_rows_count_no_seed_twice():
 
 def values(experiment, measure, level, noise):
     """Ten classes that differ far more than the models do."""
-    found = np.arange(10.0) + level + np.asarray(noise)
+    array = np.arange(10.0) + level + np.asarray(noise)
     keys = {"experiment": experiment, "method": "gradient", "seed": 0}
     return [
-        Measurement(keys | {"budget": budget}, tuple(Values(m, found, np.arange(10)) for m in measure))
+        Measurement(keys | {"budget": budget}, tuple(Values(m, array, np.arange(10)) for m in measure))
         for budget in ("equal", "convergence")
     ]
 
@@ -150,11 +162,11 @@ def test_gives_away_less_sees_a_difference_in_pairs():
     measures = ("identification_rank", "feature_distance")
     rng = np.random.default_rng(0)
     noise = 0.02 * rng.standard_normal((2, 10))
-    measured = [*values("reversal", measures, 0.2, noise[0]), *values("base", measures, 0.0, noise[1])]
-    rows = [r for m in measured for r in m.rows()]
+    measurements = [*values("reversal", measures, 0.2, noise[0]), *values("base", measures, 0.0, noise[1])]
+    rows = [r for m in measurements for r in m.rows()]
     assert gives_away_less(rows, "reversal", ["base"]).passed is False
-    assert gives_away_less(rows, "reversal", ["base"], measured=measured).passed is True
-    assert gives_away_less([], "base", ["reversal"], measured=measured).passed is False
-    check = gives_away_less([], "reversal", ["base"], measured=measured)
-    told = "against base, equal: less by feature_distance (gradient), identification_rank (gradient); more by none; 2 comparisons"
-    assert told in check.evidence
+    assert gives_away_less(rows, "reversal", ["base"], measurements=measurements).passed is True
+    assert gives_away_less([], "base", ["reversal"], measurements=measurements).passed is False
+    check = gives_away_less([], "reversal", ["base"], measurements=measurements)
+    less = "feature_distance (gradient), identification_rank (gradient)"
+    assert f"against base, equal: less by {less}; more by none; 2 comparisons" in check.evidence

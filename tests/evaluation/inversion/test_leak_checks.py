@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tfinv.evaluation.leak_checks import convince_others, exceed_their_start, leak_checks
-from tfinv.evaluation.measurement import Measurement, Values
+from tfinv.evaluation.inversion.leak_checks import convince_others, exceed_their_start, leak_checks
+from tfinv.evaluation.statistics.measurement import Measurement, Values
 
 
 def convinced(confidence, *rates, classes=10, samples=10, seeds=1):
@@ -15,17 +15,17 @@ def convinced(confidence, *rates, classes=10, samples=10, seeds=1):
         each = np.broadcast_to(rate, classes)
         return np.concatenate([np.arange(samples) < round(share * samples) for share in each])
 
-    found = [Values("confidence", np.full(len(labels), confidence), labels)]
-    found += [Values("acc@1", hits(rate), labels, f"e{i}") for i, rate in enumerate(rates)]
+    values = [Values("confidence", np.full(len(labels), confidence), labels)]
+    values += [Values("acc@1", hits(rate), labels, f"e{i}") for i, rate in enumerate(rates)]
     keys = {"experiment": "base", "method": "miface", "budget": "equal"}
-    return [Measurement(keys | {"seed": seed}, tuple(found)) for seed in range(seeds)]
+    return [Measurement(keys | {"seed": seed}, tuple(values)) for seed in range(seeds)]
 
 
 TWO_CLASSES = [1, 1, *[0] * 8]
 
 
 @pytest.mark.parametrize(
-    ("measured", "passed"),
+    ("measurements", "passed"),
     [
         (convinced(0.9, 0.8, 0.5, 0.1), True),
         (convinced(0.9, 0.1, 0.1, 0.1), False),  # nobody but its own model
@@ -42,8 +42,8 @@ TWO_CLASSES = [1, 1, *[0] * 8]
         ([], None),
     ],
 )
-def test_convince_others(measured, passed):
-    check = convince_others(measured, 10)
+def test_convince_others(measurements, passed):
+    check = convince_others(measurements, 10)
     assert check.name == "reconstructions-convince-others"
     assert check.passed is passed
 
@@ -53,37 +53,39 @@ def test_convince_others_says_who():
     assert check.evidence == "base, miface, equal: 90 % confidence, convinces e0 alone of 3 beyond chance"
 
 
-def begun(confidence, *pairs, classes=10, samples=4, seeds=1):
+def with_starts(confidence, *pairs, classes=10, samples=4, seeds=1):
     """For each evaluator the share of samples recognised in the end and at the start."""
     ends = convinced(confidence, *(end for end, _ in pairs), classes=classes, samples=samples, seeds=seeds)
     starts = convinced(confidence, *(start for _, start in pairs), classes=classes, samples=samples, seeds=seeds)
-    found = []
+    measurements = []
     for end, start in zip(ends, starts, strict=True):
-        own = [Values("start_acc@1", v.values, v.labels, v.evaluator) for v in start.values if v.measure == "acc@1"]
-        found.append(Measurement(end.keys, (*end.values, *own)))
-    return found
+        recognised = [
+            Values("start_acc@1", v.values, v.labels, v.evaluator) for v in start.values if v.measure == "acc@1"
+        ]
+        measurements.append(Measurement(end.keys, (*end.values, *recognised)))
+    return measurements
 
 
 @pytest.mark.parametrize(
-    ("measured", "passed"),
+    ("measurements", "passed"),
     [
-        (begun(0.9, (1, 0), (0.75, 0.25)), True),
-        (begun(0.9, (1, 0), (0.75, 0.25), (0.25, 0.25)), True),
-        (begun(0.9, (1, 1), (1, 1)), False),  # a generator that draws classes by itself
-        (begun(0.9, (1, 0), (0.5, 0.5), (0.25, 0.5)), False),  # one evaluator alone
-        (begun(0.9, (1, [0] * 8 + [1] * 2)), True),
-        (begun(0.9, ([1] + [0] * 9, 0), ([1] + [0] * 9, 0), seeds=3), False),  # one class of ten
-        (begun(0.9, (1, 0), (1, 0), classes=2), None),
-        (begun(0.4, (1, 0), (1, 0)), None),
+        (with_starts(0.9, (1, 0), (0.75, 0.25)), True),
+        (with_starts(0.9, (1, 0), (0.75, 0.25), (0.25, 0.25)), True),
+        (with_starts(0.9, (1, 1), (1, 1)), False),  # a generator that draws classes by itself
+        (with_starts(0.9, (1, 0), (0.5, 0.5), (0.25, 0.5)), False),  # one evaluator alone
+        (with_starts(0.9, (1, [0] * 8 + [1] * 2)), True),
+        (with_starts(0.9, ([1] + [0] * 9, 0), ([1] + [0] * 9, 0), seeds=3), False),  # one class of ten
+        (with_starts(0.9, (1, 0), (1, 0), classes=2), None),
+        (with_starts(0.4, (1, 0), (1, 0)), None),
         ([], None),
     ],
 )
-def test_exceed_their_start(measured, passed):
-    assert exceed_their_start(measured).passed is passed
+def test_exceed_their_start(measurements, passed):
+    assert exceed_their_start(measurements).passed is passed
 
 
 def test_exceed_their_start_says_by_how_much():
-    check = exceed_their_start(begun(0.9, (1, 0.5), (0.75, 0.75)))
+    check = exceed_their_start(with_starts(0.9, (1, 0.5), (0.75, 0.75)))
     assert check.evidence == "base, miface, equal: +25 points, beyond doubt by 1 of 2 evaluators"
 
 

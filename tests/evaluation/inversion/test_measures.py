@@ -9,10 +9,12 @@ import tensorflow as tf
 from tfinv.attacks import FGSM, Noise
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
-from tfinv.evaluation import measurement, robustness, similarity
-from tfinv.evaluation.intervals import mean_interval, rate_interval
-from tfinv.evaluation.neighbours import nearest_same_class
-from tfinv.evaluation.reconstruction import TrainingSet, measure
+from tfinv.evaluation.inversion import similarity
+from tfinv.evaluation.inversion.neighbours import nearest_same_class
+from tfinv.evaluation.inversion.reconstruction import TrainingSet, measure
+from tfinv.evaluation.robustness import accuracy as robustness
+from tfinv.evaluation.statistics import measurement
+from tfinv.evaluation.statistics.intervals import mean_interval, rate_interval
 
 SHAPE = (8, 8, 1)
 
@@ -76,13 +78,13 @@ def test_nearest_same_class():
     training = np.float32([[0, 0], [1, 0], [5, 5], [6, 5]])
     classes = np.array([0, 0, 1, 1])
     queries = np.float32([[0.9, 0], [0.9, 0], [6, 9], [0, 0]])
-    found = nearest_same_class(queries, np.array([0, 1, 1, 7]), training, classes)
-    np.testing.assert_array_equal(found.indices, [1, 2, 3, -1])
-    np.testing.assert_allclose(found.distances, [0.1, math.hypot(4.1, 5), 4, np.nan], rtol=1e-5)
+    nearest = nearest_same_class(queries, np.array([0, 1, 1, 7]), training, classes)
+    np.testing.assert_array_equal(nearest.indices, [1, 2, 3, -1])
+    np.testing.assert_allclose(nearest.distances, [0.1, math.hypot(4.1, 5), 4, np.nan], rtol=1e-5)
     images = nearest_same_class(
         queries.reshape(4, 1, 2, 1), np.array([0, 1, 1, 7]), training.reshape(4, 1, 2, 1), classes
     )
-    np.testing.assert_array_equal(images.indices, found.indices)
+    np.testing.assert_array_equal(images.indices, nearest.indices)
 
 
 def evaluator():
@@ -109,62 +111,62 @@ def training_set():
 
 
 def test_training_set():
-    made = training_set()
-    np.testing.assert_allclose(made.features["probe"], [[1, 0], [0.6, 0.8], [0, 1], [0, 1]], atol=1e-6)
-    np.testing.assert_allclose(made.class_means[0], (made.images[0] + made.images[1]) / 2, atol=1e-7)
-    gap = TrainingSet.make(made.images, np.array([0, 0, 2, 2]), {})
+    training = training_set()
+    np.testing.assert_allclose(training.features["probe"], [[1, 0], [0.6, 0.8], [0, 1], [0, 1]], atol=1e-6)
+    np.testing.assert_allclose(training.class_means[0], (training.images[0] + training.images[1]) / 2, atol=1e-7)
+    gap = TrainingSet.make(training.images, np.array([0, 0, 2, 2]), {})
     assert np.isnan(gap.class_means[1]).all()
     assert np.isfinite(gap.class_means[[0, 2]]).all()
 
 
 def test_measure():
-    against = training_set()
+    training = training_set()
     # Six logits each; row 0 is the first training image, row 1 ranks its class last, row 2 is in the middle.
-    shown = np.stack([against.images[0], image(0, 0.9, 0.8, 0.7, 0.6, 0.5), image(0.5, 0.4, level=0.35)])
+    shown = np.stack([training.images[0], image(0, 0.9, 0.8, 0.7, 0.6, 0.5), image(0.5, 0.4, level=0.35)])
     labels = np.array([0, 0, 1])
     keys = {"experiment": "e", "method": "miface", "budget": "equal", "seed": 3}
-    rows = measure(shown, labels, against, {"confidence": np.array([0.5, 1.0, 0.75])}, **keys).rows()
-    found = {r["measure"]: r for r in rows}
-    assert len(found) == len(rows)
+    rows = measure(shown, labels, training, {"confidence": np.array([0.5, 1.0, 0.75])}, **keys).rows()
+    by_measure = {r["measure"]: r for r in rows}
+    assert len(by_measure) == len(rows)
     for r in rows:
         assert r["kind"] == "inversion"
         assert keys.items() <= r.items()
         assert r.get("better") == measurement.BETTER.get(r["measure"])
-    assert found["acc@1"]["value"] == pytest.approx(1 / 3)
-    assert found["acc@1"]["ci95"] == list(rate_interval(1, 3))
-    assert found["acc@1"]["evaluator"] == "probe"
-    assert found["acc@5"]["value"] == pytest.approx(2 / 3)
+    assert by_measure["acc@1"]["value"] == pytest.approx(1 / 3)
+    assert by_measure["acc@1"]["ci95"] == list(rate_interval(1, 3))
+    assert by_measure["acc@1"]["evaluator"] == "probe"
+    assert by_measure["acc@5"]["value"] == pytest.approx(2 / 3)
 
     # Features of length 1: row 0 is (1, 0), row 1 (0, 1), whose nearest of class 0 is (.6, .8), and row 2 (.5, .4) / |.|.
     third = np.array([0.5, 0.4]) / math.hypot(0.5, 0.4)
     distances = [0, math.hypot(0.6, 0.2), math.hypot(third[0], third[1] - 1)]
-    assert found["feature_distance"]["value"] == pytest.approx(np.mean(distances), rel=1e-4)
+    assert by_measure["feature_distance"]["value"] == pytest.approx(np.mean(distances), rel=1e-4)
 
-    pixel = [np.sqrt(np.mean((s - t) ** 2)) for s, t in zip(shown, against.images[[0, 1, 2]], strict=True)]
-    assert found["pixel_distance"]["value"] == pytest.approx(np.mean(pixel), rel=1e-4)
-    assert found["pixel_distance"]["ci95"] == pytest.approx(mean_interval(np.array(pixel)), rel=1e-4)
-    assert "evaluator" not in found["pixel_distance"]
-    assert found["confidence"]["value"] == 0.75
+    pixel = [np.sqrt(np.mean((s - t) ** 2)) for s, t in zip(shown, training.images[[0, 1, 2]], strict=True)]
+    assert by_measure["pixel_distance"]["value"] == pytest.approx(np.mean(pixel), rel=1e-4)
+    assert by_measure["pixel_distance"]["ci95"] == pytest.approx(mean_interval(np.array(pixel)), rel=1e-4)
+    assert "evaluator" not in by_measure["pixel_distance"]
+    assert by_measure["confidence"]["value"] == 0.75
     # One class has two reconstructions: one distance, and no interval of one value.
-    assert found["diversity"]["value"] == pytest.approx(np.sqrt(np.mean((shown[0] - shown[1]) ** 2)), rel=1e-5)
-    assert found["diversity"]["n"] == 1
-    assert found["diversity"]["ci95"] is None
+    assert by_measure["diversity"]["value"] == pytest.approx(np.sqrt(np.mean((shown[0] - shown[1]) ** 2)), rel=1e-5)
+    assert by_measure["diversity"]["n"] == 1
+    assert by_measure["diversity"]["ci95"] is None
 
 
 def test_measure_of_the_training_images_themselves():
-    against = training_set()
-    rows = measure(against.images, against.labels, against, experiment="e", method="m", budget="b", seed=0).rows()
-    found = {r["measure"]: r["value"] for r in rows}
-    assert found["pixel_distance"] == pytest.approx(0, abs=1e-6)
-    assert found["feature_distance"] == pytest.approx(0, abs=1e-6)
-    assert found["ssim_to_nearest"] == pytest.approx(1)
-    assert found["ssim_to_class_mean"] < 1
+    training = training_set()
+    rows = measure(training.images, training.labels, training, experiment="e", method="m", budget="b", seed=0).rows()
+    by_measure = {r["measure"]: r["value"] for r in rows}
+    assert by_measure["pixel_distance"] == pytest.approx(0, abs=1e-6)
+    assert by_measure["feature_distance"] == pytest.approx(0, abs=1e-6)
+    assert by_measure["ssim_to_nearest"] == pytest.approx(1)
+    assert by_measure["ssim_to_class_mean"] < 1
 
 
 def test_measure_refuses_classes_without_training_images():
-    against = training_set()
+    training = training_set()
     with pytest.raises(UserError, match=r"labels \[2, 5\]"):
-        measure(against.images, np.array([0, 5, 2, 2]), against)
+        measure(training.images, np.array([0, 5, 2, 2]), training)
 
 
 def test_ssim():

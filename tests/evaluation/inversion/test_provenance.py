@@ -3,8 +3,8 @@
 import numpy as np
 
 from tfinv.datasets import Dataset
-from tfinv.evaluation import provenance
-from tfinv.evaluation.provenance import no_training_data_used, without_copies
+from tfinv.evaluation.inversion import provenance
+from tfinv.evaluation.inversion.provenance import no_training_data_used, without_copies
 
 RNG = np.random.default_rng(0)
 TRAINING = Dataset(
@@ -35,12 +35,12 @@ def test_one_planted_image_is_found(monkeypatch):
 def test_copies_are_left_out_and_nothing_else():
     images = OTHERS.copy()
     images[[3, 63]] = TRAINING.images[[17, 0]]
-    given = Dataset("other", "train", images, np.arange(100) % 5, tuple("abcde"))
-    kept = without_copies(given, TRAINING)
-    np.testing.assert_array_equal(kept.images, np.delete(images, [3, 63], axis=0))
-    np.testing.assert_array_equal(kept.labels, np.delete(given.labels, [3, 63]))
-    assert no_training_data_used({"auxiliary images": kept.images}, TRAINING).passed is True
-    copies = given.subset([3, 63])
+    candidates = Dataset("other", "train", images, np.arange(100) % 5, tuple("abcde"))
+    others = without_copies(candidates, TRAINING)
+    np.testing.assert_array_equal(others.images, np.delete(images, [3, 63], axis=0))
+    np.testing.assert_array_equal(others.labels, np.delete(candidates.labels, [3, 63]))
+    assert no_training_data_used({"auxiliary images": others.images}, TRAINING).passed is True
+    copies = candidates.subset([3, 63])
     assert without_copies(copies, TRAINING) is copies
     assert no_training_data_used({"auxiliary images": copies.images}, TRAINING).passed is False
 

@@ -6,10 +6,10 @@ import pytest
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
-from tfinv.evaluation.neighbours import knn_distance, most_similar
-from tfinv.evaluation.reconstruction import TrainingSet, measure
-from tfinv.evaluation.references import measure_references, measure_start, with_scale
-from tfinv.evaluation.similarity import pair_diversity
+from tfinv.evaluation.inversion.neighbours import knn_distance, most_similar
+from tfinv.evaluation.inversion.reconstruction import TrainingSet, measure
+from tfinv.evaluation.inversion.references import measure_references, measure_start, with_scale
+from tfinv.evaluation.inversion.similarity import pair_diversity
 
 SHAPE = (8, 8, 1)
 
@@ -44,16 +44,17 @@ def data(n=60, seed=0):
 def test_the_whole_set_is_searched_by_cosine():
     training, shown = data(), data(5, seed=1)
     labels = np.array([0, 1, 1, 0, 0])
-    anyone, own = most_similar(evaluator(), shown.images, labels, training, k=4)
-    there, here = (x.images[:, :2, 0, 0] for x in (training, shown))
-    cosines = (here @ there.T) / np.linalg.norm(here, axis=1)[:, None] / np.linalg.norm(there, axis=1)
+    any_class, same_class = most_similar(evaluator(), shown.images, labels, training, k=4)
+    references, queries = (x.images[:, :2, 0, 0] for x in (training, shown))
+    norms = np.linalg.norm(queries, axis=1)[:, None], np.linalg.norm(references, axis=1)
+    cosines = (queries @ references.T) / norms[0] / norms[1]
     order = np.argsort(-cosines, axis=1)[:, :4]
-    np.testing.assert_array_equal(anyone.indices, order)
-    np.testing.assert_allclose(anyone.similarities, np.take_along_axis(cosines, order, 1), rtol=1e-5)
-    np.testing.assert_array_equal(anyone.classes, training.labels[order])
+    np.testing.assert_array_equal(any_class.indices, order)
+    np.testing.assert_allclose(any_class.similarities, np.take_along_axis(cosines, order, 1), rtol=1e-5)
+    np.testing.assert_array_equal(any_class.classes, training.labels[order])
     same = np.where(training.labels == labels[:, None], cosines, -2)
-    np.testing.assert_array_equal(own.indices, np.argsort(-same, axis=1)[:, :4])
-    assert (own.classes == labels[:, None]).all()
+    np.testing.assert_array_equal(same_class.indices, np.argsort(-same, axis=1)[:, :4])
+    assert (same_class.classes == labels[:, None]).all()
 
 
 def test_blocks_are_as_good_as_one_piece():
@@ -71,18 +72,18 @@ def test_blocks_are_as_good_as_one_piece():
 
 def test_a_class_with_too_few_images_is_filled_up():
     training = data().subset(np.r_[np.arange(0, 20, 2), 1])
-    _, own = most_similar(evaluator(), data(1, seed=1).images, np.array([1]), training, k=3)
-    np.testing.assert_array_equal(own.indices, [[10, -1, -1]])
-    np.testing.assert_array_equal(own.classes, [[1, -1, -1]])
+    _, same_class = most_similar(evaluator(), data(1, seed=1).images, np.array([1]), training, k=3)
+    np.testing.assert_array_equal(same_class.indices, [[10, -1, -1]])
+    np.testing.assert_array_equal(same_class.classes, [[1, -1, -1]])
     with pytest.raises(UserError, match="k and block"):
         most_similar(evaluator(), data(1).images, np.array([1]), training, k=0)
 
 
 def test_pair_diversity():
     points = np.array([[0, 0], [3, 4], [0, 0], [1, 1]], float)
-    spread, classes = pair_diversity(points, np.array([5, 5, 5, 2]), scale=2)
+    diversity, classes = pair_diversity(points, np.array([5, 5, 5, 2]), scale=2)
     np.testing.assert_array_equal(classes, [5])
-    np.testing.assert_allclose(spread, [(5 + 0 + 5) / 3 / 2])
+    np.testing.assert_allclose(diversity, [(5 + 0 + 5) / 3 / 2])
 
 
 def bands(n, seed, level=(0.2, 0.8)):
@@ -95,7 +96,7 @@ def bands(n, seed, level=(0.2, 0.8)):
 
 def test_references_and_their_scale():
     training, held_out = bands(60, 0), bands(40, 1)
-    against = TrainingSet.make(training.images, training.labels, {"e": evaluator()}, {"other": evaluator()})
+    training_set = TrainingSet.make(training.images, training.labels, {"e": evaluator()}, {"other": evaluator()})
     labels = np.repeat([0, 1], 10)
     start = np.full((20, *SHAPE), 0.4, np.float32)
     start[:, 0, 0] = 0.5  # the evaluator takes all for class 0
@@ -104,10 +105,10 @@ def test_references_and_their_scale():
     shown[:2, 0, 1] = 0.9
     keys = {"experiment": "model", "method": "m", "budget": "equal", "seed": 0}
     references = [
-        *measure_references(labels, against, held_out, most=10),
-        measure_start(start, labels, against, of="m"),
+        *measure_references(labels, training_set, held_out, most=10),
+        measure_start(start, labels, training_set, method="m"),
     ]
-    rows = [r for m in (measure(shown, labels, against, **keys), *references) for r in m.rows()]
+    rows = [r for m in (measure(shown, labels, training_set, **keys), *references) for r in m.rows()]
     by_name = {(r["experiment"], r["measure"], r.get("evaluator")): r for r in with_scale(rows)}
     assert {e for e, _, _ in by_name} == {"model", "held-out images", "class mean", "start"}
     assert by_name["held-out images", "acc@1", "e"]["value"] == 1
@@ -133,9 +134,9 @@ def test_references_and_their_scale():
 
 def test_references_leave_out_what_is_not_there():
     training = bands(20, 0)
-    against = TrainingSet.make(training.images, training.labels, {"e": evaluator()})
+    training_set = TrainingSet.make(training.images, training.labels, {"e": evaluator()})
     only_zero = bands(10, 1).subset(np.arange(0, 10, 2))
-    made = measure_references(np.array([1]), against, only_zero)
-    assert [m.keys["experiment"] for m in made] == ["class mean"]
+    references = measure_references(np.array([1]), training_set, only_zero)
+    assert [m.keys["experiment"] for m in references] == ["class mean"]
     with pytest.raises(UserError, match="a start of shape"):
-        measure_start(np.zeros((3, *SHAPE)), np.array([0, 1]), against)
+        measure_start(np.zeros((3, *SHAPE)), np.array([0, 1]), training_set)

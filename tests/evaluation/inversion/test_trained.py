@@ -1,4 +1,4 @@
-"""What trains: the fresh decoder on a frozen encoder, and the evaluators."""
+"""The trained parts: the decoder probe on a frozen encoder, and the evaluators."""
 
 import keras
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
-from tfinv.evaluation import evaluators
-from tfinv.evaluation.decoder_probe import probe_encoder
-from tfinv.evaluation.evaluators import train_evaluators
+from tfinv.evaluation.inversion import evaluators
+from tfinv.evaluation.inversion.decoder_probe import probe_encoder
+from tfinv.evaluation.inversion.evaluators import train_evaluators
 from tfinv.training.schedule import Schedule
 
 SHAPE = (4, 4, 1)
@@ -100,8 +100,8 @@ def test_evaluators_are_trained_once(tmp_path):
     assert list(first) == ["softmax-7", "softmax-8"]
     for classifier in first.values():
         assert classifier.accuracy(images, labels) > 0.9
-    one, two = (c.predict(images) for c in first.values())
-    assert not np.allclose(one, two)  # seeds of their own
+    scores, other_scores = (c.predict(images) for c in first.values())
+    assert not np.allclose(scores, other_scores)  # seeds of their own
     assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["softmax-7.keras", "softmax-8.keras"]
 
     def times():
@@ -124,20 +124,20 @@ def test_an_evaluator_whose_training_is_killed_goes_on(tmp_path, monkeypatch):
 
     class Until(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            begun.append(epoch)
+            epochs.append(epoch)
             if epoch == stop:
                 raise Killed
 
-    def fit(*args, **more):
-        return ours(*args, **more, callbacks=[Until()])
+    def fit(*args, **keywords):
+        return original(*args, **keywords | {"callbacks": [*keywords.get("callbacks", ()), Until()]})
 
-    ours, begun, stop = evaluators.fit, [], 4
+    original, epochs, stop = evaluators.fit, [], 4
     monkeypatch.setattr(evaluators, "fit", fit)
     with pytest.raises(Killed):
         train_evaluators(data, **options, workdir=tmp_path / "cut")
     stop = None
     (resumed,) = train_evaluators(data, **options, workdir=tmp_path / "cut").values()
-    assert begun == [0, 1, 2, 3, 4, 4, 5]
+    assert epochs == [0, 1, 2, 3, 4, 4, 5]
     np.testing.assert_allclose(resumed.predict(data.images), whole.predict(data.images), rtol=1e-5)
     assert not [path for path in (tmp_path / "cut").rglob("backup")]
 
@@ -157,20 +157,20 @@ def test_an_evaluator_may_be_trained_adversarially(tmp_path):
     images[:, 0, :, 0] += np.where(labels == 0, 0.2, -0.2)[:, None]
     data = Dataset("faint", "train", images, labels, ("a", "b"))
     options = {"schedule": Schedule(epochs=30, batch_size=20), "seed": 7}
-    made = train_evaluators(data, architectures=("mlp", "mlp+adversarial"), workdir=tmp_path, **options)
-    assert list(made) == ["mlp-7", "mlp+adversarial-8"]
+    classifiers = train_evaluators(data, architectures=("mlp", "mlp+adversarial"), workdir=tmp_path, **options)
+    assert list(classifiers) == ["mlp-7", "mlp+adversarial-8"]
     assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["mlp+adversarial-8.keras", "mlp-7.keras"]
-    for classifier in made.values():
+    for classifier in classifiers.values():
         assert classifier.accuracy(images, labels) > 0.95
     # What the faint pixels say can't be trusted, so the robust one looks at them less.
-    faint = [np.abs(c.predict(images) - c.predict(_without_faint(images))).mean() for c in made.values()]
-    loud = [np.abs(np.diff(c.predict(images), axis=1)).mean() for c in made.values()]
+    faint = [np.abs(c.predict(images) - c.predict(_without_faint(images))).mean() for c in classifiers.values()]
+    loud = [np.abs(np.diff(c.predict(images), axis=1)).mean() for c in classifiers.values()]
     assert faint[1] / loud[1] < 0.8 * faint[0] / loud[0]
-    for spec, said in (
+    for spec, message in (
         ("vgg", "one of cnn"),
         ("cnn(depth=3)", "arguments of cnn"),
         ("cnn+nothing", "as ARCHITECTURE"),
         ("cnn+fast(eps=x)", "as ARCHITECTURE"),
     ):
-        with pytest.raises(UserError, match=f"{said}.*Change --evaluators"):
+        with pytest.raises(UserError, match=f"{message}.*Change --evaluators"):
             train_evaluators(data, architectures=("mlp", spec), **options)

@@ -7,8 +7,9 @@ import tensorflow as tf
 from tfinv.attacks import PGD, attack, worst_case
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
-from tfinv.evaluation import robustness
-from tfinv.evaluation.robustness import accuracy_curve, check_budgets, named_attacks
+from tfinv.evaluation.robustness import chunks
+from tfinv.evaluation.robustness.accuracy import accuracy_curve
+from tfinv.evaluation.robustness.plan import check_budgets, named_attacks
 
 
 def brightness(bounds):
@@ -58,7 +59,7 @@ def test_an_eps_that_the_curve_would_replace_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
         ("pgd(targeted=True)", "pgd untargeted.*Leave out targeted"),
         ("transfer", "a surrogate that exists. Received: ''"),
@@ -68,22 +69,22 @@ def test_an_eps_that_the_curve_would_replace_is_refused():
         ),
     ],
 )
-def test_what_could_not_run_is_refused_by_its_name(form, said):
+def test_what_could_not_run_is_refused_by_its_name(form, message):
     form = form.replace("none.keras", '\\"none.keras\\"')
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         named_attacks(["fgsm", form])
 
 
 @pytest.mark.parametrize(
-    ("forms", "eps", "said"),
+    ("forms", "eps", "message"),
     [
         (["fgsm"], [0.1, 8], "eps of at most 1 in linf"),
         (["fgsm"], [-0.1], "Received: -0.1. Change --eps"),
         (["pgd", "pgd"], [0.1], "attacks of different names. Received: pgd, pgd"),
     ],
 )
-def test_budgets_that_can_not_be_are_known_before_anything_is_made(forms, eps, said):
-    with pytest.raises(UserError, match=said):
+def test_budgets_that_can_not_be_are_known_before_anything_is_made(forms, eps, message):
+    with pytest.raises(UserError, match=message):
         check_budgets(named_attacks(forms), eps)
     check_budgets(named_attacks(["pgd(norm=l2)"]), [8])
 
@@ -95,7 +96,7 @@ def test_what_an_attack_lacks_is_known_before_another_has_begun():
         num_classes=2,
         outputs="probabilities",
     )
-    told = []
+    shared = []
     with pytest.raises(UserError, match="gradients"):
         accuracy_curve(
             classifier,
@@ -104,9 +105,9 @@ def test_what_an_attack_lacks_is_known_before_another_has_begun():
             named_attacks(["noise", "pgd"]),
             [0.1],
             experiment="a",
-            ahead=told.append,
+            share=shared.append,
         )
-    assert not told
+    assert not shared
 
 
 def test_a_blank_makes_no_other_attack():
@@ -166,11 +167,11 @@ def test_gradients_of_a_bisected_curve_are_counted_over_all_images():
     assert shares == {"independent": {0.1}, "bisected": {0.1}}
 
 
-@pytest.mark.parametrize(("eps", "told"), [((0.1,), [[range(2), range(2, 3)]]), ((0.0,), [])])
-def test_what_is_ahead_is_told_where_there_is_something_to_attack(eps, told, monkeypatch):
-    monkeypatch.setattr(robustness, "_BATCHES", 1)
-    found = []
+@pytest.mark.parametrize(("eps", "expected"), [((0.1,), [[range(2), range(2, 3)]]), ((0.0,), [])])
+def test_chunks_are_shared_where_there_is_something_to_attack(eps, expected, monkeypatch):
+    monkeypatch.setattr(chunks, "_BATCHES", 1)
+    shared = []
     classifier, images = brightness((0, 1)), np.full((3, 2, 2, 1), 0.5, np.float32)
-    options = {"experiment": "a", "batch_size": 2, "ahead": found.append}
+    options = {"experiment": "a", "batch_size": 2, "share": shared.append}
     accuracy_curve(classifier, images, np.zeros(3, int), named_attacks(["fgsm"]), eps, **options)
-    assert found == told
+    assert shared == expected

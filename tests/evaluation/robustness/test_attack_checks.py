@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfinv.evaluation import attack_checks
+from tfinv.evaluation.robustness import attack_checks
 
 SHAPE = (4, 4, 1)
 
@@ -48,6 +48,6 @@ def test_half_the_range_leaves_no_more_than_guessing(handmade):
 def test_without_gradients_there_is_nothing_to_run(handmade):
     x, y = handmade.data()
     for check in (attack_checks.unbounded_reaches_zero, attack_checks.half_range_beats_guessing):
-        found = check(sample(handmade.black_box(), x, y))
-        assert found.passed is None
-        assert "no gradients" in found.evidence
+        outcome = check(sample(handmade.black_box(), x, y))
+        assert outcome.passed is None
+        assert "no gradients" in outcome.evidence

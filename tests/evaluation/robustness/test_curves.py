@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from tfinv.attacks import BIM, FGSM, FMN, PGD, Attack, HopSkipJump, WorstCase
-from tfinv.attacks.problem import Found
+from tfinv.attacks.problem import StageResult
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError
-from tfinv.evaluation.curves import attack_at_each
-from tfinv.evaluation.robustness import accuracy_curve
-from tfinv.evaluation.stream import BoundedImages
+from tfinv.evaluation.robustness.accuracy import accuracy_curve
+from tfinv.evaluation.robustness.chunks import ChunkStore
+from tfinv.evaluation.robustness.curves import Chunk, attack_at_each
+from tfinv.evaluation.robustness.stream import BoundedImages
 
 SHAPE = (2, 2, 1)
 EPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
@@ -34,6 +35,11 @@ def levels(n=38):
     return np.broadcast_to(values[:, None, None, None], (n, *SHAPE)).copy(), (values > 0.5).astype(int)
 
 
+def attack_all(classifier, images, labels, attack, eps, **options):
+    """Attacks the images as one chunk."""
+    return attack_at_each(Chunk(classifier, images, labels, np.arange(len(images))), attack, eps, **options)
+
+
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0)])
 @pytest.mark.parametrize("eps", [EPS, EPS[::-1], EPS[:1], EPS[:2]])
 def test_a_bisected_curve_is_the_curve(bounds, eps):
@@ -41,40 +47,37 @@ def test_a_bisected_curve_is_the_curve(bounds, eps):
     y[3] = 1 - y[3]
     width = bounds[1] - bounds[0]
     budgets = [e * width for e in eps]
-    options = {"rows": np.arange(len(x)), "batch_size": 8}
-    each, images = attack_at_each(classifier, classifier.from_unit(x), y, PGD(steps=5), budgets, **options)
-    half, found = attack_at_each(
-        classifier, classifier.from_unit(x), y, PGD(steps=5), budgets, mode="bisected", **options
-    )
-    np.testing.assert_array_equal(half.success, each.success)
+    chunk = Chunk(classifier, classifier.from_unit(x), y, np.arange(len(x)))
+    independent, images = attack_at_each(chunk, PGD(steps=5), budgets, batch_size=8)
+    bisected, adversarial = attack_at_each(chunk, PGD(steps=5), budgets, mode="bisected", batch_size=8)
+    np.testing.assert_array_equal(bisected.success, independent.success)
     distance = np.abs(x[:, 0, 0, 0] - 0.5)
     wrong = np.arange(len(x)) == 3
-    np.testing.assert_array_equal(each.success, (distance < np.array(eps)[:, None]) | wrong)
+    np.testing.assert_array_equal(independent.success, (distance < np.array(eps)[:, None]) | wrong)
     assert images.shape == (len(eps), *x.shape)
-    # What it found is adversarial within each image's smallest successful budget.
-    assert found.shape == (1, *x.shape)
-    solved = each.success.any(0)
-    np.testing.assert_array_equal(classifier.predict(found[0]).argmax(1) != y, solved)
-    smallest = np.where(each.success, np.array(budgets)[:, None], np.inf).min(0)
-    moved = np.abs(found[0] - classifier.from_unit(x)).max((1, 2, 3))
-    assert (moved[solved] <= smallest[solved] * (1 + 1e-6)).all()
+    # Those of the bisection are adversarial within each image's smallest successful budget.
+    assert adversarial.shape == (1, *x.shape)
+    solved = independent.success.any(0)
+    np.testing.assert_array_equal(classifier.predict(adversarial[0]).argmax(1) != y, solved)
+    smallest = np.where(independent.success, np.array(budgets)[:, None], np.inf).min(0)
+    distances = np.abs(adversarial[0] - classifier.from_unit(x)).max((1, 2, 3))
+    assert (distances[solved] <= smallest[solved] * (1 + 1e-6)).all()
 
 
 def test_a_bisection_takes_few_runs():
     classifier, (x, y) = grey(), levels()
-    rows = np.arange(len(x))
-    half, _ = attack_at_each(classifier, x, y, PGD(steps=5), EPS, rows=rows, mode="bisected")
-    tried = np.isfinite(half.distances).sum(0)
-    assert tried.max() <= 4  # log2(11), rounded up
-    each, _ = attack_at_each(classifier, x, y, PGD(steps=5), EPS, rows=rows)
-    assert half.gradient_calls.sum() < 0.6 * each.gradient_calls.sum()
+    bisected, _ = attack_all(classifier, x, y, PGD(steps=5), EPS, mode="bisected")
+    runs = np.isfinite(bisected.distances).sum(0)
+    assert runs.max() <= 4  # log2(11), rounded up
+    independent, _ = attack_all(classifier, x, y, PGD(steps=5), EPS)
+    assert bisected.gradient_calls.sum() < 0.6 * independent.gradient_calls.sum()
 
 
 def test_of_two_budgets_an_image_that_withstands_meets_the_larger_alone():
     classifier, (x, y) = grey(), levels()
-    half, _ = attack_at_each(classifier, x, y, PGD(steps=5), (0.1, 0.2), rows=np.arange(len(x)), mode="bisected")
+    bisected, _ = attack_all(classifier, x, y, PGD(steps=5), (0.1, 0.2), mode="bisected")
     withstands = np.abs(x[:, 0, 0, 0] - 0.5) >= 0.2
-    np.testing.assert_array_equal(np.isfinite(half.distances), [~withstands, np.full(len(x), True)])
+    np.testing.assert_array_equal(np.isfinite(bisected.distances), [~withstands, np.full(len(x), True)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +90,14 @@ class Smallest(Attack):
     def perturb(self, problem):
         """Just across the middle."""
         away = 0.5 - problem.images
-        return Found(problem.images + away + 1e-5 * np.sign(away), gradient_calls=1)
+        return StageResult(problem.images + away + 1e-5 * np.sign(away), gradient_calls=1)
 
 
 def test_a_minimal_attack_runs_once_for_all_budgets():
     classifier, (x, y) = grey(), levels()
-    found, images = attack_at_each(classifier, x, y, Smallest(), EPS, rows=np.arange(len(x)))
-    np.testing.assert_array_equal(found.success, np.abs(x[:, 0, 0, 0] - 0.5) < np.array(EPS)[:, None])
-    assert found.gradient_calls.sum() == len(x)
+    outcome, images = attack_all(classifier, x, y, Smallest(), EPS)
+    np.testing.assert_array_equal(outcome.success, np.abs(x[:, 0, 0, 0] - 0.5) < np.array(EPS)[:, None])
+    assert outcome.gradient_calls.sum() == len(x)
     assert len(images) == 1
     rows = accuracy_curve(classifier, x, y, [("smallest", Smallest())], EPS, experiment="e")
     assert all(r["minimal"] for r in rows[1:])
@@ -106,11 +109,11 @@ def test_a_minimal_attack_runs_once_for_all_budgets():
 def test_the_largest_budget_does_not_end_the_search_for_the_smallest_perturbation(attack):
     classifier, (x, y) = grey(), levels()
     eps = (0.05, 0.45)
-    found, images = attack_at_each(classifier, x, y, attack, eps, rows=np.arange(len(x)))
+    outcome, images = attack_all(classifier, x, y, attack, eps)
     distance = np.abs(x[:, 0, 0, 0] - 0.5)
     for k, e in enumerate(eps):
-        assert found.success[k, distance < 0.9 * e].all()
-        assert not found.success[k, distance > e].any()
+        assert outcome.success[k, distance < 0.9 * e].all()
+        assert not outcome.success[k, distance > e].any()
     beyond = distance > eps[1]
     assert beyond.any()
     np.testing.assert_array_equal(images[0, beyond], x[beyond])
@@ -120,9 +123,9 @@ def test_chunks_change_nothing_and_finished_ones_are_not_run_again(tmp_path):
     classifier, (x, y) = grey(), levels()
     attacks = [("fgsm", FGSM()), ("pgd(steps=3)", PGD(steps=3))]
     whole = accuracy_curve(classifier, x, y, attacks, EPS[:3], experiment="e", batch_size=64)
-    stored, made, seen, kept = {}, [], [], {}
+    stored, made, reports, adversarial = {}, [], [], {}
 
-    def keep(name, make):
+    def arrays(name, make):
         if name not in stored:
             made.append(name)
             if len(made) == 7:
@@ -131,9 +134,9 @@ def test_chunks_change_nothing_and_finished_ones_are_not_run_again(tmp_path):
         return stored[name]
 
     def sink(name, rows, images):
-        kept.setdefault(name, np.zeros_like(x))[rows] = images
+        adversarial.setdefault(name, np.zeros_like(x))[rows] = images
 
-    options = {"experiment": "e", "batch_size": 2, "keep": keep, "sink": sink, "checkpoints": tmp_path}
+    options = {"experiment": "e", "batch_size": 2, "store": ChunkStore(arrays, tmp_path, sink)}
     with pytest.raises(KeyboardInterrupt):
         accuracy_curve(classifier, x, y, attacks, EPS[:3], **options)
     before = len(made)
@@ -143,18 +146,18 @@ def test_chunks_change_nothing_and_finished_ones_are_not_run_again(tmp_path):
         y,
         attacks,
         EPS[:3],
-        progress=lambda done, total, found: seen.append((done, total, found)),
+        progress=lambda *report: reports.append(report),
         **options,
     )
     assert len(made) - before == 2 * 5 - 6
     timeless = [{k: v for k, v in r.items() if k not in ("seconds", "mean_distance")} for r in parts]
     assert timeless == [{k: v for k, v in r.items() if k not in ("seconds", "mean_distance")} for r in whole]
-    assert seen[-1][:2] == (38, 38)
-    assert seen[-1][2] == {(r["attack"], r["eps"]): pytest.approx(r["accuracy"]) for r in whole[1:]}
-    assert set(kept) == {f"{name} eps={e:g}" for name, _ in attacks for e in EPS[:3]}
+    assert reports[-1][:2] == (38, 38)
+    assert reports[-1][2] == {(r["attack"], r["eps"]): pytest.approx(r["accuracy"]) for r in whole[1:]}
+    assert set(adversarial) == {f"{name} eps={e:g}" for name, _ in attacks for e in EPS[:3]}
     for name, eps in [("fgsm eps=0.05", 0.05), ("pgd(steps=3) eps=0.1", 0.1)]:
         row = next(r for r in whole if f"{r['attack']} eps={eps:g}" == name and r["eps"] == eps)
-        assert np.mean(classifier.predict(kept[name]).argmax(1) == y) == row["accuracy"]
+        assert np.mean(classifier.predict(adversarial[name]).argmax(1) == y) == row["accuracy"]
     assert not list(tmp_path.iterdir())
 
 
@@ -162,8 +165,8 @@ def test_a_killed_bisected_run_goes_on_where_images_would_now_be_rounded_otherwi
     """As with another number of threads: later runs start from what earlier ones found, which must not be found again."""
     classifier, (x, y) = grey(), levels()
     attack = WorstCase(members="pgd(steps=3),bim(steps=2)")
-    where = {"rows": np.arange(len(x)), "mode": "bisected"}
-    whole, images = attack_at_each(classifier, x, y, attack, EPS[:3], **where)
+    whole, images = attack_all(classifier, x, y, attack, EPS[:3], mode="bisected")
+    state = tmp_path / "state.npz"
     honest, calls = PGD.perturb, []
 
     def killed(self, problem):
@@ -173,18 +176,18 @@ def test_a_killed_bisected_run_goes_on_where_images_would_now_be_rounded_otherwi
         return honest(self, problem)
 
     def rounded(self, problem):
-        found = honest(self, problem)
-        return dataclasses.replace(found, images=found.images * np.float32(1 - 1e-6))
+        result = honest(self, problem)
+        return dataclasses.replace(result, images=result.images * np.float32(1 - 1e-6))
 
     monkeypatch.setattr(BIM, "perturb", killed)
     with pytest.raises(KeyboardInterrupt):
-        attack_at_each(classifier, x, y, attack, EPS[:3], checkpoint=tmp_path / "state.npz", **where)
+        attack_all(classifier, x, y, attack, EPS[:3], checkpoint=state, mode="bisected")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state-0.npz", "state-1.npz"]
     monkeypatch.setattr(BIM, "perturb", honest)
     monkeypatch.setattr(PGD, "perturb", rounded)
-    again, found = attack_at_each(classifier, x, y, attack, EPS[:3], checkpoint=tmp_path / "state.npz", **where)
+    again, adversarial = attack_all(classifier, x, y, attack, EPS[:3], checkpoint=state, mode="bisected")
     np.testing.assert_array_equal(again.success, whole.success)
-    np.testing.assert_allclose(found, images, atol=1e-5)
+    np.testing.assert_allclose(adversarial, images, atol=1e-5)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 
 from tfinv.classifier import Classifier
-from tfinv.evaluation.gradient_check import gradient_matches_differences
+from tfinv.evaluation.robustness.gradient_check import gradient_matches_differences
 
 SHAPE = (4, 4, 1)
 
 
-def judge(handmade, classifier):
+def check_gradient(handmade, classifier):
     x, y = handmade.data()
     return gradient_matches_differences(classifier, classifier.from_unit(x[:60]), y[:60])
 
@@ -21,7 +21,7 @@ def judge(handmade, classifier):
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_a_linear_model_agrees_everywhere(handmade, scale, bounds):
-    check = judge(handmade, handmade.linear(scale, bounds))
+    check = check_gradient(handmade, handmade.linear(scale, bounds))
     assert check.passed is True
     assert "at 60 of 60 images, at 100.00 % of them" in check.evidence
 
@@ -47,18 +47,18 @@ def half_stopped(x):
 )
 def test_a_wrong_gradient_is_caught(handmade, front):
     front = getattr(handmade, front) if isinstance(front, str) else front
-    assert judge(handmade, handmade.linear(front=front)).passed is False
+    assert check_gradient(handmade, handmade.linear(front=front)).passed is False
 
 
 def test_straight_through_eight_bits_is_right_enough(handmade):
     """At the scale of a budget the staircase rises as the identity does."""
-    assert judge(handmade, handmade.linear(front=rounded(255))).passed is True
+    assert check_gradient(handmade, handmade.linear(front=rounded(255))).passed is True
 
 
 def test_a_gradient_copy_that_is_wrong_is_caught(handmade):
     honest = handmade.linear()
     wrong = dataclasses.replace(honest, _gradient_logits=lambda x: honest.logits(x)[:, ::-1])
-    assert judge(handmade, wrong).passed is False
+    assert check_gradient(handmade, wrong).passed is False
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
@@ -79,7 +79,7 @@ def test_kinks_and_rounding_are_no_sign(policy):
 
 
 def test_where_nothing_changes_there_is_nothing_to_judge(handmade):
-    check = judge(handmade, handmade.linear(front=lambda x: 0.0 * x + 0.7))
+    check = check_gradient(handmade, handmade.linear(front=lambda x: 0.0 * x + 0.7))
     assert check.passed is None
     assert check.evidence == "the margin changes by more than rounding at 0 of 60 images"
-    assert judge(handmade, handmade.black_box()).passed is None
+    assert check_gradient(handmade, handmade.black_box()).passed is None

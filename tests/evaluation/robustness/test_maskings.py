@@ -10,9 +10,9 @@ import tensorflow as tf
 import tfinv
 from tfinv import attacks, datasets
 from tfinv.errors import UserError
-from tfinv.evaluation.checks import Effort, robustness_checks
-from tfinv.evaluation.robustness import accuracy_curve
-from tfinv.recipes.artefact import GreyLevelFGSM
+from tfinv.evaluation.robustness.accuracy import accuracy_curve
+from tfinv.evaluation.robustness.checks import Effort, robustness_checks
+from tfinv.experiments.artefact import GreyLevelFGSM
 
 SHAPE = (10, 10, 1)
 EPS = (0.05, 0.2)
@@ -104,16 +104,16 @@ def steps(x):
     return sum(keras.ops.sigmoid(2000.0 * (x - level)) for level in (0.2, 0.4, 0.6, 0.8)) / 4.0
 
 
-def judge(model, path, specs=USUAL, **named):
-    """What `tfinv evaluate` does with a file: the outcome and the evidence of each check."""
+def evaluate(model, path, specs=USUAL, **named):
+    """Evaluates a file as `tfinv evaluate` does: the outcome and the evidence of each check."""
     model.save(path / "model.keras")
     classifier = tfinv.load_classifier(path / "model.keras", bounds=(0, 1))
     _, test = digits()
     images = classifier.from_unit(test.images)
     chosen = [(spec, attacks.attack(spec)) for spec in specs] + list(named.items())
     rows = accuracy_curve(classifier, images, test.labels, chosen, EPS, experiment="model")
-    found = robustness_checks(rows, classifier, images, test.labels, effort=EFFORT)
-    return {c.name: c.passed for c in found}, {c.name: c.evidence for c in found}
+    checks = robustness_checks(rows, classifier, images, test.labels, effort=EFFORT)
+    return {c.name: c.passed for c in checks}, {c.name: c.evidence for c in checks}
 
 
 def failed(passed):
@@ -121,13 +121,13 @@ def failed(passed):
 
 
 def test_the_honest_twin_passes_all(tmp_path):
-    passed, evidence = judge(between(after=keras.layers.Softmax()), tmp_path, (*USUAL, "square(queries=200)"))
+    passed, evidence = evaluate(between(after=keras.layers.Softmax()), tmp_path, (*USUAL, "square(queries=200)"))
     assert set(passed.values()) == {True}, {n: evidence[n] for n in passed if not passed[n]}
-    assert len(passed) == 17
+    assert len(passed) == 18
 
 
 def test_a_weak_attack_on_the_honest_twin_is_caught(tmp_path):
-    passed, evidence = judge(trunk(), tmp_path, ("pgd(steps=3,step_size=0.005,random_start=False)",))
+    passed, evidence = evaluate(trunk(), tmp_path, ("pgd(steps=3,step_size=0.005,random_start=False)",))
     weak = {"more-steps-change-nothing", "minimal-attack-finds-nothing-nearer", "perturbation-uses-budget"}
     assert weak <= failed(passed), evidence
     for name in ("gradient-matches-differences", "unbounded-attack-reaches-zero", "zero-gradients"):
@@ -140,46 +140,48 @@ def test_1_saturated_probabilities_are_caught(tmp_path):
     def after(z):
         return keras.layers.Rescaling(1.0)(keras.layers.Softmax()(keras.layers.Rescaling(100.0)(z)))
 
-    passed, evidence = judge(between(after=after), tmp_path)
-    assert {"logits-are-known", "zero-gradients"} <= failed(passed), evidence
+    passed, evidence = evaluate(between(after=after), tmp_path)
+    assert "logits-are-known" in failed(passed), evidence
+    # With some processors a softmax ends at .99999994: then the gradient is not zero, but that of the rounding.
+    assert failed(passed) & {"zero-gradients", "gradient-matches-differences"}, evidence
     assert "log of the probabilities" in evidence["logits-are-known"]
 
 
 def test_1_saturated_cross_entropy_is_caught(tmp_path):
     """The model is honest, and the attack's loss loses its gradient."""
     model = between(after=keras.layers.Rescaling(300.0))
-    passed, evidence = judge(model, tmp_path, ("pgd(steps=40,loss=cross_entropy)",))
+    passed, evidence = evaluate(model, tmp_path, ("pgd(steps=40,loss=cross_entropy)",))
     assert {"losses-agree", "zero-gradients"} <= failed(passed), evidence
     assert "cross_entropy saturates" in evidence["losses-agree"]
-    assert not failed(judge(model, tmp_path)[0])  # the default loss sees through it
+    assert not failed(evaluate(model, tmp_path)[0])  # the default loss sees through it
 
 
 def test_2_a_quantised_input_is_caught(tmp_path):
-    passed, evidence = judge(between(before=steps), tmp_path)
+    passed, evidence = evaluate(between(before=steps), tmp_path)
     # The gradient is right, and leads no further than its step.
     assert {"noise-finds-nothing-new", "black-box-finds-nothing-new"} <= failed(passed), evidence
 
 
 def test_3_random_predictions_are_caught(tmp_path):
-    passed, evidence = judge(between(before=Noisy()), tmp_path)
+    passed, evidence = evaluate(between(before=Noisy()), tmp_path)
     assert "predictions-are-deterministic" in failed(passed), evidence
 
 
 @pytest.mark.parametrize("layer", [Jpeg, Misleading])
 def test_4_a_gradient_that_is_not_the_models_is_caught(layer, tmp_path):
-    passed, evidence = judge(between(before=layer()), tmp_path)
+    passed, evidence = evaluate(between(before=layer()), tmp_path)
     assert "gradient-matches-differences" in failed(passed), evidence
 
 
 def test_4_a_model_without_a_gradient_is_refused_and_not_called_robust(tmp_path):
     with pytest.raises(UserError, match="a classifier with gradients"):
-        judge(between(before=Rounded()), tmp_path)
-    passed, evidence = judge(between(before=Rounded()), tmp_path, ("square(queries=50)", "noise"))
+        evaluate(between(before=Rounded()), tmp_path)
+    passed, evidence = evaluate(between(before=Rounded()), tmp_path, ("square(queries=50)", "noise"))
     for name in ("gradient-matches-differences", "unbounded-attack-reaches-zero", "black-box-finds-nothing-new"):
         assert passed[name] is None, evidence
         assert "not run" in evidence[name]
 
 
 def test_5_an_eps_in_grey_levels_is_caught(tmp_path):
-    passed, evidence = judge(trunk(), tmp_path, (), mine=GreyLevelFGSM())
+    passed, evidence = evaluate(trunk(), tmp_path, (), grey_levels=GreyLevelFGSM())
     assert {"perturbation-uses-budget", "accuracy-falls-with-eps"} <= failed(passed), evidence

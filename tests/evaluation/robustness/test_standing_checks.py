@@ -1,4 +1,4 @@
-"""What other attacks find among the images that the rows' attack left standing, where the numbers are known."""
+"""Further attacks on the images that the rows' attack left standing, where the numbers are known."""
 
 import dataclasses
 
@@ -7,9 +7,9 @@ import pytest
 
 import attack_contract
 from tfinv import attacks
-from tfinv.evaluation import standing_checks
-from tfinv.evaluation.attack_checks import Sample
-from tfinv.evaluation.robustness import accuracy_curve
+from tfinv.evaluation.robustness import standing_checks
+from tfinv.evaluation.robustness.accuracy import accuracy_curve
+from tfinv.evaluation.robustness.attack_checks import Sample
 from tfinv.specs import show
 
 SIZE = 16
@@ -50,17 +50,17 @@ def test_nothing_is_found_behind_an_honest_attack(handmade, name, norm):
 
 @pytest.mark.parametrize("name", [n for n in attack_contract.SETTINGS if attack_contract.follows_gradients(n)])
 def test_whatever_was_strongest_is_held_to_the_rules(name):
-    """What one check could not do with an attack would cost the whole evaluation."""
+    """No check may fail on an attack of the registry: an error would end the whole evaluation."""
     classifier, _, x, _ = attack_contract.victim("logits")
     labels = classifier.predict(x).argmax(1)
-    spec = show(name, attack_contract.of(name)(**attack_contract.SETTINGS[name]))
+    spec = show(name, attack_contract.attack_class(name)(**attack_contract.SETTINGS[name]))
     rows = accuracy_curve(classifier, x, labels, [(spec, attacks.attack(spec))], [0.02], experiment="e")
     left = standing_checks.left_standing(rows, Sample(classifier, x, labels))
     assert len(left.sample.labels)
     for rule, check in ALL.items():
-        found = check(left)
-        assert found.name == rule
-        assert "finds" in found.evidence or f"not run for {spec}" in found.evidence
+        outcome = check(left)
+        assert outcome.name == rule
+        assert "finds" in outcome.evidence or f"not run for {spec}" in outcome.evidence
 
 
 def test_targeted_apgd_is_compared_with_the_untargeted_one_on_another_loss(handmade):
@@ -124,12 +124,12 @@ def test_a_point_more_may_be_chance(handmade):
     """Four of 400 are a point; ten are beyond chance, and nine are not."""
     left = standing(handmade, handmade.linear(), SHORT)
     order = np.argsort(handmade.sums()[handmade.sums() > 0.05 * SIZE])
-    for found, passed in ((4, True), (9, True), (10, False)):
+    for successes, passed in ((4, True), (9, True), (10, False)):
         beyond = np.sum(handmade.sums() <= 0.1 * SIZE) - np.sum(handmade.sums() <= 0.05 * SIZE)
-        chosen = np.concatenate([order[:found], order[beyond:]])
+        chosen = np.concatenate([order[:successes], order[beyond:]])
         part = standing_checks.Standing(left.sample.take(chosen), left.attack, left.name, left.share, 400)
         check = standing_checks.more_steps_change_nothing(part)
-        assert f"finds {found} of" in check.evidence
+        assert f"finds {successes} of" in check.evidence
         assert check.passed is passed
 
 
@@ -151,9 +151,9 @@ def test_where_there_is_nothing_to_run(handmade):
     assert standing_checks.black_box_finds_nothing_new(sparse).passed is None
     assert standing_checks.noise_finds_nothing_new(sparse).evidence == "not run for pgd(norm=l1)"
     nothing = standing(handmade, handmade.linear(), "pgd", eps=(0.5,))
-    found = standing_checks.noise_finds_nothing_new(nothing)
-    assert found.passed is None
-    assert found.evidence == "not run: there are no images that pgd left standing at eps 0.5"
+    check = standing_checks.noise_finds_nothing_new(nothing)
+    assert check.passed is None
+    assert check.evidence == "not run: there are no images that pgd left standing at eps 0.5"
 
 
 def test_an_attack_that_is_not_in_the_registry_is_passed_over(handmade):

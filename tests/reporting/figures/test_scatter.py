@@ -1,11 +1,11 @@
-"""What the picture of a frontier shows: drawn values, not pixels."""
+"""Values that the picture of a frontier shows."""
 
 import numpy as np
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.evaluation.frontier import Point, fit_line
-from tfinv.reporting.scatter import draw_frontier, frontier_plot, short
+from tfinv.evaluation.frontier.line import Point, fit_line
+from tfinv.reporting.figures.scatter import draw_frontier, frontier_plot, shorten_labels
 
 SWEPT = [
     Point(n, x, y, (x - 0.02, x + 0.03), (y - 0.1, y + 0.05))
@@ -15,8 +15,8 @@ HELD = Point("b+reversal", 0.45, 0.3, (0.4, 0.5), (0.2, 0.4), swept=False, twin=
 FLAWED = Point("d", 0.1, 0.1, flaw="which has not learnt to classify")
 
 
-def axes_of(points, **more):
-    return draw_frontier(points, x="robust", y="leak", **more).axes[0]
+def axes_of(points, **arguments):
+    return draw_frontier(points, x="robust", y="leak", **arguments).axes[0]
 
 
 def legend(axes):
@@ -80,6 +80,6 @@ def test_it_is_written(tmp_path):
 
 def test_names_leave_out_what_all_of_a_recipe_share():
     labels = ["atat(weight=0.8)", "none", "fast(eps=0.1,ramp=.5)", "fast(eps=0.2,ramp=.5)"]
-    assert short(labels) == ["atat(weight=0.8)", "none", "fast(eps=0.1)", "fast(eps=0.2)"]
+    assert shorten_labels(labels) == ["atat(weight=0.8)", "none", "fast(eps=0.1)", "fast(eps=0.2)"]
     combined = ["fast(eps=.1)+mid(beta=2)", "fast(eps=.2)+mid(beta=2)"]
-    assert short(combined) == combined
+    assert shorten_labels(combined) == combined

@@ -3,19 +3,21 @@ import json
 import pytest
 
 from tfinv.errors import UserError
-from tfinv.reporting import Results, rows
-from tfinv.reporting.schema import check_row
-from tfinv.reporting.summary import summarise
+from tfinv.reporting import Results
+from tfinv.reporting.results import rows
+from tfinv.reporting.results.schema import check_row
+from tfinv.reporting.results.summary import summarise
 
 COURSE = {"kind": "course", "experiment": "a", "method": "m", "step": 3, "cost": None, "confidence": 0.5, "seed": 0}
+MEMBERSHIP = {"kind": "membership", "experiment": "a", "attack": "lira", "measure": "auc", "value": 0.5, "target": "t"}
 INVERSION = {"kind": "inversion", "experiment": "a", "method": "m", "measure": "acc@1", "value": 0.5}
 
 
 def test_results_come_back_as_they_were_written(inverted_results, workdir):
     inverted_results.write(workdir)
-    found = Results.read(workdir)
-    assert found.to_json() == inverted_results.to_json()
-    assert found.to_json()["schema"] == 2
+    results = Results.read(workdir)
+    assert results.to_json() == inverted_results.to_json()
+    assert results.to_json()["schema"] == 2
 
 
 def test_schema_1_is_read(workdir, results):
@@ -40,6 +42,7 @@ def test_rows_are_held_to_the_schema_when_they_are_read(workdir):
 def test_a_row_has_a_seed_or_several(seed):
     check_row(COURSE | {"seed": seed})
     check_row(INVERSION | {"seed": seed, "knowledge": "white box"})
+    check_row(MEMBERSHIP | {"seed": seed, "fpr": 0.01, "threshold": "curve", "ci95": [0.1, 0.9], "fpr_ci95": None})
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,13 @@ def test_a_row_has_a_seed_or_several(seed):
         INVERSION | {"seed": 0.5},
         INVERSION | {"knowledge": ["white box"]},
         INVERSION | {"measure": None},
+        MEMBERSHIP | {"attack": None},
+        MEMBERSHIP | {"target": None},
+        MEMBERSHIP | {"fpr": "1%"},
+        MEMBERSHIP | {"value": "high"},
+        MEMBERSHIP | {"seed": [0, "b"]},
+        MEMBERSHIP | {"ci95": [0.1]},
+        MEMBERSHIP | {"threshold": 0.5},
     ],
 )
 def test_a_row_of_another_form_is_refused(row):
@@ -66,7 +76,7 @@ def test_a_row_of_another_form_is_refused(row):
 
 
 def test_rows_that_no_view_shows_are_let_be():
-    check_row({"kind": "membership"})
+    check_row({"kind": "weather"})
 
 
 def test_a_pooled_row_gives_the_figure_and_single_seeds_the_spread():
@@ -75,9 +85,9 @@ def test_a_pooled_row_gives_the_figure_and_single_seeds_the_spread():
         {"value": 0.6, "ci95": [0.3, 0.9], "n": 10, "seed": 1},
         {"value": 0.52, "ci95": [0.3, 0.7], "n": 25, "seed": [0, 1]},
     ]
-    found = summarise(rows, "value")
-    assert (found.mean, found.low, found.high, found.n) == (0.52, 0.3, 0.7, 25)
-    assert (found.least, found.most, found.runs, found.seeds, found.lost) == (0.4, 0.6, 2, 2, 0)
+    summary = summarise(rows, "value")
+    assert (summary.mean, summary.low, summary.high, summary.n) == (0.52, 0.3, 0.7, 25)
+    assert (summary.minimum, summary.maximum, summary.runs, summary.seeds, summary.missing) == (0.4, 0.6, 2, 2, 0)
     assert summarise(rows[2:], "value").seeds == 2
     assert summarise([rows[0], rows[1], rows[2] | {"seed": "all"}], "value").seeds == 2
 

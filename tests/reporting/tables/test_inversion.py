@@ -1,13 +1,13 @@
 import inverted
-from tfinv.reporting import inversion_tables
-from tfinv.reporting.cells import Cell
-from tfinv.reporting.rows import rows_of
+from tfinv.reporting.results.rows import rows_of
+from tfinv.reporting.tables.cells import Cell
+from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 
 DASH = "\N{EN DASH}"
 
 
 def _tables(results):
-    return inversion_tables.comparison_tables(rows_of(results, "inversion"), rows_of(results, "training"))
+    return comparison_tables(rows_of(results, "inversion"), rows_of(results, "training"))
 
 
 def test_one_table_an_attack_and_one_line_a_defence_with_references_first(inverted_results):
@@ -15,16 +15,16 @@ def test_one_table_an_attack_and_one_line_a_defence_with_references_first(invert
     assert (miface.title, brep.title) == ("miface, budget: convergence", "brep, budget: 10,000 queries")
     assert miface.headings == (
         "test accuracy, %",
-        *(f"acc@1, % {j}" for j in inverted.JUDGES),
-        *(f"feature distance {j}" for j in inverted.JUDGES),
+        *(f"acc@1, % {name}" for name in inverted.EVALUATORS),
+        *(f"feature distance {name}" for name in inverted.EVALUATORS),
         "fresh-decoder error",
     )
     names = [n for (n,), _ in miface.lines]
-    real = ["reference: held-out images", "reference: class mean"]
-    assert names == [*real, "reference: start of miface", "none", "reversal", "shuffled"]
+    references = ["reference: held-out images", "reference: class mean"]
+    assert names == [*references, "reference: start of miface", "none", "reversal", "shuffled"]
     assert miface.references == 3
     # The start is that of another attack.
-    assert [n for (n,), _ in brep.lines] == [*real, "none", "reversal", "shuffled"]
+    assert [n for (n,), _ in brep.lines] == [*references, "none", "reversal", "shuffled"]
     cells = {n: c for (n,), c in miface.lines}
     assert [c.text for c in cells["reversal"]] == ["98.0", "30.0", "25.0", "20.0", "0.9", "0.95", "1", "0.7"]
     assert cells["reversal"][1].notes == (f"28.0{DASH}32.0", "[22.0, 38.0]")
@@ -37,19 +37,19 @@ def test_one_table_an_attack_and_one_line_a_defence_with_references_first(invert
 
 
 def test_the_overview_has_defences_down_and_attacks_across(inverted_results):
-    recognised, near, *_ = _tables(inverted_results)
-    assert recognised.headings == (
+    acc, distance, *_ = _tables(inverted_results)
+    assert acc.headings == (
         "test accuracy, %",
         "miface convergence",
         "brep 10,000 queries",
         "fresh-decoder error",
     )
-    cells = {n: [c.text for c in cells] for (n,), cells in recognised.lines}
-    # The three judges of the reversal give .3, .25 and .2; under brep .18, .13 and .08.
+    cells = {n: [c.text for c in cells] for (n,), cells in acc.lines}
+    # The three evaluators give the reversal .3, .25 and .2; under brep .18, .13 and .08.
     assert cells["reversal"] == ["98.0", "25.0", "13.0", "0.7"]
     # Its feature distances .9, .95 and 1, over those of held-out images: .25, .3 and .35.
-    near_cells = {n: [c.text for c in cells] for (n,), cells in near.lines}
-    assert near_cells["reversal"][1] == f"{(0.9 / 0.25 + 0.95 / 0.3 + 1 / 0.35) / 3:.3g}"
+    cells = {n: [c.text for c in cells] for (n,), cells in distance.lines}
+    assert cells["reversal"][1] == f"{(0.9 / 0.25 + 0.95 / 0.3 + 1 / 0.35) / 3:.3g}"
 
 
 def test_an_overview_needs_several_attacks(inverted_results):
@@ -67,11 +67,11 @@ def test_attacks_on_one_model_are_compared_with_each_other(inverted_results):
 
 
 def test_measures_of_another_kind_are_not_compared(inversion_row):
-    assert inversion_tables.comparison_tables([inversion_row("a", "ssim", 0.5)]) == []
+    assert comparison_tables([inversion_row("a", "ssim", 0.5)]) == []
 
 
 def test_the_long_tables_name_references_as_such(inverted_results):
-    first, *others = inversion_tables.inversion_tables(rows_of(inverted_results, "inversion"))
+    first, *others = inversion_tables(rows_of(inverted_results, "inversion"))
     assert first.title == "References: no attack made these images"
     assert first.headings == ("held-out images", "class mean", "start of miface")
     (miface,) = (t for t in others if t.title == "Inversion by miface, budget: convergence")
@@ -79,7 +79,7 @@ def test_the_long_tables_name_references_as_such(inverted_results):
 
 
 def test_what_each_attacker_had_stands_beside_its_method(inverted_results):
-    table = inversion_tables.knowledge_table(rows_of(inverted_results, "inversion"))
+    table = knowledge_table(rows_of(inverted_results, "inversion"))
     assert {names: cells[0].text for names, cells in table.lines} == {
         ("miface",): inverted.WHITE,
         ("brep",): inverted.LABELS,
@@ -88,4 +88,4 @@ def test_what_each_attacker_had_stands_beside_its_method(inverted_results):
 
 
 def test_knowledge_that_no_row_has_makes_no_table(inversion_row):
-    assert inversion_tables.knowledge_table([inversion_row("a", "m", 1.0)]) is None
+    assert knowledge_table([inversion_row("a", "m", 1.0)]) is None

@@ -1,5 +1,6 @@
+import membership_rows
 from tfinv.reporting import Check, Results
-from tfinv.reporting.verdict import checks_sentence, verdict
+from tfinv.reporting.tables.verdict import checks_sentence, verdict
 
 
 def _check(name, passed):
@@ -55,3 +56,16 @@ def test_of_many_models_the_paragraph_names_the_lowest_and_the_highest(accuracy_
     assert "at most: m7 30.0 % (mi-face, equal, mlp), to m0 100.0 % (mi-face, equal, mlp); 6 more between" in text
     few = verdict(Results("c", {}, rows[:6], [_check("a", True)]))
     assert all(f"m{i} " in few for i in range(6))
+
+
+def test_the_attack_that_names_the_most_members():
+    rows = membership_rows.attack_rows("gap", -0.1) + membership_rows.attack_rows() + membership_rows.group_rows()
+    text = verdict(Results("c", {}, rows, [_check("a", True)]))
+    assert text.endswith(
+        "Members that an attack names, at most: model 20.5 % at 1 % false positives (lira, AUC 0.812)."
+    )
+
+
+def test_membership_without_a_tpr_has_no_sentence():
+    text = verdict(Results("c", {}, [membership_rows.row("auc", 0.7, 0.6, 0.8)], [_check("a", True)]))
+    assert text == "No check failed; 1 of 1 passed."

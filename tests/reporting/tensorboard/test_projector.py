@@ -7,7 +7,7 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
 from tfinv.errors import UserError
-from tfinv.reporting.projector import Points, write_projector
+from tfinv.reporting.tensorboard.projector import Points, write_projector
 
 
 def _points(kind, n, value):
@@ -23,8 +23,8 @@ def test_the_files_hold_each_point_once_and_in_order(tmp_path):
     config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings
     assert (embedding.tensor_name, list(embedding.tensor_shape)) == ("cnn", [5, 5])
-    found = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
-    np.testing.assert_allclose(found, np.concatenate([p.features for p in points]), rtol=1e-5)
+    vectors = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
+    np.testing.assert_allclose(vectors, np.concatenate([p.features for p in points]), rtol=1e-5)
     lines = (folder / embedding.metadata_path).read_text().splitlines()
     assert lines[:2] == ["kind\tclass\tindex", "training\tclass 0\t100"]
     assert lines[4:] == ["none, miface\tclass 0\t100", "none, miface\tclass 1\t101"]

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from tfinv.errors import UserError
 from tfinv.reporting import Check, Figure, Results, write_tensorboard
-from tfinv.reporting.tensorboard import escape
+from tfinv.reporting.tensorboard.summaries import escape
 
 
 def _read(folder):
@@ -22,8 +22,8 @@ def _values(folder, tag):
     return [(e.step, tf.make_ndarray(e.tensor_proto)) for e in _read(folder).Tensors(tag)]
 
 
-def _shown(text):
-    """The text as TensorBoard shows it."""
+def _render(text):
+    """Returns the text as TensorBoard shows it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a library within TensorBoard
         from tensorboard.plugin_util import markdown_to_safe_html
@@ -50,18 +50,18 @@ def test_scalars_are_accuracy_against_ten_thousandths_of_eps(results, workdir):
         "accuracy/fgsm-artefact",
         "accuracy/pgd",
     ]
-    found = _values(logdir / "shuffled", "accuracy/pgd")
-    assert [step for step, _ in found] == [0, 500, 1000, 2500]
-    np.testing.assert_allclose([value for _, value in found], [0.969, 0.868, 0.488, 0.298], rtol=1e-6)
+    points = _values(logdir / "shuffled", "accuracy/pgd")
+    assert [step for step, _ in points] == [0, 500, 1000, 2500]
+    np.testing.assert_allclose([value for _, value in points], [0.969, 0.868, 0.488, 0.298], rtol=1e-6)
 
 
 def test_texts_and_images(results, workdir):
     report = write_tensorboard(results, workdir, workdir / "tb") / "report"
-    assert "2 of 5 checks failed" in _shown(_text(report, "1 verdict"))
-    assert "<td>black-box-is-weaker</td>" in html.unescape(_shown(_text(report, "2 checks")))
-    page = _shown(_text(report, "3 results"))
+    assert "2 of 5 checks failed" in _render(_text(report, "1 verdict"))
+    assert "<td>black-box-is-weaker</td>" in html.unescape(_render(_text(report, "2 checks")))
+    page = _render(_text(report, "3 results"))
     assert page.count("<table>") == 4
-    assert "<td>train.epochs</td>" in html.unescape(_shown(_text(report, "4 config")))
+    assert "<td>train.epochs</td>" in html.unescape(_render(_text(report, "4 config")))
     for tag in ("accuracy_curves", "reconstructions", "neighbours"):
         ((step, value),) = _values(report, tag)
         assert step == 0
@@ -85,7 +85,7 @@ EVIL = "<script>x</script> ![p](http://127.0.0.1/p) **b** | c\n# d `e` [l](javas
 
 
 def test_markdown_shows_the_text_as_it_is():
-    page = _shown(escape(EVIL))
+    page = _render(escape(EVIL))
     for tag in ("<img", "<a", "<strong", "<h1", "<code", "<em", "<script"):
         assert tag not in page
     assert html.unescape(page) == "<p>" + EVIL.replace("\n", " ") + "</p>"
@@ -99,7 +99,7 @@ def test_names_stay_text_and_inside_the_log_folder(workdir, accuracy_row):
     assert len(list(logdir.iterdir())) == len(names) + 1
     assert {p.name for p in workdir.iterdir()} == {"deep"}
     for tag in ("2 checks", "3 results", "4 config"):
-        page = _shown(_text(logdir / "report", tag))
+        page = _render(_text(logdir / "report", tag))
         assert "<img" not in page
         assert "<a" not in page
         assert page.count("<table>") == 1
@@ -123,9 +123,9 @@ def test_eps_that_are_near_each_other_have_steps_of_their_own(workdir, accuracy_
     eps = {8 / 255: 0.4, 0.031: 0.5, 0.03101: 0.45, 0.0: 0.9, 0.00001: 0.8}
     rows = [accuracy_row("m", "pgd", e, accuracy) for e, accuracy in eps.items()]
     logdir = write_tensorboard(Results("c", {}, rows), workdir, workdir / "tb")
-    found = _values(logdir / "m", "accuracy/pgd")
-    assert [step for step, _ in found] == [0, 1, 310, 311, 314]
-    np.testing.assert_allclose([value for _, value in found], [0.9, 0.8, 0.5, 0.45, 0.4], rtol=1e-6)
+    points = _values(logdir / "m", "accuracy/pgd")
+    assert [step for step, _ in points] == [0, 1, 310, 311, 314]
+    np.testing.assert_allclose([value for _, value in points], [0.9, 0.8, 0.5, 0.45, 0.4], rtol=1e-6)
 
 
 def test_a_log_folder_that_cannot_be_is_an_expected_error(results, workdir):

@@ -1,6 +1,6 @@
-"""Two layers written anew so that their gradient with respect to the input is cheap on a CPU.
+"""Reimplementations of two layers whose gradient with respect to the input is cheap on a CPU.
 
-Keras's layers compute as much as training needs; an attack needs no gradient of the weights, which are constants here.
+Keras's layers compute everything that training needs. Here weights are constants: an attack needs no gradient of them.
 """
 
 from typing import Any
@@ -9,17 +9,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv.graphs import Function
+from tfinv.classifier.graphs import Function
 
-# Exact in float32, so that the variance 1 - _EPSILON normalises by exactly one. Zero is refused by some kernels.
+# Exact in float32, so that the variance 1 - _EPSILON normalises by exactly one. Some kernels refuse zero.
 _EPSILON = 2.0**-10
 
 
 def scale_and_shift(scale: np.ndarray, shift: np.ndarray) -> Function:
-    """Returns x -> scale x + shift, one scale and shift for each of the C channels, which are last.
+    """Returns the function x -> scale x + shift, with one scale and shift per channel. Channels are last.
 
-    For images this is a batch norm in inference whose mean is zero and variance one: one fused pass over memory forward and
-    one back. A product and a sum take two or more each, and the fused kernel's own gradient computes those of the weights.
+    For images this is batch norm in inference with mean zero and variance one: one fused pass over memory forward and one
+    backward. A product and a sum need two or more each, and the fused kernel's gradient also computes those of the weights.
 
     Args:
       scale: (C,).
@@ -47,7 +47,7 @@ def scale_and_shift(scale: np.ndarray, shift: np.ndarray) -> Function:
 
 
 def suits_one_channel(layer: Any) -> bool:
-    """Whether `one_channel_convolution` computes this convolution, and is the faster way to its gradient."""
+    """Whether `one_channel_convolution` supports this convolution, and computes its gradient faster."""
     height, width, channels, filters = layer.kernel.shape
     simple = tuple(layer.strides) == tuple(layer.dilation_rate) == (1, 1) and layer.groups == 1
     return (
@@ -60,12 +60,12 @@ def suits_one_channel(layer: Any) -> bool:
 
 
 def one_channel_convolution(layer: keras.layers.Conv2D) -> Function:
-    """A convolution of grey images, stride 1, whose input gradient is a matrix product and one sum of shifted images.
+    """Returns a convolution of grey images, stride 1, whose input gradient is a matrix product and a sum of shifted images.
 
-    Convolution kernels work on blocks of 8 or 16 channels, of which the gradient of a grey image fills one.
+    Convolution kernels work on blocks of 8 or 16 channels, of which the gradient of a grey image fills only one.
 
     Args:
-      layer: a built layer for which `suits_one_channel` holds; its weights are taken as they are now.
+      layer: a built layer for which `suits_one_channel` is true; its current weights are used.
     """
     kernel = tf.cast(tf.convert_to_tensor(layer.kernel), layer.compute_dtype)
     bias = tf.cast(tf.convert_to_tensor(layer.bias), kernel.dtype) if layer.use_bias else None
@@ -77,7 +77,7 @@ def one_channel_convolution(layer: keras.layers.Conv2D) -> Function:
     @tf.custom_gradient
     def convolve(x: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            """sum over i, j of upstream[u + top - i, v + left - j] . kernel[i, j]."""
+            """Sum over i, j of upstream[u + top - i, v + left - j] . kernel[i, j]."""
             rows, columns = upstream.shape[1:3]
             parts = tf.reshape(tf.reshape(upstream, (-1, filters)) @ taps, (-1, rows, columns, height * width))
             below, right = x.shape[1] + top - rows, x.shape[2] + left - columns

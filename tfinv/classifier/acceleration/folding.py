@@ -1,4 +1,4 @@
-"""Copies of single layers, in another precision or with the batch norm behind them in their weights."""
+"""Copies of single layers, in another precision or with the following batch norm folded into their weights."""
 
 import inspect
 import warnings
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# The weights whose output channels are last, but for the depthwise kernel, whose last two axes are.
+# Weights whose last axis is the output channels; for the depthwise kernel it is the last two axes.
 _KERNELS = {
     keras.layers.Conv2D: "kernel",
     keras.layers.Dense: "kernel",
@@ -18,14 +18,14 @@ _KERNELS = {
 
 
 def can_fold(layer: Any) -> bool:
-    """Whether `rebuild` can take a batch norm into the weights of this layer."""
+    """Whether `rebuild` can fold a batch norm into the weights of this layer."""
     linear = getattr(layer, "activation", None) is keras.activations.linear
     channels_last = getattr(layer, "data_format", "channels_last") == "channels_last"
     return type(layer) in _KERNELS and linear and channels_last and is_known(layer)
 
 
 def is_known(layer: Any) -> bool:
-    """Whether a layer is one of Keras's own that its configuration and weights describe wholly."""
+    """Whether a layer is one of Keras's that is fully described by its configuration and weights."""
     module = type(layer).__module__
     return (
         module.startswith("keras.src.layers.")
@@ -38,7 +38,7 @@ def is_known(layer: Any) -> bool:
 
 
 def scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The (C,) float64 scale and shift that a batch norm is in inference."""
+    """Returns the (C,) float64 scale and shift of a batch norm in inference."""
     mean, variance = (np.asarray(w, np.float64) for w in (norm.moving_mean, norm.moving_variance))
     scale = 1 / np.sqrt(variance + norm.epsilon)
     if norm.gamma is not None:
@@ -48,12 +48,12 @@ def scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rebuild(layer: Any, precision: str | None, norm: Any = None) -> Any:
-    """A new layer with the same weights, in another precision if one is given, and with the batch norm behind it."""
-    with warnings.catch_warnings():  # about a lambda, which nobody is going to save
+    """Returns a new layer with the same weights, in another precision unless None, with a batch norm folded in unless None."""
+    with warnings.catch_warnings():  # about lambdas, which are not going to be saved
         warnings.simplefilter("ignore")
         config = layer.get_config()
     for name in config:
-        if name.endswith("_initializer"):  # the others would advance Python's random numbers
+        if name.endswith("_initializer"):  # other initializers would advance Python's random numbers
             config[name] = "zeros"
         elif name.endswith(("_regularizer", "_constraint")):
             config[name] = None
@@ -62,13 +62,13 @@ def rebuild(layer: Any, precision: str | None, norm: Any = None) -> Any:
     if norm is not None:
         config["use_bias"] = True
     if "activation" in config:
-        config["activation"] = None  # it may be a function that no file could name
+        config["activation"] = None  # it may be a function that cannot be serialized
     copy = type(layer).from_config(config)
     if "activation" in config:
         copy.activation = layer.activation
     if layer.weights:
         copy.build_from_config(layer.get_build_config())
-    # A bias that the copy alone has comes last, and is set below.
+    # A bias that only the copy has comes last, and is set below.
     for weight, value in zip(copy.weights, layer.weights, strict=norm is None):
         weight.assign(value)
     if norm is not None:
@@ -82,12 +82,12 @@ def rebuild(layer: Any, precision: str | None, norm: Any = None) -> Any:
 
 
 def in_inference(layer: Any, cast: bool) -> Any:
-    """A layer in inference mode, whatever the call in the graph says; inputs cast to its precision if wanted."""
+    """Returns a layer in inference mode, whatever the call in the graph says; `cast` casts inputs to its precision."""
     training = {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
 
     def convert(value: Any) -> Any:
-        wrong = tf.is_tensor(value) and value.dtype.is_floating and value.dtype != layer.compute_dtype
-        return tf.cast(value, layer.compute_dtype) if wrong else value
+        differs = tf.is_tensor(value) and value.dtype.is_floating and value.dtype != layer.compute_dtype
+        return tf.cast(value, layer.compute_dtype) if differs else value
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if cast:

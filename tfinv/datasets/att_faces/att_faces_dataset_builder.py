@@ -15,11 +15,11 @@ from tfinv.errors import UserError, expected
 
 _HEIGHT, _WIDTH = 112, 92
 _MEMBER = re.compile(r"(?:.*/)?s(\d+)/(\d+)\.pgm")
-_MOST_BYTES = 1 << 20  # a face has 10,318; more is no face, and would only fill the memory
+_MOST_BYTES = 1 << 20  # a face has 10,318; a larger file is no face, and could fill the memory
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """10 faces of each of 40 persons, in the order s1/1, s1/2, ..., s40/10, as one split, "train"."""
+    """Ten faces of each of 40 persons, in the order s1/1, s1/2, ..., s40/10, as one split, "train"."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012  as TFDS declares it
@@ -48,7 +48,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(dl_manager.manual_dir / self.MANUAL_FILES[0])}
 
     def _generate_examples(self, path: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yields (index, example). Members are read in memory: an untrusted archive is never extracted."""
+        """Yields (index, example). Members are read into memory: an untrusted archive is never extracted."""
         try:
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 for i, ((person, _), member) in enumerate(self._members(path, archive)):
@@ -61,25 +61,25 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             zipfile.BadZipFile,
             zlib.error,
         ) as error:
-            # NotImplementedError and RuntimeError: a compression method that is unknown, a password
+            # NotImplementedError and RuntimeError: an unknown compression method, a password
             raise _broken(path, str(error)) from error
 
     def _members(self, path: Any, archive: zipfile.ZipFile) -> list[tuple[tuple[int, int], zipfile.ZipInfo]]:
-        found: dict[tuple[int, int], zipfile.ZipInfo] = {}
+        faces: dict[tuple[int, int], zipfile.ZipInfo] = {}
         for member in archive.infolist():
             if match := _MEMBER.fullmatch(member.filename):
                 key = int(match[1]), int(match[2])
-                if key in found:
+                if key in faces:
                     raise _broken(path, f"s{key[0]}/{key[1]}.pgm twice")
-                found[key] = member
-        wanted = {(person + 1, face + 1) for person in range(self.NUM_PERSONS) for face in range(self.FACES_PER_PERSON)}
-        if missing := sorted(wanted - set(found)):
+                faces[key] = member
+        keys = {(person + 1, face + 1) for person in range(self.NUM_PERSONS) for face in range(self.FACES_PER_PERSON)}
+        if missing := sorted(keys - set(faces)):
             raise _broken(path, f"no s{missing[0][0]}/{missing[0][1]}.pgm, {len(missing)} missing in all")
-        return [(key, found[key]) for key in sorted(wanted)]
+        return [(key, faces[key]) for key in sorted(keys)]
 
 
 def _face(path: Any, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """(112, 92, 1) uint8."""
+    """Reads one face, (112, 92, 1) uint8."""
     if member.file_size > _MOST_BYTES:
         raise _broken(path, f"{member.filename} of {member.file_size} bytes")
     data = archive.read(member)
@@ -92,10 +92,10 @@ def _face(path: Any, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.nd
         raise _broken(path, f"{member.filename}: {error}") from error
     except UserError:
         raise
-    except ValueError as error:  # a header that is not of numbers
+    except ValueError as error:  # a header with something else than numbers
         raise _broken(path, f"{member.filename}: {error}") from error
 
 
 def _broken(path: Any, reason: str) -> UserError:
-    what = "a zip archive of the faces s1/1.pgm to s40/10.pgm, 92 wide, 112 high, 8 bits"
-    return expected(what, f"{path} ({reason})", "Download it again.")
+    expectation = "a zip archive of the faces s1/1.pgm to s40/10.pgm, 92 wide, 112 high, 8 bits"
+    return expected(expectation, f"{path} ({reason})", "Download it again.")

@@ -1,4 +1,4 @@
-"""Robust or private: how two measures of a sweep of models go together, and which models leave the line (Mejia et al. 2019)."""
+"""The least-squares line between two measures of a sweep of models, and the models that leave it (Mejia et al. 2019)."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ class Point:
 
     Attributes:
       label: the recipe.
-      x: such as its robust accuracy.
-      y: such as the Acc@1 of its inversion.
-      x_interval: 95 %, or None.
+      x: one measure, such as its robust accuracy.
+      y: the other, such as the Acc@1 of its inversion.
+      x_interval: of 95 %, or None.
       y_interval: likewise.
-      swept: whether it is of the sweep through which the line goes; others are held against that line.
+      swept: whether it belongs to the sweep that the line is fitted to; others are compared with that line.
       accuracies: on clean images, by seed; empty where they are not known.
-      twin: label of the swept model of which one held against the line is the variant.
-      flaw: why it says nothing, such as a training that failed; "" for none.
-      left_out: what of it was left out, and why; "" for nothing.
+      twin: for a model that is not swept, label of the swept model that it is a variant of.
+      flaw: reason not to count it, such as a failed training; "" for none.
+      left_out: seeds of it that were left out, with the reason; "" for none.
     """
 
     label: str
@@ -42,19 +42,19 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """The least-squares line through n points, and how well they agree.
+    """The least-squares line through n points, and their correlation.
 
-    There is no interval of the correlation: that of Fisher is for pairs drawn at random, and the recipes of a sweep are chosen. How
-    far it can be trusted is seen by repeating the sweep with other seeds.
+    The correlation has no interval: Fisher's is for pairs drawn at random, and the recipes of a sweep are chosen. Repeating the
+    sweep with other seeds shows how far to trust it.
 
     Attributes:
       slope: of y over x.
       intercept: y at 0.
       r: Pearson's correlation.
       rho: Spearman's rank correlation.
-      n: how many points.
+      n: number of points.
       middle: mean x.
-      spread: sum of the squared deviations of x from it.
+      deviation: sum of the squared deviations of x from its mean.
       error: standard deviation of the residuals, n - 2 degrees of freedom.
     """
 
@@ -64,23 +64,23 @@ class Line:
     rho: float
     n: int
     middle: float
-    spread: float
+    deviation: float
     error: float
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
-        """The line's y."""
+        """Returns the line's y at x."""
         return self.intercept + self.slope * np.asarray(x, np.float64)
 
     def prediction(self, x: np.ndarray | float, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """The interval in which a further point at x falls, if it is like the others (Student's, n - 2 degrees of freedom)."""
+        """Returns the prediction interval of a further point at x (Student's, n - 2 degrees of freedom)."""
         x = np.asarray(x, np.float64)
-        width = self.error * np.sqrt(1 + 1 / self.n + np.square(x - self.middle) / self.spread)
+        width = self.error * np.sqrt(1 + 1 / self.n + np.square(x - self.middle) / self.deviation)
         width = width * float(stats.t.ppf(0.5 + level / 2, self.n - 2))
         return self.at(x) - width, self.at(x) + width
 
 
 def fit_line(points: Sequence[Point]) -> Line:
-    """The line through the swept points without a flaw.
+    """Fits a line to the swept points without a flaw.
 
     Raises:
       UserError: there are fewer than 3 of them, or all have the same x or y.
@@ -108,15 +108,15 @@ def fit_line(points: Sequence[Point]) -> Line:
 
 
 def leaves(line: Line, point: Point, *, lower: bool, level: float = 0.95) -> bool:
-    """Whether a point lies on the private side of the line, beyond the prediction of a further point at its x.
+    """Returns whether a point lies on the private side of the line, outside the prediction interval at its x.
 
-    The prediction allows for the point's own chance, as far as that is what scatters the swept ones.
+    The interval allows for the noise of the point itself, as far as that is what scatters the swept ones.
 
     Args:
       line: of the sweep.
-      point: held against it.
+      point: that is compared with it.
       lower: whether a lower y is more private.
-      level: of the prediction; where several points are held against the line, higher than that of one.
+      level: of the prediction interval; higher where several points are tested.
     """
     low, high = (float(v) for v in line.prediction(point.x, level))
     return point.y < low if lower else point.y > high

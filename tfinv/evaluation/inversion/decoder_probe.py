@@ -1,7 +1,7 @@
-"""A fresh decoder on the frozen encoder: what the encoding still says of the image, to one who may train on it.
+"""A decoder probe: how much of the image a decoder trained on the frozen encoder recovers.
 
-The decoder that the defence was trained against is no witness: the encoder learned to escape that one. This one starts anew,
-trains to convergence, and the encoder cannot answer.
+The decoder that the defence was trained against proves nothing: the encoder learned to escape that one. This one starts anew and
+trains to convergence, while the encoder stays as it is.
 """
 
 import dataclasses
@@ -10,19 +10,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv import models
-from tfinv.prediction import run_in_batches
-from tfinv.training.destruction import error_levels
+from tfinv import models, random
+from tfinv.classifier.prediction import run_in_batches
+from tfinv.training.reversal_bounds import error_levels
 
 
 @dataclasses.dataclass(frozen=True)
 class DecoderProbe:
-    """What the fresh decoder makes of images it was not trained on.
+    """Reconstructions of held-out images by a decoder probe.
 
     Attributes:
-      images: (n, H, W, C) its reconstructions.
+      images: (n, H, W, C) the reconstructions.
       errors: (n,) squared error relative to that of the mean image: 0 is perfect, 1 no better than the mean image.
-      epochs: how long it trained.
+      epochs: epochs of its training.
     """
 
     images: np.ndarray
@@ -48,12 +48,12 @@ def probe_encoder(
       classifier: the victim, a functional model with the layer `layer`.
       images: (m, H, W, C) in [0, 1], for training the decoder; a tenth, drawn by seed, decides when to stop.
       labels: (m,).
-      held_out: (n, H, W, C) images on which it is judged.
+      held_out: (n, H, W, C) images that it then reconstructs.
       layer: the encoder's last layer.
-      epochs: at most.
-      patience: epochs without a better error on that tenth before it stops.
-      batch_size: of the training.
-      seed: of the decoder's weights.
+      epochs: largest number of epochs.
+      patience: epochs without a lower error on that tenth after which training stops.
+      batch_size: images in one training step.
+      seed: of the decoder's weights and of that tenth.
 
     Raises:
       UserError: the model has no such layer.
@@ -63,10 +63,10 @@ def probe_encoder(
     order = np.random.default_rng(seed).permutation(len(images))
     images, labels = images[order], labels[order]
     encodings = run_in_batches(_inference(encoder), images)
-    standard = _standardiser(encodings)
-    encodings = standard(encodings)
-    keras.utils.set_random_seed(seed)
-    decoder = models.decoder(encodings.shape[1:], images.shape[1:])
+    standardise = _standardiser(encodings)
+    encodings = standardise(encodings)
+    with random.seeded(seed):
+        decoder = models.decoder(encodings.shape[1:], images.shape[1:])
     decoder.compile(keras.optimizers.Adam(1e-3), "mse")
     cut = max(1, len(images) // 10)
     stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
@@ -79,13 +79,14 @@ def probe_encoder(
         callbacks=[stop],
         verbose=0,
     )
-    found = run_in_batches(_inference(decoder), standard(run_in_batches(_inference(encoder), held_out)))
-    squared = np.square(found - held_out).reshape(len(found), -1).mean(1)
-    return DecoderProbe(found, squared / error_levels(images, labels)[0], len(history.history["loss"]))
+    held_out_encodings = standardise(run_in_batches(_inference(encoder), held_out))
+    reconstructions = run_in_batches(_inference(decoder), held_out_encodings)
+    squared = np.square(reconstructions - held_out).reshape(len(held_out), -1).mean(1)
+    return DecoderProbe(reconstructions, squared / error_levels(images, labels)[0], len(history.history["loss"]))
 
 
 def _standardiser(encodings):
-    """Maps each number of these encodings to mean 0 and standard deviation 1.
+    """Returns a function that maps each unit of these encodings to mean 0 and standard deviation 1.
 
     The decoder's batch normalisation does not do it: its epsilon lets an encoder hide in small numbers, and on a small
     training set its moving averages stay near where they began.
@@ -93,9 +94,9 @@ def _standardiser(encodings):
     low, width = encodings.min(axis=0), np.ptp(encodings, axis=0)
     width = np.where(width > 0, width, 1)
     unit = (encodings - low) / width
-    mean, spread = unit.mean(axis=0), unit.std(axis=0)
-    spread = np.where(spread > 0, spread, 1)
-    return lambda x: (((x - low) / width - mean) / spread).astype(np.float32)
+    mean, deviation = unit.mean(axis=0), unit.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1)
+    return lambda x: (((x - low) / width - mean) / deviation).astype(np.float32)
 
 
 def _inference(model):

@@ -1,4 +1,4 @@
-"""Whether a set of reconstructions is spread like a set of real images: the Fréchet distance and PRDC, in a space of features."""
+"""Distances between the distributions of two sets of features: the Fréchet distance, and PRDC."""
 
 import dataclasses
 
@@ -34,15 +34,15 @@ def frechet_distance(
 
 
 def fid(real: np.ndarray, fake: np.ndarray, *, shrink: bool = False) -> float:
-    """The Fréchet distance of two sets of features (Heusel et al. 2017), here an evaluator's and not Inception's.
+    """Fréchet distance of two sets of features (Heusel et al. 2017), here an evaluator's and not Inception's.
 
     It is biased upwards where images are few (Chong & Forsyth 2020), so compare only values of equal n, by one evaluator.
 
     Args:
       real: (m, d).
       fake: (n, d).
-      shrink: estimates covariances after Ledoit & Wolf (2004), which small sets need; such a value is biased otherwise, and is
-        comparable with others of its kind only.
+      shrink: whether to shrink the covariances after Ledoit & Wolf (2004), which small sets need; such values have another bias,
+        and are comparable only with each other.
 
     Raises:
       UserError: m or n is not above d, so that the covariance is singular, and `shrink` is not set.
@@ -67,7 +67,7 @@ class PRDC:
     Attributes:
       precision: (n,) bool: the fake lies in the ball of a real one.
       recall: (m,) bool: the real one lies in the ball of a fake.
-      density: (n,) in how many balls of real ones the fake lies, over k; may exceed 1.
+      density: (n,) number of balls of real ones in which the fake lies, over k; may exceed 1.
       coverage: (m,) bool: the ball of the real one holds a fake.
     """
 
@@ -78,12 +78,12 @@ class PRDC:
 
 
 def prdc(real: np.ndarray, fake: np.ndarray, k: int = 3) -> PRDC:
-    """Compares two sets of features by balls that reach to each one's k-th nearest neighbour (Naeem et al. 2020).
+    """Measures precision, recall, density and coverage, by balls that reach to each k-th nearest neighbour (Naeem et al. 2020).
 
     Args:
       real: (m, d), m > k.
       fake: (n, d), n > k.
-      k: the paper has 5 for its images; 3 is usual for inversions.
+      k: neighbours; 5 in the paper, 3 is usual for inversions.
 
     Raises:
       UserError: a set has no more than k members.
@@ -107,7 +107,7 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 3) -> PRDC:
 
 def _radii(points, k):
     """(n,) distance of each point to its k-th nearest other."""
-    found = [
+    radii = [
         np.partition(cdist(points[i : i + _BLOCK], points), k, axis=1)[:, k] for i in range(0, len(points), _BLOCK)
     ]
-    return np.concatenate(found)
+    return np.concatenate(radii)

@@ -1,4 +1,4 @@
-"""Evaluators: classifiers of other architectures and seeds than the victim's, which judge what a reconstruction shows."""
+"""Evaluators: classifiers of other architectures and seeds than the victim's, which classify its reconstructions."""
 
 import dataclasses
 import os
@@ -8,7 +8,7 @@ from functools import partial
 
 import keras
 
-from tfinv import models
+from tfinv import models, paths, random
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected
@@ -19,12 +19,12 @@ from tfinv.training.defences import defence, show
 from tfinv.training.fit import fit
 from tfinv.training.schedule import Schedule
 
-# Of the first evaluator: far from those that victims have.
-JUDGES_SEED = 1000
+# Seed of the first evaluator, far from those of victims.
+EVALUATORS_SEED = 1000
 
 
 def check_evaluators(specs: Sequence[str]) -> list[tuple[str, Defence]]:
-    """Architecture and training of each spec.
+    """Parses the architecture and the training of each spec.
 
     Args:
       specs: `architecture` or `architecture+training`, such as `cnn`, `resnet(depth=8)`, `cnn+adversarial` and
@@ -35,19 +35,19 @@ def check_evaluators(specs: Sequence[str]) -> list[tuple[str, Defence]]:
     """
     if not specs:
         raise expected("at least one evaluator", "none", "Change --evaluators.")
-    found = []
+    parsed = []
     for spec in specs:
         architecture, _, training = spec.partition("+")
-        architecture = models.normal(architecture, "Change --evaluators.")
+        architecture = models.canonical(architecture, "Change --evaluators.")
         try:
-            found.append((architecture, defence(training) if training else Undefended()))
+            parsed.append((architecture, defence(training) if training else Undefended()))
         except UserError as error:
             raise expected(
                 "an evaluator as ARCHITECTURE or ARCHITECTURE+TRAINING, such as cnn+adversarial",
                 f"{spec!r} ({error})",
                 "Change --evaluators.",
             ) from error
-    return found
+    return parsed
 
 
 def train_evaluators(
@@ -55,10 +55,11 @@ def train_evaluators(
     *,
     architectures: Sequence[str],
     schedule: Schedule,
-    seed: int = JUDGES_SEED,
+    seed: int = EVALUATORS_SEED,
     workdir: str | os.PathLike | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Classifier]:
-    """Trains one evaluator a spec.
+    """Trains one evaluator for each spec.
 
     One evaluator has false positives: adversarial examples of the victim transfer. Take three or more, of architectures that are
     not the victim's, and train one of them adversarially, since what convinces that one tends to look like the class.
@@ -66,10 +67,11 @@ def train_evaluators(
     Args:
       dataset: the victim's training split; for identification, photographs that the victim never saw.
       architectures: specs as in `check_evaluators`; none should be the victim's alone.
-      schedule: of each, at the rate of its own architecture; its `validation` counts for nothing, as all images are learnt from.
-      seed: of the first; the others follow. It must not be a victim's.
+      schedule: of each, at the learning rate of its architecture; its `validation` is ignored, as all images are trained on.
+      seed: of the first; the others count up from it. It must not be a victim's.
       workdir: keeps the trained evaluators, which are then not trained again, and the backup of one whose training is killed; None
         keeps nothing.
+      callbacks: of Keras, for the trainings.
 
     Returns:
       Classifiers by name, such as "mlp-1000" and "cnn+adversarial-1001".
@@ -77,37 +79,51 @@ def train_evaluators(
     Raises:
       UserError: see `check_evaluators`, or a training does not fit its architecture or the schedule.
     """
-    found = {}
+    evaluators = {}
     for i, (architecture, training) in enumerate(check_evaluators(architectures)):
         name = f"{architecture}{'' if training == Undefended() else '+' + show(training)}-{seed + i}"
-        own = _of(architecture, schedule)
-        make = partial(_train, training, dataset, own, seed + i)
+        make = partial(_train, training, dataset, _for_architecture(schedule, architecture), seed + i, callbacks)
         if workdir is None:
             model = make(None)
         else:
-            folder = pathlib.Path(workdir)
+            folder = paths.expand(workdir)
             model = trained_once(folder / f"{name}.keras", folder / "training" / name, make)
-        found[name] = Classifier.from_keras(model)
-    return found
+        evaluators[name] = Classifier.from_keras(model)
+    return evaluators
 
 
 def check_trainings(dataset: Dataset, architectures: Sequence[str], schedule: Schedule) -> None:
-    """Raises what `train_evaluators` would, when it is one's turn, of a training that its network or images don't fit.
+    """Refuses trainings that do not fit their network or the images, before any has started; arguments as in `train_evaluators`.
 
-    The arguments are its own.
+    Raises:
+      UserError: see `train_evaluators`.
     """
     for architecture, training in check_evaluators(architectures):
-        training_model(training, dataset, _of(architecture, schedule), seed=0)
+        training_model(training, dataset, _for_architecture(schedule, architecture), seed=0)
 
 
-def _of(architecture: str, schedule: Schedule) -> Schedule:
+def _for_architecture(schedule: Schedule, architecture: str) -> Schedule:
+    """The schedule at the learning rate of this architecture."""
     return dataclasses.replace(schedule, architecture=architecture, learning_rate=None)
 
 
 def _train(
-    training: Defence, dataset: Dataset, schedule: Schedule, seed: int, folder: pathlib.Path | None
+    training: Defence,
+    dataset: Dataset,
+    schedule: Schedule,
+    seed: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    folder: pathlib.Path | None,
 ) -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    model = training_model(training, dataset, schedule, seed=seed)
-    fit(model, dataset, epochs=schedule.epochs, batch_size=schedule.batch_size, seed=seed, workdir=folder)
+    with random.seeded(seed):
+        model = training_model(training, dataset, schedule, seed=seed)
+    fit(
+        model,
+        dataset,
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+        seed=seed,
+        workdir=folder,
+        callbacks=callbacks,
+    )
     return exported(model, schedule)

@@ -1,4 +1,4 @@
-"""Whether reconstructions show what the model gave away: not its adversarial examples, nor what the attacker had before."""
+"""Checks that reconstructions show a leak: they are no adversarial examples, and more than the attacker had before."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.inversion_checks import CONVINCED
-from tfinv.evaluation.measurement import Measurement, Values
-from tfinv.evaluation.pooling import estimate
+from tfinv.evaluation.inversion.inversion_checks import CONVINCED
+from tfinv.evaluation.statistics.estimation import estimate
+from tfinv.evaluation.statistics.measurement import Measurement, Values
 
-# Of a difference that is called beyond doubt.
+# Significance level of a difference.
 _LEVEL = 0.05
 _NOBODY = "no reconstruction convinces its own model"
 _TOO_FEW = "too few classes and seeds to tell"
@@ -18,48 +18,48 @@ _TOO_FEW = "too few classes and seeds to tell"
 
 @dataclasses.dataclass
 class _Run:
-    """What one attack on one model came to: its mean confidence, and by evaluator the values of every seed."""
+    """Results of one attack on one model: its mean confidence, and by evaluator the values of every seed."""
 
-    where: str
+    name: str
     confidence: float
     hits: dict[str | None, list[Values]]
     starts: dict[str | None, list[Values]]
 
 
-def leak_checks(measured: Sequence[Measurement], num_classes: int) -> list[Check]:
-    """Both checks of reconstructions that convince the attacked model.
+def leak_checks(measurements: Sequence[Measurement], num_classes: int) -> list[Check]:
+    """Runs both checks, on reconstructions that convince the attacked model.
 
     Args:
-      measured: the reconstructions with "confidence", "acc@1" and "start_acc@1", of one seed or several.
-      num_classes: of the evaluators; they guess right once in so many.
+      measurements: of reconstructions, with "confidence", "acc@1" and "start_acc@1", of one seed or several.
+      num_classes: of the evaluators, whose chance of guessing right is one in so many.
     """
-    return [convince_others(measured, num_classes), exceed_their_start(measured)]
+    return [convince_others(measurements, num_classes), exceed_their_start(measurements)]
 
 
-def convince_others(measured: Sequence[Measurement], num_classes: int) -> Check:
-    """A reconstruction that convinces its own model must convince others too, or it is an adversarial example.
+def convince_others(measurements: Sequence[Measurement], num_classes: int) -> Check:
+    """Checks that reconstructions that convince the attacked model convince evaluators too: else they are adversarial examples.
 
     Args:
-      measured: see `leak_checks`.
+      measurements: see `leak_checks`.
       num_classes: see `leak_checks`.
     """
-    judged = _confident(measured)
-    several = [run for run in judged if len(run.hits) > 1]
-    told = [run for run in several if all(_can_tell(groups, num_classes) for groups in run.hits.values())]
+    runs = _confident(measurements)
+    several = [run for run in runs if len(run.hits) > 1]
+    testable = [run for run in several if all(_can_exceed_chance(groups, num_classes) for groups in run.hits.values())]
     failures: list[str] = []
     shown: list[str] = []
-    for run in told:
+    for run in testable:
         convinced = [name for name, groups in run.hits.items() if _beyond_chance(groups, num_classes)]
-        shown.append(f"{run.where}: {len(convinced)} of {len(run.hits)} evaluators")
+        shown.append(f"{run.name}: {len(convinced)} of {len(run.hits)} evaluators")
         if len(convinced) < 2:
             named = "convinces no evaluator" if not convinced else f"convinces {convinced[0]} alone"
             failures.append(
-                f"{run.where}: {100 * run.confidence:.0f} % confidence, {named} of {len(run.hits)} beyond chance"
+                f"{run.name}: {100 * run.confidence:.0f} % confidence, {named} of {len(run.hits)} beyond chance"
             )
-    nothing = _NOBODY if not judged else _TOO_FEW if several else "one evaluator can't tell"
+    nothing = _NOBODY if not runs else _TOO_FEW if several else "one evaluator can't tell"
     return Check(
         "reconstructions-convince-others",
-        not failures if told else None,
+        not failures if testable else None,
         "; ".join(failures or shown) or nothing,
         "These images are adversarial examples of the model they were made from: no evidence of a leak, and none of privacy "
         "either. An Acc@1 that a single evaluator gives can't be read as a leak. Use other starts, priors or transformations, "
@@ -67,18 +67,18 @@ def convince_others(measured: Sequence[Measurement], num_classes: int) -> Check:
     )
 
 
-def exceed_their_start(measured: Sequence[Measurement]) -> Check:
-    """Evaluators must see the class more often in the reconstructions than in what the attack began with.
+def exceed_their_start(measurements: Sequence[Measurement]) -> Check:
+    """Checks that evaluators recognise the class more often in the reconstructions than in the attack's starts.
 
-    An attacker with images of the class, a generator of them or their average begins with what the model can't have told.
+    An attacker with images of the class, a generator of them or their average starts with what did not come from the model.
 
     Args:
-      measured: see `leak_checks`.
+      measurements: see `leak_checks`.
     """
-    judged = [run for run in _confident(measured) if run.starts]
+    runs = [run for run in _confident(measurements) if run.starts]
     failures: list[str] = []
     shown: list[str] = []
-    for run in judged:
+    for run in runs:
         gains = {
             name: [
                 dataclasses.replace(end, values=end.values.astype(float) - start.values)
@@ -86,31 +86,31 @@ def exceed_their_start(measured: Sequence[Measurement]) -> Check:
             ]
             for name, starts in run.starts.items()
         }
-        if not all(_gain_can_tell(groups) for groups in gains.values()):
+        if not all(_can_gain(groups) for groups in gains.values()):
             continue
-        found = {name: estimate(groups) for name, groups in gains.items()}
-        more = [name for name, gain in found.items() if gain.value > 0 and gain.p_value() < _LEVEL]
-        mean = 100 * float(np.mean([gain.value for gain in found.values()]))
-        said = f"{run.where}: {mean:+.0f} points, beyond doubt by {len(more)} of {len(found)} evaluators"
-        (shown if len(more) >= min(2, len(found)) else failures).append(said)
+        means = {name: estimate(groups) for name, groups in gains.items()}
+        significant = [name for name, gain in means.items() if gain.value > 0 and gain.p_value() < _LEVEL]
+        points = 100 * float(np.mean([gain.value for gain in means.values()]))
+        sentence = f"{run.name}: {points:+.0f} points, beyond doubt by {len(significant)} of {len(means)} evaluators"
+        (shown if len(significant) >= min(2, len(means)) else failures).append(sentence)
     return Check(
         "reconstructions-exceed-their-start",
         not failures if failures or shown else None,
-        "; ".join(failures or shown) or (_TOO_FEW if judged else _NOBODY),
+        "; ".join(failures or shown) or (_TOO_FEW if runs else _NOBODY),
         "What these images show of their class, the attacker had before the model was asked: their Acc@1 is no measure of what the "
         "model gives away. Compare models by differences, and look at attackers who know less.",
     )
 
 
-def _confident(measured):
+def _confident(measurements):
     """The runs that convinced the attacked model, in their order."""
-    found: dict[tuple[str, ...], dict[str, dict[str | None, list[Values]]]] = {}
-    for measurement in measured:
-        run = found.setdefault(tuple(str(measurement.keys[k]) for k in ("experiment", "method", "budget")), {})
+    values_of: dict[tuple[str, ...], dict[str, dict[str | None, list[Values]]]] = {}
+    for measurement in measurements:
+        run = values_of.setdefault(tuple(str(measurement.keys[k]) for k in ("experiment", "method", "budget")), {})
         for values in measurement.values:
             run.setdefault(values.measure, {}).setdefault(values.evaluator, []).append(values)
     runs = []
-    for key, by_measure in found.items():
+    for key, by_measure in values_of.items():
         seeds = by_measure.get("confidence", {}).get(None, [])
         confidence = float(np.mean([values.values.mean() for values in seeds])) if seeds else 0.0
         if confidence >= CONVINCED and "acc@1" in by_measure:
@@ -118,13 +118,13 @@ def _confident(measured):
     return runs
 
 
-def _gain_can_tell(groups):
-    """Whether so many classes and seeds could be beyond doubt at all, were every reconstruction recognised and no start."""
+def _can_gain(groups):
+    """Whether the gain would be significant if every reconstruction were recognised and no start: too few classes can't show it."""
     return estimate([dataclasses.replace(g, values=np.ones(len(g.values))) for g in groups]).p_value() < _LEVEL
 
 
-def _can_tell(groups, num_classes):
-    """Whether so many classes and seeds could be beyond chance at all, were every reconstruction recognised."""
+def _can_exceed_chance(groups, num_classes):
+    """Whether the rate would be beyond chance if every reconstruction were recognised: too few classes can't show it."""
     cells = sum(len(np.unique(g.labels)) for g in groups)
     all_right = [dataclasses.replace(g, values=np.ones(len(g.values), bool)) for g in groups]
     return cells > 1 and _beyond_chance(all_right, num_classes)

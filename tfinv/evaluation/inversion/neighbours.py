@@ -1,4 +1,4 @@
-"""The nearest training images of a reconstruction: the evidence that it shows something of the training set."""
+"""The nearest training images of a reconstruction, which show whether it resembles something of the training set."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
-from tfinv.evaluation.feature_space import features
+from tfinv.evaluation.inversion.feature_space import features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Neighbours:
 def nearest_same_class(
     queries: np.ndarray, labels: np.ndarray, training: np.ndarray, training_labels: np.ndarray
 ) -> Neighbours:
-    """Searches among the training rows of each query's class.
+    """Finds each query's nearest neighbour among the training rows of its class.
 
     Args:
       queries: (n, ...) reconstructions: pixels or features, flattened here.
@@ -36,7 +36,7 @@ def nearest_same_class(
       training_labels: (m,).
 
     Returns:
-      For each query its nearest training row by L2 distance; -1 and NaN where its class has no training row.
+      Nearest training rows by L2 distance; -1 and NaN where the class has no training row.
     """
     indices, distances = _search(queries, labels, training, training_labels, 1)
     return Neighbours(indices[:, 0], distances[:, 0])
@@ -45,7 +45,7 @@ def nearest_same_class(
 def knn_distance(
     queries: np.ndarray, labels: np.ndarray, training: np.ndarray, training_labels: np.ndarray, k: int = 1
 ) -> np.ndarray:
-    """(n,) mean L2 distance of each query to the k nearest training rows of its class (Zhang et al. 2020, "KNN Dist" at k=1).
+    """Mean L2 distance of each query to the k nearest training rows of its class, (n,) (Zhang et al. 2020, "KNN Dist" at k=1).
 
     Args:
       queries: as in `nearest_same_class`.
@@ -67,7 +67,7 @@ def knn_distance(
 
 
 @dataclasses.dataclass(frozen=True)
-class Similar:
+class SimilarImages:
     """The k most similar training images of each of n reconstructions, the most similar first.
 
     Attributes:
@@ -90,22 +90,22 @@ def most_similar(
     k: int = 5,
     pooled: bool = False,
     block: int = 1024,
-) -> tuple[Similar, Similar]:
+) -> tuple[SimilarImages, SimilarImages]:
     """Searches the whole training set by cosine similarity of the final convolutional output (Mejia et al., "Robust or Private?").
 
-    Memory holds one block of training features at a time, and is the same for a set of any size.
+    Memory holds the features of one block of training images at a time, whatever the size of the set.
 
     Args:
-      classifier: whose features are compared; the source takes the attacked model itself.
+      classifier: its features are compared; in the source it is the attacked model itself.
       images: (n, H, W, C) reconstructions in [0, 1].
       labels: (n,) the class that each is to show.
-      training: m images; all are looked at.
-      k: how many to keep.
+      training: m images, all of which are searched.
+      k: number of images to return.
       pooled: whether to average the output over height and width first, which forgives a shift.
       block: training images at a time.
 
     Returns:
-      The most similar images of any class, and those of the reconstruction's own class. Of equal ones the first.
+      The most similar images of any class, and those of the reconstruction's class; of equally similar ones the first.
 
     Raises:
       UserError: k or block is below 1, or the classifier has no features.
@@ -113,21 +113,21 @@ def most_similar(
     if min(k, block) < 1:
         raise expected("k and block of at least 1", f"k={k}, block={block}", "Change them.")
     labels = np.asarray(labels)
-    wanted = features(classifier, images, pooled=pooled)
-    anyone, own = _Best.empty(len(images), k), _Best.empty(len(images), k)
+    queries = features(classifier, images, pooled=pooled)
+    any_class, same_class = _Best.empty(len(images), k), _Best.empty(len(images), k)
     for start in range(0, len(training), block):
         places = np.arange(start, min(start + block, len(training)))
-        there = features(classifier, training.images_at(slice(start, start + block)), pooled=pooled)
-        cosines = wanted @ there.T
-        anyone = anyone.merge(places, cosines)
+        references = features(classifier, training.images_at(slice(start, start + block)), pooled=pooled)
+        cosines = queries @ references.T
+        any_class = any_class.merge(places, cosines)
         same = training.labels[places] == labels[:, None]
-        own = own.merge(places, np.where(same, cosines, -np.inf))
-    return anyone.found(training.labels), own.found(training.labels)
+        same_class = same_class.merge(places, np.where(same, cosines, -np.inf))
+    return any_class.similar(training.labels), same_class.similar(training.labels)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Best:
-    """The k best so far of each row."""
+    """The k best candidates so far of each query."""
 
     indices: np.ndarray
     values: np.ndarray
@@ -144,11 +144,10 @@ class _Best:
         order = np.argsort(-values, axis=1, kind="stable")[:, :k]
         return _Best(np.take_along_axis(indices, order, 1), np.take_along_axis(values, order, 1))
 
-    def found(self, labels):
-        there = np.isfinite(self.values)
-        return Similar(
-            np.where(there, self.indices, -1), self.values, np.where(there, labels[np.maximum(self.indices, 0)], -1)
-        )
+    def similar(self, labels):
+        exists = np.isfinite(self.values)
+        classes = np.where(exists, labels[np.maximum(self.indices, 0)], -1)
+        return SimilarImages(np.where(exists, self.indices, -1), self.values, classes)
 
 
 def _search(queries, labels, training, training_labels, k):
@@ -157,10 +156,10 @@ def _search(queries, labels, training, training_labels, k):
     training = training.reshape(len(training), -1)
     indices, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.nan)
     for label in np.unique(labels):
-        here, there = np.flatnonzero(labels == label), np.flatnonzero(training_labels == label)
-        if not len(there):
+        rows, training_rows = np.flatnonzero(labels == label), np.flatnonzero(training_labels == label)
+        if not len(training_rows):
             continue
-        found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training[there])
-        distances[here], places = found.kneighbors(queries[here])
-        indices[here] = there[places]
+        neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training[training_rows])
+        distances[rows], places = neighbours.kneighbors(queries[rows])
+        indices[rows] = training_rows[places]
     return indices, distances

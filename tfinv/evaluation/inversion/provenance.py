@@ -1,4 +1,4 @@
-"""Whether what an attacker was given comes from the training set, which an attack on privacy may not touch."""
+"""The check that an attacker's images do not come from the training set, which an attack on privacy may not use."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ _BLOCK = 4096
 
 
 def image_hashes(images: np.ndarray) -> list[bytes]:
-    """A hash of each image's pixels, at 8 bits, and its shape.
+    """Hashes each image's pixels, at 8 bits, and its shape.
 
-    Rounding to 8 bits makes an image equal to itself after it was stored, and moved to other bounds and back.
+    Thanks to the rounding, an image that was stored, or moved to other bounds and back, has the same hash.
 
     Args:
       images: (n, H, W, C) in [0, 1].
@@ -24,59 +24,62 @@ def image_hashes(images: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest() for image in levels]
 
 
-def are_copies(given: Dataset, training: Dataset) -> np.ndarray:
-    """(n,) which of the n given images are training images."""
-    known = set(_hashes_of(training))
-    return np.array([h in known for h in _hashes_of(given)], bool)
+def are_copies(candidates: Dataset, training: Dataset) -> np.ndarray:
+    """Returns (n,) bool: whether each of the n candidates is a training image."""
+    training_hashes = set(_dataset_hashes(training))
+    return np.array([h in training_hashes for h in _dataset_hashes(candidates)], bool)
 
 
-def without_copies(given: Dataset, training: Dataset) -> Dataset:
-    """Those of the images that are no training images too; all of them if none is, for then `no_training_data_used` must say so.
+def without_copies(candidates: Dataset, training: Dataset) -> Dataset:
+    """Leaves out images that are training images too.
 
     Args:
-      given: what an attacker is to be given.
+      candidates: images for an attacker.
       training: the victim's training set.
+
+    Returns:
+      The others; if all are training images, all of them, so that `no_training_data_used` fails.
     """
-    kept = ~are_copies(given, training)
-    return given.subset(kept) if kept.any() else given
+    others = ~are_copies(candidates, training)
+    return candidates.subset(others) if others.any() else candidates
 
 
-def no_training_data_used(given: Mapping[str, np.ndarray | None], training: Dataset) -> Check:
-    """Nothing that the attacker was given may be a training image, the mean of all of them, or the mean of a class of them.
+def no_training_data_used(images: Mapping[str, np.ndarray | None], training: Dataset) -> Check:
+    """Checks that no image of the attacker is a training image, the mean of all of them, or the mean of a class of them.
 
     Args:
-      given: what the attacker was given, by a name for the evidence: auxiliary images, starts, the average image; (n, H, W, C) in
-        [0, 1], or None. Images of one grey value are passed over, since they are nobody's.
+      images: the attacker's, by a name for the evidence: auxiliary images, starts, the average image; (n, H, W, C) in [0, 1], or
+        None. Images of one grey value are passed over, since they belong to no data set.
       training: the victim's training set.
     """
     advice = (
         "The attacker was given what it is supposed to find, so its reconstructions prove no leak. Give it held-out images, or "
         "other people's, and starts that do not come from the training set."
     )
-    offered = {k: np.asarray(v, np.float32) for k, v in given.items() if v is not None and len(v)}
-    offered = {k: v[np.ptp(v.reshape(len(v), -1), axis=1) > 0] for k, v in offered.items()}
-    offered = {k: v for k, v in offered.items() if len(v)}
-    if not offered:
+    candidates = {k: np.asarray(v, np.float32) for k, v in images.items() if v is not None and len(v)}
+    candidates = {k: v[np.ptp(v.reshape(len(v), -1), axis=1) > 0] for k, v in candidates.items()}
+    candidates = {k: v for k, v in candidates.items() if len(v)}
+    if not candidates:
         return Check("no-training-data-used", None, "the attacker was given no images", advice)
-    known = set(_hashes_of(training))
-    means = set(image_hashes(_means(training)))
-    found, guilty = [], False
-    for what, images in offered.items():
-        hashes = image_hashes(images)
-        copies, averages = sum(h in known for h in hashes), sum(h in means - known for h in hashes)
-        guilty |= copies + averages > 0
-        more = f" and {averages:,} that are means of training images" if averages else ""
-        found.append(f"{what}: {copies:,} of {len(images):,} are training images{more}")
+    training_hashes = set(_dataset_hashes(training))
+    mean_hashes = set(image_hashes(_means(training))) - training_hashes
+    evidence, passed = [], True
+    for name, array in candidates.items():
+        hashes = image_hashes(array)
+        copies, averages = sum(h in training_hashes for h in hashes), sum(h in mean_hashes for h in hashes)
+        passed &= copies + averages == 0
+        suffix = f" and {averages:,} that are means of training images" if averages else ""
+        evidence.append(f"{name}: {copies:,} of {len(array):,} are training images{suffix}")
     return Check(
         "no-training-data-used",
-        not guilty,
-        f"{'; '.join(found)} (compared with {len(training):,} at 8 bits)",
+        passed,
+        f"{'; '.join(evidence)} (compared with {len(training):,} at 8 bits)",
         advice,
     )
 
 
-def _hashes_of(data: Dataset) -> list[bytes]:
-    """`image_hashes` of all of its images, in order."""
+def _dataset_hashes(data: Dataset) -> list[bytes]:
+    """`image_hashes` of all images of a data set, in order."""
     blocks = (data.images_at(slice(start, start + _BLOCK)) for start in range(0, len(data), _BLOCK))
     return [h for block in blocks for h in image_hashes(block)]
 

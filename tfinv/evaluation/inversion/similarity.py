@@ -1,4 +1,4 @@
-"""Structural similarity of pairs of images, and how far the samples of one class differ from each other."""
+"""Structural similarity of pairs of images, and the diversity of the samples of a class."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ _WINDOW = 7
 
 
 def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Structural similarity of each pair (Wang et al. 2004), (n,) in [-1, 1].
+    """Computes the structural similarity of each pair (Wang et al. 2004), (n,) in [-1, 1].
 
     As scikit-image has it by default: the mean over uniform windows of 7 x 7 pixels, where Wang et al. weight 11 x 11 by a
     Gaussian. In images with a shorter side the window is the largest odd one that fits.
 
     Args:
       images: (n, H, W, C) in [0, 1].
-      others: likewise.
+      others: (n, H, W, C), the other image of each pair.
 
     Raises:
       UserError: a side of less than 3 pixels.
@@ -39,7 +39,7 @@ def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def pair_diversity(points: np.ndarray, labels: np.ndarray, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean L2 distance over the pairs of each class that has a pair.
+    """Computes the mean L2 distance over the pairs of each class that has a pair.
 
     Args:
       points: (n, ...) pixels or features, flattened here.

@@ -1,4 +1,4 @@
-"""The rules of a sound evaluation that an attack with a known outcome can hold (Carlini et al. 2019, section 4)."""
+"""Checks of a robustness evaluation by attacks whose outcome is known beforehand (Carlini et al. 2019, section 4)."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ _NO_GRADIENT = "not run: the classifier has no gradients"
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Some images of the evaluation, for the checks that attack.
+    """A sample of the evaluation's images, for the checks that attack.
 
     Attributes:
       classifier: under test.
@@ -30,20 +30,20 @@ class Sample:
     seed: int = 0
     batch_size: int = 256
 
-    def withstands(self, attack: Attack, *, apart: int = 0) -> np.ndarray:
-        """(n,) bool: the image is classified right, also under the attack; `apart` tells draws of several attacks apart."""
-        seed = self.seed + apart
+    def withstands(self, attack: Attack, *, seed_offset: int = 0) -> np.ndarray:
+        """Returns (n,) bool: the image is classified right, also under the attack; an offset gives the attack other draws."""
+        seed = self.seed + seed_offset
         result = attack(self.classifier, self.images, self.labels, seed=seed, batch_size=self.batch_size)
         return ~result.success
 
-    def take(self, chosen: np.ndarray) -> "Sample":
-        """Some of the images."""
-        parts = {name: getattr(self, name)[chosen] for name in ("images", "labels")}
+    def take(self, rows: np.ndarray) -> "Sample":
+        """Returns the sample of these rows."""
+        parts = {name: getattr(self, name)[rows] for name in ("images", "labels")}
         return dataclasses.replace(self, **parts)
 
 
 def unbounded_reaches_zero(sample: Sample) -> Check:
-    """With no budget at all, PGD must bring the accuracy to 0."""
+    """Checks that PGD with an unlimited budget brings the accuracy to 0."""
     low, high = sample.classifier.bounds
     attack = PGD(eps=high - low, steps=60, restarts=3)
     left = float(np.mean(sample.withstands(attack))) if sample.classifier.differentiable else None
@@ -60,7 +60,7 @@ def unbounded_reaches_zero(sample: Sample) -> Check:
 
 
 def half_range_beats_guessing(sample: Sample, steps: int = 40) -> Check:
-    """At L-inf eps of half the bounds' width every image can be made the same grey, so nothing may do better than guessing."""
+    """Checks that at L-inf eps of half the bounds' width, where every image can become grey, accuracy is that of guessing."""
     low, high = sample.classifier.bounds
     evidence, passed = _NO_GRADIENT, None
     if sample.classifier.differentiable:

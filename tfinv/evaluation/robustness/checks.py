@@ -1,32 +1,32 @@
-"""The rules of a sound evaluation (Carlini et al. 2019; Athalye et al. 2018), all of them, held against rows and classifier.
+"""All checks of a robustness evaluation (Carlini et al. 2019; Athalye et al. 2018), of its rows and its classifier.
 
-`row_checks` judges what was measured; `model_checks`, `gradient_check`, `attack_checks` and `standing_checks` probe the classifier.
+`row_checks` checks the measurements; `model_checks`, `gradient_check`, `attack_checks` and `standing_checks` test the classifier.
 docs/reading-a-report.md has a heading for each.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfinv.classifier import Classifier
-from tfinv.evaluation import attack_checks, model_checks, row_checks, standing_checks
 from tfinv.evaluation.check import Check
-from tfinv.evaluation.gradient_check import gradient_matches_differences
+from tfinv.evaluation.robustness import attack_checks, model_checks, row_checks, standing_checks
+from tfinv.evaluation.robustness.gradient_check import gradient_matches_differences
 
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """What the checks that probe the classifier may cost.
+    """Budget of the checks that test the classifier.
 
     Attributes:
-      images: how many are attacked, spread evenly over all.
+      images: number of images that are attacked, spaced evenly over all.
       steps: of PGD at half the range.
-      queries: of Square, an image.
-      draws: of random noise, an image. The 10,000 that are usual would take a small convolutional network minutes for a few
-        hundred images (it makes some 12,000 predictions a second on two cores), and on the few images that fit into 20 seconds
-        a finding of 1 % could not be told from chance.
+      queries: of Square, for each image.
+      draws: of random noise, an image. The usual 10,000 would take a small convolutional network minutes for a few hundred images
+        (it makes some 12,000 predictions a second on two cores), and on the few images that fit into 20 seconds a finding of
+        1 % would not be significant.
       minimal_steps: of the attack for the smallest perturbation; 0 leaves it out.
     """
 
@@ -40,7 +40,7 @@ class Effort:
 QUICK = Effort()
 THOROUGH = Effort(images=300, steps=40, queries=1000, draws=1000, minimal_steps=100)
 
-# Images for what needs no more: repeated predictions, and gradients.
+# Numbers of images for repeated predictions, and for gradients, which need no more.
 _FEW, _SOME = 32, 100
 
 
@@ -53,28 +53,34 @@ def robustness_checks(
     seed: int = 0,
     batch_size: int = 256,
     effort: Effort = QUICK,
+    withstood: Callable[[row_checks.Row], np.ndarray] | None = None,
 ) -> list[Check]:
-    """All checks of one experiment's rows of kind "accuracy".
+    """Runs all checks of one experiment's rows of kind "accuracy".
 
     Args:
       rows: of one classifier and seed.
-      classifier: that they are of.
-      images: (n, H, W, C) in its bounds: an array, or what has a length and gives arrays for slices.
+      classifier: the classifier of the rows.
+      images: (n, H, W, C) in its bounds: an array, or an object with a length that gives arrays for slices.
       labels: (n,).
-      seed: of the attacks that probe.
+      seed: of the attacks of the checks.
       batch_size: examples in one compiled call.
-      effort: how much they may cost.
+      effort: budget of the checks that test the classifier.
+      withstood: says of a row which images withstood its attack, (n,) bool; without it the attack that decides is repeated.
     """
     low, high = classifier.bounds
-    sample = _sample(classifier, images, labels, effort.images, seed, batch_size)
-    standing = standing_checks.left_standing(rows, sample)
-    few, some = _spread(len(sample.labels), _FEW), sample.take(_spread(len(sample.labels), _SOME))
+    chosen = evenly_spaced(len(labels), effort.images)
+    # Images that are made on demand give slices only.
+    sampled = np.concatenate([images[i : i + 1] for i in chosen])
+    sample = attack_checks.Sample(classifier, sampled, labels[chosen], seed, batch_size)
+    standing = standing_checks.left_standing(rows, sample, withstood and (lambda row: withstood(row)[chosen]))
+    few, some = evenly_spaced(len(sample.labels), _FEW), sample.take(evenly_spaced(len(sample.labels), _SOME))
     return [
         row_checks.accuracy_falls(rows),
         row_checks.perturbation_uses_budget(rows, high - low),
         row_checks.pgd_at_least_fgsm(rows),
         row_checks.noise_weaker_than_fgsm(rows),
         row_checks.white_box_at_least_black_box(rows),
+        row_checks.not_only_black_box(rows),
         row_checks.zero_gradients(rows),
         model_checks.input_range(classifier, sample.images),
         model_checks.logits_are_known(classifier, sample.images, batch_size),
@@ -90,13 +96,6 @@ def robustness_checks(
     ]
 
 
-def _spread(n, count):
-    """Places spread evenly over n, since data sets may come class by class."""
+def evenly_spaced(n: int, count: int) -> np.ndarray:
+    """Returns up to `count` indices spaced evenly over n, since data sets may be in class order."""
     return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(int))
-
-
-def _sample(classifier, images, labels, count, seed, batch_size):
-    chosen = _spread(len(labels), count)
-    # Slices are all that images made on demand have.
-    picked = np.concatenate([images[i : i + 1] for i in chosen])
-    return attack_checks.Sample(classifier, picked, labels[chosen], seed, batch_size)

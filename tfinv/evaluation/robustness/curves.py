@@ -1,4 +1,4 @@
-"""Which images withstand an attack at which eps: one run a budget, or as few runs as the order of the budgets allows."""
+"""Success of an attack on each image at each eps: one run a budget, or as few runs as the order of the budgets allows."""
 
 import dataclasses
 import itertools
@@ -14,12 +14,10 @@ from tfinv import threat
 from tfinv.attacks import Attack
 from tfinv.classifier import Classifier
 
-MODES = ("independent", "bisected")
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What an attack did to n images at m budgets.
+    """Success, distance and cost of an attack on n images at m budgets.
 
     Attributes:
       success: (m, n) bool.
@@ -39,20 +37,34 @@ class Outcome:
 
     @classmethod
     def empty(cls, m: int, n: int) -> "Outcome":
-        """Nothing attacked yet."""
+        """An outcome before the first run."""
         counts = np.zeros((2, m, n), np.int64)
         flags = np.zeros((2, m, n), bool)
         return cls(flags[0], np.full((m, n), np.nan), counts[0], counts[1], flags[1], np.zeros(m))
 
 
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Images of a classifier under attack.
+
+    Attributes:
+      classifier: under test.
+      images: (n, H, W, C) in its bounds.
+      labels: (n,).
+      rows: (n,) places in the data set.
+    """
+
+    classifier: Classifier
+    images: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+
+
 def attack_at_each(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    chunk: Chunk,
     attack: Attack,
     eps: Sequence[float],
     *,
-    rows: np.ndarray,
     seed: int = 0,
     batch_size: int = 256,
     mode: str = "independent",
@@ -67,24 +79,21 @@ def attack_at_each(
     the last run ended. The accuracies are still upper bounds of the robust accuracy.
 
     Args:
-      classifier: under test.
-      images: (n, H, W, C) in its bounds.
-      labels: (n,).
+      chunk: n images, their labels and places, and the classifier under test.
       attack: its own eps is replaced.
       eps: m budgets in units of the bounds.
-      rows: (n,) places in the data set.
       seed: of the attack's draws.
       batch_size: examples in one compiled call.
       mode: "independent" or "bisected".
-      checkpoint: where each run keeps its state; removed when all are done, since a later one starts from what an earlier one found
-        to the last bit.
+      checkpoint: file for the state of each run; removed when all are done, since a later one starts from what an earlier one
+        found to the last bit.
 
     Returns:
-      The outcome, and (k, n, H, W, C) adversarial images: one set for each eps (k = m) if independent, else the ones found at
-      each image's smallest successful eps (k = 1).
+      The outcome, and (k, n, H, W, C) adversarial images: one set for each eps (k = m) if independent, else the ones at each
+      image's smallest successful eps (k = 1).
     """
-    m, n = len(eps), len(images)
-    found = Outcome.empty(m, n)
+    m, n = len(eps), len(chunk.images)
+    outcome = Outcome.empty(m, n)
     options: dict[str, Any] = {"seed": seed, "batch_size": batch_size}
     numbers = itertools.count()  # of the runs, which a killed evaluation repeats in the same order
     states = list[pathlib.Path]()
@@ -92,50 +101,56 @@ def attack_at_each(
     def run(k: int, chosen: np.ndarray, start: np.ndarray | None = None, limit: float | None = None) -> np.ndarray:
         begin = time.perf_counter()
         path = checkpoint and checkpoint.with_name(f"{checkpoint.stem}-{next(numbers)}.npz")
-        attacking = dataclasses.replace(attack, eps=eps[k] if limit is None else limit)
-        kept = path if path and len(attacking.stages(classifier)) > 1 else None
-        result = attacking(
-            classifier, images[chosen], labels[chosen], rows=rows[chosen], start=start, checkpoint=kept, **options
+        limited = dataclasses.replace(attack, eps=eps[k] if limit is None else limit)
+        state = path if path and len(limited.stages(chunk.classifier)) > 1 else None
+        result = limited(
+            chunk.classifier,
+            chunk.images[chosen],
+            chunk.labels[chosen],
+            rows=chunk.rows[chosen],
+            start=start,
+            checkpoint=state,
+            **options,
         )
-        if kept:
-            states.append(kept)
-        found.seconds[k] += time.perf_counter() - begin
+        if state:
+            states.append(state)
+        outcome.seconds[k] += time.perf_counter() - begin
         for name in ("success", "distances", "gradient_calls", "queries", "zero_gradients"):
-            getattr(found, name)[k, chosen] = getattr(result, name)
+            getattr(outcome, name)[k, chosen] = getattr(result, name)
         return result.images
 
     everyone = np.arange(n)
     if attack.MINIMAL:
-        adversarial = _search(found, images, eps, run)[None]
+        adversarial = _search(outcome, chunk.images, eps, run)[None]
     elif mode == "independent":
         adversarial = np.stack([run(k, everyone) for k in range(m)])
     else:
-        adversarial = _bisect(found, images, eps, attack.norm, run)[None]
+        adversarial = _bisect(outcome, chunk.images, eps, attack.norm, run)[None]
     for path in states:
         path.unlink(missing_ok=True)
-    return found, adversarial
+    return outcome, adversarial
 
 
-def _search(found: Outcome, images, eps, run) -> np.ndarray:
+def _search(outcome: Outcome, images, eps, run) -> np.ndarray:
     """Fills the outcome from one run of a minimal attack, and returns each image's adversarial or the image."""
-    m, n = found.success.shape
+    m, n = outcome.success.shape
     top = int(np.argmax(eps))
     # A limit would end the search at the first success within it, which tells nothing of smaller budgets.
     best = run(top, np.arange(n), limit=math.inf if m > 1 else None)
-    success, distances = found.success[top].copy(), found.distances[top].copy()
+    success, distances = outcome.success[top].copy(), outcome.distances[top].copy()
     for k in range(m):
         near = distances <= eps[k]
-        found.success[k], found.distances[k] = success & near, np.where(near, distances, 0.0)
-        found.zero_gradients[k] = found.zero_gradients[top]
-    best[~found.success[top]] = images[~found.success[top]]
+        outcome.success[k], outcome.distances[k] = success & near, np.where(near, distances, 0.0)
+        outcome.zero_gradients[k] = outcome.zero_gradients[top]
+    best[~outcome.success[top]] = images[~outcome.success[top]]
     return best
 
 
-def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:
+def _bisect(outcome: Outcome, images, eps, norm, run) -> np.ndarray:
     """Fills the outcome and returns each image's adversarial at its smallest successful eps, or its last attempt."""
     order = np.argsort(eps, kind="stable")
     radii = np.asarray(eps)[order]
-    m, n = found.success.shape
+    m, n = outcome.success.shape
     failed, solved = np.full(n, -1), np.full(n, m)  # places in `order`
     best = images.copy()
     latest = images.copy()
@@ -148,10 +163,10 @@ def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:
         for place in np.unique(middle[pending]):
             chosen = np.flatnonzero(pending & (middle == place))
             k = order[place]
-            first = not np.isfinite(found.distances[:, chosen]).any()
+            first = not np.isfinite(outcome.distances[:, chosen]).any()
             moved = run(k, chosen, None if first else latest[chosen])
             latest[chosen] = moved
-            hit = found.success[k, chosen]
+            hit = outcome.success[k, chosen]
             best[chosen[hit]] = moved[hit]
             failed[chosen[~hit]] = place
             # What succeeded may lie well inside its budget, and then it settles smaller ones too.
@@ -160,5 +175,5 @@ def _bisect(found: Outcome, images, eps, norm, run) -> np.ndarray:
     untried = solved == m
     best[untried] = latest[untried]
     for place, k in enumerate(order):
-        found.success[k] = solved <= place
+        outcome.success[k] = solved <= place
     return best

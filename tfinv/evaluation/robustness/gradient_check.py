@@ -1,4 +1,4 @@
-"""Whether the gradient that attacks follow says how the logits change."""
+"""The check that the gradient that attacks follow predicts how the logits change."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,26 +6,29 @@ import tensorflow as tf
 from tfinv import random
 from tfinv.attacks.losses import margin
 from tfinv.classifier import Classifier
-from tfinv.compiled import compiled
+from tfinv.classifier.compiled import compiled
+from tfinv.classifier.gradients import input_gradient
 from tfinv.evaluation.check import Check, percent
 from tfinv.pool import advance
 
 # Steps, as shares of the bounds' width. The smallest outruns the curvature of deep networks, the largest the grain of bfloat16.
 _STEPS = (1e-4, 1e-3, 1e-2, 3e-2)
 _SHAKE = 1e-2
-_TINY = 1e-6  # a step in which nothing but rounding happens
-_AGREE = 0.5  # by how much of the larger prediction and measurement may differ: half precision makes less of it, an error more
-_CLEAR = 20.0  # how many times the rounding a change must be to be judged
-_MOST, _ENOUGH = 0.75, 0.25  # shares of the images that must agree, and that must be judged
+_TINY = 1e-6  # a step that changes nothing but the rounding
+_AGREE = (
+    0.5  # tolerated difference of prediction and measurement, over the larger: above half precision's, below an error's
+)
+_CLEAR = 20.0  # smallest change that is tested, as a multiple of the rounding
+_MOST, _ENOUGH = 0.75, 0.25  # shares of the images that must agree, and that must be testable
 
 
 def gradient_matches_differences(
     classifier: Classifier, images: np.ndarray, labels: np.ndarray, *, seed: int = 0, batch_size: int = 256
 ) -> Check:
-    """Central differences of the float32 margin, along the gradient's sign and a random direction, must be what it predicts.
+    """Checks the gradient against central differences of the float32 margin, along its sign and a random direction.
 
     An image agrees if, in each direction, one of the steps does: kinks and curvature spoil the large ones, rounding the small
-    ones, and a wrong gradient all. Rounding is measured, as the change of the margin in a step a million times less than the range.
+    ones, and a wrong gradient all. The rounding is measured as the change of the margin over a step of a millionth of the range.
 
     Args:
       classifier: under test.
@@ -39,14 +42,14 @@ def gradient_matches_differences(
         predicted, measured, typical, rounding = _changes(classifier, images, labels, seed, batch_size)
         largest = np.maximum(np.abs(predicted), np.abs(measured))
         clear = largest > _CLEAR * rounding
-        # A random direction may happen to be level, and no relative error is small there.
+        # Along a random direction the margin may happen not to change, and no relative error is small there.
         agree = clear & (np.abs(predicted - measured) <= _AGREE * np.maximum(largest, typical))
         # Over the steps, then over the directions in which any step is clear.
-        judged, fits = clear.any(1), agree.any(1) | ~clear.any(1)
-        known = judged.any(0)
-        evidence = f"the margin changes by more than rounding at {int(known.sum())} of {len(images)} images"
-        if known.mean() >= _ENOUGH:
-            share = float(fits.all(0)[known].mean())
+        tested, fits = clear.any(1), agree.any(1) | ~clear.any(1)
+        testable = tested.any(0)
+        evidence = f"the margin changes by more than rounding at {int(testable.sum())} of {len(images)} images"
+        if testable.mean() >= _ENOUGH:
+            share = float(fits.all(0)[testable].mean())
             passed = share >= _MOST
             evidence += f", at {percent(share)} of them as the gradient says, within {percent(_AGREE)}"
     return Check(
@@ -60,7 +63,7 @@ def gradient_matches_differences(
 
 
 def _changes(classifier, images, labels, seed, batch_size):
-    """Changes of the margin, (2 directions, 4 steps, n) as predicted and measured, (4, n) in a usual direction, (n,) rounding."""
+    """Changes of the margin, (2 directions, 4 steps, n) predicted and measured, (4, n) in a typical direction, (n,) rounding."""
     low, high = classifier.bounds
     width, rows = high - low, np.arange(len(images))
     # Moved inwards, so that no step leaves the bounds, beyond which a model may clip; and shaken, since flat areas and whole
@@ -94,10 +97,8 @@ def _gradients(classifier, images, labels, batch_size):
 
     def make(proxy):
         def fn(x, y):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(x)
-                value = margin(proxy.gradient_logits(x), y)
-            return margin(proxy.logits(x), y), tape.gradient(value, x)
+            _, gradient = input_gradient(lambda x: margin(proxy.gradient_logits(x), y), x)
+            return margin(proxy.logits(x), y), gradient
 
         return fn
 

@@ -1,20 +1,19 @@
-"""The rules of a sound evaluation that a classifier keeps or breaks by itself, before any attack."""
+"""Checks of a robustness evaluation on the classifier alone, before any attack."""
 
 import math
 
 import numpy as np
 import tensorflow as tf
 
-from tfinv import heads
-from tfinv.classifier import Classifier
+from tfinv.classifier import Classifier, heads
 from tfinv.evaluation.check import Check, percent
 
-# Of the range of an image's logits: more than the rounding of float32, and than what another batch size does to half precision.
+# Tolerances, over the range of an image's logits: above float32 rounding, and above the effect of batch size in half precision.
 _REPEATED, _REBATCHED = 1e-3, 0.03
 
 
 def input_range(classifier: Classifier, images: np.ndarray) -> Check:
-    """The images must fill the bounds that the classifier was declared with."""
+    """Checks that the images fill the bounds that the classifier was declared with."""
     low, high = classifier.bounds
     least, most = float(images.min()), float(images.max())
     filled = (most - least) / (high - low)
@@ -28,7 +27,7 @@ def input_range(classifier: Classifier, images: np.ndarray) -> Check:
 
 
 def logits_are_known(classifier: Classifier, images: np.ndarray, batch_size: int = 256, most: float = 0.01) -> Check:
-    """What the attacks see must be logits, or probabilities that have not been rounded to 0 and 1.
+    """Checks that the attacks see logits, or probabilities that have not been rounded to 0 and 1.
 
     Args:
       classifier: under test.
@@ -40,14 +39,16 @@ def logits_are_known(classifier: Classifier, images: np.ndarray, batch_size: int
         return Check("logits-are-known", None, classifier.logits_source, "")
     passed, evidence = True, classifier.logits_source
     logits = classifier.predict(images, batch_size)
-    if logits.min() >= 0 and logits.max() <= 1:
-        passed, evidence = False, f"{evidence}; all of them lie between 0 and 1, as behind a sigmoid or a softmax"
-    elif classifier.logits_source == heads.SATURATES:
-        rounded = float(np.mean(logits.max(1) >= 0.0))
+    saturated = heads.saturated(classifier.logits_source, logits)
+    if saturated is not None:
+        rounded = float(np.mean(saturated))
         passed = rounded <= most
         evidence += (
             f"; at {percent(rounded)} of {len(images)} images a probability is rounded to 1 (at most {percent(most)})"
         )
+    # A model of one unit has the logits (0, z), where z alone may well lie there.
+    elif logits.min() >= 0 and logits.max() <= 1 and logits[:, 0].any():
+        passed, evidence = False, f"{evidence}; all of them lie between 0 and 1, as behind a sigmoid or a softmax"
     return Check(
         "logits-are-known",
         passed,
@@ -58,7 +59,7 @@ def logits_are_known(classifier: Classifier, images: np.ndarray, batch_size: int
 
 
 def predictions_are_deterministic(classifier: Classifier, images: np.ndarray) -> Check:
-    """The same image must have the same logits whenever it is asked for, whatever the batch, inside a graph and outside.
+    """Checks that an image has the same logits in repeated predictions, in other batches, and outside a graph.
 
     Args:
       classifier: under test.
@@ -73,19 +74,19 @@ def predictions_are_deterministic(classifier: Classifier, images: np.ndarray) ->
         ("in other batches", turned, _REBATCHED),
         ("outside a graph", eager.numpy(), _REBATCHED),
     ]
-    spread = np.maximum(np.ptp(first, axis=1), np.finfo(np.float32).tiny)
-    problems, judged = [], []
+    logit_range = np.maximum(np.ptp(first, axis=1), np.finfo(np.float32).tiny)
+    problems, descriptions = [], []
     for how, other, most in others:
         # Half of the images, because a layer that draws at random or sees the batch changes all of them.
-        moved = float(np.median(np.abs(other - first).max(1) / spread))
+        moved = float(np.median(np.abs(other - first).max(1) / logit_range))
         flipped = int(np.sum(other.argmax(1) != first.argmax(1)))
-        judged.append(f"{how}, logits differ by {percent(moved)} of their range and {flipped} labels change")
+        descriptions.append(f"{how}, logits differ by {percent(moved)} of their range and {flipped} labels change")
         if not moved <= most:
-            problems.append(judged[-1])
+            problems.append(descriptions[-1])
     return Check(
         "predictions-are-deterministic",
         not problems,
-        f"{n} images: " + "; ".join(problems or judged),
+        f"{n} images: " + "; ".join(problems or descriptions),
         "A model that draws at random, or that sees the other images of a batch, answers differently each time: an attack follows "
         "one draw and is judged by another. Switch it off, or wrap the model in one that averages many draws, and attack that "
         "(expectation over transformation, Athalye et al. 2018).",

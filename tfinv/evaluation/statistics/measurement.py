@@ -1,4 +1,4 @@
-"""What was measured of one set of reconstructions, value by value: from it come rows, pooled rows and paired differences."""
+"""Measurements of one set of reconstructions, value by value: the source of rows, pooled rows and paired differences."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from tfinv.errors import expected
-from tfinv.evaluation.intervals import mean_interval, rate_interval
+from tfinv.evaluation.statistics.intervals import mean_interval, rate_interval
 
-# What rows of kind "inversion" are called, wherever they are made or shown. Budgets: the same number of steps for all, until
-# the method's own rule ends it. Methods that are no attack: references, and decoders trained anew. A reference: real images.
+# Values of keys of the rows of kind "inversion". Budgets: the same number of steps for all, or until the method's own stop rule.
+# Methods that are no attack: references, and decoders trained anew. An experiment of the references: real images.
 EQUAL, CONVERGENCE = "equal", "convergence"
 REFERENCE, FRESH_DECODER = "reference", "fresh-decoder"
 HELD_OUT = "held-out images"
 
-# In which direction a measure says that the reconstruction gives away more.
+# The direction in which a measure means that the reconstruction gives away more.
 BETTER = {
     "acc@1": "higher",
     "acc@5": "higher",
@@ -39,22 +39,22 @@ BETTER = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Values:
-    """One measure of one set.
+    """Values of one measure of one set of reconstructions.
 
     Attributes:
       measure: its name; those of `BETTER` have a direction.
-      values: (n,) one a reconstruction, bool where the mean is a rate. Recall and coverage have one a real image, diversity one a
-        class, FID one in all.
+      values: (n,) one for each reconstruction, bool where the mean is a rate. Recall and coverage have one for each real image,
+        diversity one for each class, FID one in all.
       labels: (n,) the class of each; -1 for the whole set. The i-th value of a class is comparable with the i-th of another model.
-      evaluator: which one judged, or None.
-      extra: further keys of the row, such as the sizes of the two sets that a FID compares.
+      evaluator: name of the one that measured, or None.
+      sizes: further keys of the row: the sizes of the two sets that a FID or PRDC compares; of an identification, its curve.
     """
 
     measure: str
     values: np.ndarray
     labels: np.ndarray
     evaluator: str | None = None
-    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sizes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         values = np.asarray(self.values)
@@ -69,7 +69,7 @@ class Values:
 
     @property
     def key(self) -> tuple[str, str | None]:
-        """What two models are compared by."""
+        """Measure and evaluator, by which two models are compared."""
         return self.measure, self.evaluator
 
     @property
@@ -84,18 +84,18 @@ class Measurement:
 
     Attributes:
       keys: experiment, method, budget, seed, and others that the rows have in common.
-      values: one a measure and evaluator.
+      values: one for each measure and evaluator.
     """
 
     keys: Mapping[str, Any]
     values: tuple[Values, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Rows of kind "inversion", with intervals as if the reconstructions were independent; `pooling` does better."""
-        return [row(v.measure, v.values, evaluator=v.evaluator, **self.keys, **v.extra) for v in self.values]
+        """Makes rows of kind "inversion", with intervals as if the reconstructions were independent; `pooling` does better."""
+        return [row(v.measure, v.values, evaluator=v.evaluator, **self.keys, **v.sizes) for v in self.values]
 
     def find(self, measure: str, evaluator: str | None = None) -> Values:
-        """The values of one measure.
+        """Returns the values of one measure.
 
         Raises:
           UserError: it was not measured.
@@ -103,18 +103,18 @@ class Measurement:
         for values in self.values:
             if values.key == (measure, evaluator):
                 return values
-        known = ", ".join(v.measure + (f" by {v.evaluator}" if v.evaluator else "") for v in self.values)
-        raise expected(f"one of the measures {known}", f"{measure} by {evaluator}", "Change the argument `measure`.")
+        measures = ", ".join(v.measure + (f" by {v.evaluator}" if v.evaluator else "") for v in self.values)
+        raise expected(f"one of the measures {measures}", f"{measure} by {evaluator}", "Change the argument `measure`.")
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, from which `from_json` makes an equal measurement."""
+        """Returns a JSON object, from which `from_json` makes an equal measurement."""
         values = [
             {
                 "measure": v.measure,
                 "values": v.values.tolist(),
                 "labels": v.labels.tolist(),
                 "evaluator": v.evaluator,
-                "extra": dict(v.extra),
+                "extra": dict(v.sizes),
             }
             for v in self.values
         ]
@@ -122,13 +122,17 @@ class Measurement:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Measurement":
-        """What `to_json` made."""
+        """Makes the measurement of an object of `to_json`."""
         # A list of booleans becomes an array of booleans, so a rate stays a rate.
-        return cls(stored["keys"], tuple(Values(**v | {"values": np.array(v["values"])}) for v in stored["values"]))
+        values = [
+            Values(v["measure"], np.array(v["values"]), v["labels"], v["evaluator"], v["extra"])
+            for v in stored["values"]
+        ]
+        return cls(stored["keys"], tuple(values))
 
 
 def row(measure_name: str, values: np.ndarray, *, evaluator: str | None = None, **keys: Any) -> dict[str, Any]:
-    """One row of kind "inversion" from (n,) values; booleans make a rate."""
+    """Makes a row of kind "inversion" from (n,) values; booleans make a rate."""
     values = np.asarray(values)
     ci = rate_interval(int(values.sum()), len(values)) if values.dtype == bool else mean_interval(values)
     return {
@@ -144,5 +148,5 @@ def row(measure_name: str, values: np.ndarray, *, evaluator: str | None = None, 
 
 
 def direction(measure_name: str) -> dict[str, str]:
-    """The row's key `better`, or nothing for a measure without a direction."""
+    """Returns the row's key `better`, or nothing for a measure without a direction."""
     return {"better": BETTER[measure_name]} if measure_name in BETTER else {}

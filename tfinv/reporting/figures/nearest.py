@@ -1,4 +1,4 @@
-"""Grids of one inversion: each class's samples beside its mean, each reconstruction beside the training images nearest to it."""
+"""Grids of one inversion: samples beside their class mean, and reconstructions beside their nearest training images."""
 
 import dataclasses
 import os
@@ -8,19 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfinv.errors import expected
-from tfinv.reporting import canvas
-from tfinv.reporting.grids import Strip, draw_grid
+from tfinv.reporting.figures import canvas, contrast
+from tfinv.reporting.figures.grids import Strip, draw_grid
 
-_MOST = 40  # rows; a taller picture is no longer looked at
+_MAX_ROWS = 40  # a taller picture is no longer looked at
 
 
 @dataclasses.dataclass(frozen=True)
-class Ranked:
-    """The training images nearest to each reconstruction, the nearest first.
+class RankedImages:
+    """Training images nearest to each reconstruction, nearest first.
 
     Attributes:
       indices: (n, k) into the training set; -1 where there is none.
-      similarities: (n, k), such as the cosine of the features.
+      similarities: (n, k), such as cosine similarities of features.
     """
 
     indices: np.ndarray
@@ -43,29 +43,35 @@ def class_grid(
     samples: int = 8,
     title: str = "",
 ) -> pathlib.Path:
-    """Draws one row a class: its name, the mean of its training images, and its reconstructions.
+    """Draws one row per class: its name, the mean of its training images, and its reconstructions.
+
+    Reconstructions that are mostly too dark or too dull to see are drawn once more, stretched; see `contrast`.
 
     Args:
       images: (n, H, W, C) float reconstructions in [0, 1].
-      labels: (n,) the class of each.
+      labels: (n,) class of each.
       class_means: (classes, H, W, C); NaN for a class without images, which leaves a gap.
       names: of the classes.
-      path: the PNG to write.
-      samples: at most so many of a class, the first ones.
+      path: PNG to write.
+      samples: number of reconstructions per class at most; the first ones are drawn.
       title: a line above the grid.
 
     Raises:
       UserError: there is nothing to draw, there are more than 40 classes, or an image is of another kind.
     """
-    labels = _labels(images, labels)
+    labels = _check_labels(images, labels)
     classes = np.unique(labels)
-    if len(classes) > _MOST:
-        raise expected(f"at most {_MOST} classes in a picture", len(classes), "Draw a part of them.")
+    if len(classes) > _MAX_ROWS:
+        raise expected(f"at most {_MAX_ROWS} classes in a picture", len(classes), "Draw a part of them.")
+    drawn = {"inverted": images}
+    if contrast.are_faint(images):
+        drawn["inverted, contrast stretched"] = contrast.stretched(images)
     rows = []
     for k in classes:
         mean = class_means[k] if np.isfinite(class_means[k]).all() else None
-        rows.append((str(names[k]), [Strip((mean,)), Strip(tuple(images[labels == k][:samples]))]))
-    return canvas.write(draw_grid(rows, ("class mean", "inverted"), title), path)
+        inverted = [Strip(tuple(pictures[labels == k][:samples])) for pictures in drawn.values()]
+        rows.append((str(names[k]), [Strip((mean,)), *inverted]))
+    return canvas.write(draw_grid(rows, ("class mean", *drawn), title), path)
 
 
 def nearest_grid(
@@ -73,55 +79,54 @@ def nearest_grid(
     labels: np.ndarray,
     training_images: np.ndarray,
     training_labels: np.ndarray,
-    any_class: Ranked,
-    same_class: Ranked,
+    any_class: RankedImages,
+    same_class: RankedImages,
     names: Sequence[str],
     path: str | os.PathLike,
     *,
     title: str = "",
 ) -> pathlib.Path:
-    """Draws one row a reconstruction: itself, framed, the nearest training images of any class, and of its class.
+    """Draws one row per reconstruction: itself, framed, its nearest training images of any class, and those of its class.
 
     Under each training image are its index, its class and its similarity.
 
     Args:
       images: (n, H, W, C) float reconstructions in [0, 1], at most 40.
-      labels: (n,) the class of each.
+      labels: (n,) class of each.
       training_images: (m, H, W, C) float in [0, 1].
       training_labels: (m,).
-      any_class: of (n, k) nearest among all of them.
-      same_class: of (n, k) nearest among those of the reconstruction's class.
+      any_class: the nearest of all training images.
+      same_class: the nearest of the reconstruction's class.
       names: of the classes.
-      path: the PNG to write.
+      path: PNG to write.
       title: a line above the grid.
 
     Raises:
-      UserError: there is nothing to draw or too much, the sizes do not fit, or an image is of another kind.
+      UserError: there is nothing to draw or too much, the sizes do not match, or an image is of another kind.
     """
-    labels = _labels(images, labels)
-    if len(images) > _MOST:
-        raise expected(f"at most {_MOST} reconstructions in a picture", len(images), "Draw a part of them.")
+    labels = _check_labels(images, labels)
+    if len(images) > _MAX_ROWS:
+        raise expected(f"at most {_MAX_ROWS} reconstructions in a picture", len(images), "Draw a part of them.")
     for ranked in (any_class, same_class):
         if len(ranked.indices) != len(images):
             raise expected(f"neighbours of {len(images)} reconstructions", len(ranked.indices))
         if ranked.indices.size and ranked.indices.max() >= len(training_images):
             raise expected(f"indices below {len(training_images)}", int(ranked.indices.max()))
 
-    def neighbours(ranked: Ranked, i: int) -> Strip:
-        found = [(int(j), float(s)) for j, s in zip(ranked.indices[i], ranked.similarities[i], strict=True)]
-        shown = [training_images[j] if j >= 0 else None for j, _ in found]
-        captions = [f"no. {j}\n{names[training_labels[j]]}\n{s:.3f}" if j >= 0 else "" for j, s in found]
-        return Strip(shown, captions)
+    def strip(ranked: RankedImages, i: int) -> Strip:
+        neighbours = [(int(j), float(s)) for j, s in zip(ranked.indices[i], ranked.similarities[i], strict=True)]
+        captions = [f"no. {j}\n{names[training_labels[j]]}\n{s:.3f}" if j >= 0 else "" for j, s in neighbours]
+        return Strip([training_images[j] if j >= 0 else None for j, _ in neighbours], captions)
 
     rows = [
-        (str(names[k]), [Strip((image,), framed=True), neighbours(any_class, i), neighbours(same_class, i)])
+        (str(names[k]), [Strip((image,), framed=True), strip(any_class, i), strip(same_class, i)])
         for i, (image, k) in enumerate(zip(images, labels, strict=True))
     ]
-    heads = ("inverted", "nearest of any class", "nearest of its class")
-    return canvas.write(draw_grid(rows, heads, title), path)
+    columns = ("inverted", "nearest of any class", "nearest of its class")
+    return canvas.write(draw_grid(rows, columns, title), path)
 
 
-def _labels(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _check_labels(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if not len(images) or labels.shape != (len(images),):
         raise expected(f"labels of shape ({len(images)},), at least 1", labels.shape)

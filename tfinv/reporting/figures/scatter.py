@@ -1,4 +1,4 @@
-"""Two measures of many models against each other: the frontier between robust and private."""
+"""Scatter plot of two measures of many models: the frontier between robust and private."""
 
 import os
 import pathlib
@@ -13,10 +13,10 @@ from matplotlib.patheffects import withStroke
 
 from tfinv import specs
 from tfinv.errors import UserError, expected
-from tfinv.evaluation.frontier import Line, Point
-from tfinv.reporting import canvas
+from tfinv.evaluation.frontier.line import Line, Point
+from tfinv.reporting.figures import canvas
 
-# Intervals cross the names.
+# Keeps names legible where intervals cross them.
 _HALO = [withStroke(linewidth=2, foreground="white")]
 
 
@@ -33,14 +33,14 @@ def frontier_plot(
     """Draws the models as points with their 95 % intervals, and the line of the sweep with the band of its prediction.
 
     Args:
-      points: the swept models, filled and named; those held against the line, hollow and joined to their twins in the sweep; those
-        with a flaw, grey crosses.
-      path: the PNG to write.
-      x: what x is, with its unit.
-      y: likewise.
-      line: through the swept points; None draws none.
-      level: of the band.
-      marks: heights with a name, such as what an inversion began with.
+      points: swept models are filled and named; models compared with the line are hollow and joined to their twins in the sweep;
+        models with a flaw are grey crosses.
+      path: PNG to write.
+      x: label of the x axis, with the unit.
+      y: label of the y axis, with the unit.
+      line: through the swept points, or None.
+      level: of the prediction band.
+      marks: named horizontal lines, by their y, such as the Acc@1 of the starts of an inversion.
 
     Raises:
       UserError: there is nothing to draw, or the path cannot be written to.
@@ -57,16 +57,16 @@ def draw_frontier(
     level: float = 0.95,
     marks: Mapping[str, float] | None = None,
 ) -> Figure:
-    """The figure of `frontier_plot`, not yet written."""
+    """Returns the figure that `frontier_plot` writes."""
     if not points:
         raise expected("at least one point", "none")
     figure = canvas.new_figure(7.2, 4.8)
     axes = figure.subplots()
     figure.subplots_adjust(left=0.11, right=0.98, top=0.86, bottom=0.12)
-    sound = [p for p in points if not p.flaw]
+    valid = [p for p in points if not p.flaw]
     if line is not None:
-        across = np.array([p.x for p in sound])
-        grid = np.linspace(across.min(), across.max(), 100)
+        xs = np.array([p.x for p in valid])
+        grid = np.linspace(xs.min(), xs.max(), 100)
         low, high = line.prediction(grid, level)
         band = f"{100 * level:.3g} % of further models"
         axes.fill_between(grid, low, high, color=canvas.FAINT, alpha=0.15, linewidth=0, label=band)
@@ -77,16 +77,16 @@ def draw_frontier(
     for point in points:
         if (twin := by_label.get(point.twin)) is not None:
             axes.plot([twin.x, point.x], [twin.y, point.y], color=canvas.COLOURS[1], linewidth=0.6, alpha=0.6)
-    _draw(axes, [p for p in sound if p.swept], canvas.COLOURS[0], "swept")
-    _draw(axes, [p for p in sound if not p.swept], canvas.COLOURS[1], "held against the line", markerfacecolor="white")
+    _draw(axes, [p for p in valid if p.swept], canvas.COLOURS[0], "swept")
+    _draw(axes, [p for p in valid if not p.swept], canvas.COLOURS[1], "held against the line", markerfacecolor="white")
     _draw(axes, [p for p in points if p.flaw], canvas.FAINT, "not counted", fmt="x")
-    # The line to its twin says which a held one is.
+    # A model with a twin needs no name: the line to the twin identifies it.
     named = sorted((p for p in points if not p.twin), key=lambda p: p.x)
     texts = [
         axes.text(point.x, point.y, canvas.wrap(text, 34, 2), fontsize=6, color=canvas.INK, path_effects=_HALO)
-        for point, text in zip(named, short([p.label for p in named]), strict=True)
+        for point, text in zip(named, shorten_labels([p.label for p in named]), strict=True)
     ]
-    # The band may reach far beyond what there is: the models, and the marks, set the scale.
+    # The models and the marks set the scale: the band may reach far beyond them.
     ends = np.array([e for p in points for e in (p.y_interval or (p.y, p.y))] + list((marks or {}).values()))
     margin = 0.06 * float(np.ptp(ends)) or 0.1
     axes.set_ylim(ends.min() - margin, ends.max() + margin)
@@ -108,11 +108,11 @@ def draw_frontier(
     return figure
 
 
-def short(labels: Sequence[str]) -> list[str]:
-    """Text forms without the arguments that are the same in all of their name: "fast(eps=.1)" for "fast(eps=.1,ramp=.5)".
+def shorten_labels(labels: Sequence[str]) -> list[str]:
+    """Drops the arguments that all specs of the same name share: "fast(eps=.1,ramp=.5)" becomes "fast(eps=.1)".
 
     Args:
-      labels: one that is no text form, such as a combination, stays as it is.
+      labels: specs; any other label, such as a combination, stays as it is.
     """
     parsed: list[tuple[str, dict[str, Any]] | None] = []
     for label in labels:
@@ -120,15 +120,16 @@ def short(labels: Sequence[str]) -> list[str]:
             parsed.append(specs.parse(label))
         except UserError:
             parsed.append(None)
-    kept = []
-    for label, form in zip(labels, parsed, strict=True):
-        others = [other[1] for other in parsed if form and other and other[0] == form[0]]
-        if form is None or len(others) == 1:
-            kept.append(label)
+    short_labels = []
+    for label, spec in zip(labels, parsed, strict=True):
+        namesakes = [other[1] for other in parsed if spec and other and other[0] == spec[0]]
+        if spec is None or len(namesakes) == 1:
+            short_labels.append(label)
         else:
-            own = {k: v for k, v in form[1].items() if any(k not in given or given[k] != v for given in others)}
-            kept.append(specs.written(form[0], own))
-    return kept
+            name, arguments = spec
+            shared = {k for k, v in arguments.items() if all(k in other and other[k] == v for other in namesakes)}
+            short_labels.append(specs.unparse(name, {k: v for k, v in arguments.items() if k not in shared}))
+    return short_labels
 
 
 def _draw(axes: Axes, points: Sequence[Point], colour: str, name: str, fmt: str = "o", **style: Any) -> None:
@@ -140,6 +141,6 @@ def _draw(axes: Axes, points: Sequence[Point], colour: str, name: str, fmt: str 
 
 
 def _bars(values, intervals):
-    """(2, n) lengths below and above; a value without an interval has none."""
+    """Returns the lengths of the error bars below and above, (2, n); 0 for a value without an interval."""
     ends = np.array([i or (v, v) for v, i in zip(values, intervals, strict=True)])
     return np.maximum([values - ends[:, 0], ends[:, 1] - values], 0)

@@ -1,10 +1,10 @@
-"""The results schema: what every command writes to `results.json`, and every view (console, HTML, TensorBoard) reads.
+"""Results schema: every command writes `results.json`, and every view (console, HTML, Markdown, TensorBoard) reads it.
 
 Schema 2 is one JSON object:
 
     schema       2
     command      e.g. "reproduce table1"
-    config       the resolved configuration: every flag or argument, also those left at their default
+    config       the resolved configuration: every flag or argument, defaults included
     environment  versions, machine, date (UTC)
     seconds      wall-clock time
     rows         list of objects, each with a `kind`; the keys of each kind are below
@@ -14,30 +14,31 @@ Schema 2 is one JSON object:
 Rows of kind "accuracy" (one classifier under one attack at one eps):
     experiment (str), attack (str; "none" is the clean image), eps (a fraction of the bounds' width),
     accuracy (0..1), n, ci95 [low, high], seed, and, where they apply: norm, poster (0..1 or null), spec (the attack's text),
-    needs (of the classifier: "gradients" | "scores" | "labels"), minimal (true where the attack may stay short of eps, since it
-    looks for the smallest perturbation), curve ("independent" | "bisected", or "searched" by one run for all eps),
+    needs (of the classifier: "gradients" | "scores" | "labels"), minimal (true if the attack looks for the smallest perturbation,
+    and so may stay below eps), curve ("independent" | "bisected", or "searched": one run for all eps),
     max_distance, mean_distance (realised, in units of the bounds), zero_gradients (fraction of rows; of all eps together if the
     curve is bisected), seconds.
 
 Rows of kind "inversion" (one measure of one classifier under one inversion method):
     experiment, method (str), budget ("equal" | "convergence" | ...), measure (str), value, n, ci95, seed, and, where they
     apply: evaluator (str), better ("higher" | "lower": the direction in which the reconstruction is the better one),
-    knowledge (str: what the attacker had, such as "white box; auxiliary data: none; training data: not touched").
-    A row over several seeds at once has the list of them as its seed (or "all"), and n and ci95 over the samples of all of
-    them. Views then show its value and interval, and take from the rows of single seeds no more than how far they spread.
-    Rows of the method "reference" are what one has without an attack: real held-out images, the class mean, a start; the
-    experiment names which. `of` (str) says for a start which method's it is; without it the row is a reference for all.
+    knowledge (str: of the attacker, such as "white box; auxiliary data: none; training data: not touched").
+    A row over several seeds has their list as its seed (or "all"), and n and ci95 over the samples of all of them. Views then show
+    its value and interval; from the rows of single seeds they take only the range.
+    Rows of the method "reference" measure images that no attack made: real held-out images, the class mean, a start; the
+    experiment names which. `of` (str) is the method that a start belongs to; without it the row is a reference for all.
 
-Rows of kind "course" (the state of one inversion after some steps; means over its reconstructions):
-    experiment, method, step, cost (of what the method minimises), confidence (0..1 of the attacked model), n, ci95 (of the
+Rows of kind "course" (one inversion after some steps; means over its reconstructions):
+    experiment, method, step, cost (that the method minimises), confidence (0..1, of the attacked model), n, ci95 (of the
     confidence), seed, and, where it applies: budget.
 
-Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds.
+Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds. Those of the metric "epsilon" also have what it
+is stated for: delta, sampling (of the batches), relation (between the data sets that are compared), accountant.
 
-Rows of kind "frontier" (how a measure of inversions goes with robust accuracy over a sweep of recipes): measure, r, rho, slope,
-intercept, n (how many recipes), seed (one, or the list of those over whose means it goes).
+Rows of kind "frontier" (a line through a measure of inversions over robust accuracy, over a sweep of recipes): measure, r, rho,
+slope, intercept, n (number of recipes), seed (one, or the list of the seeds averaged over).
 
-Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is read as it is.
+Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is still read.
 """
 
 import dataclasses
@@ -49,20 +50,20 @@ import pathlib
 import platform
 from typing import Any
 
-from tfinv import files
+from tfinv import files, paths
 from tfinv.errors import expected
 from tfinv.evaluation.check import Check
-from tfinv.reporting.schema import check_row
+from tfinv.reporting.results.schema import check_row
 from tfinv.version import __version__
 
 SCHEMA = 2
-_READ = (1, SCHEMA)
+_READABLE = (1, SCHEMA)
 FILENAME = "results.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A picture of the results; `path` is relative to the results file."""
+    """A picture among the results; `path` is relative to the results file."""
 
     name: str
     title: str
@@ -72,7 +73,7 @@ class Figure:
 
 @dataclasses.dataclass
 class Results:
-    """The content of one `results.json`; see the module's docstring for the schema."""
+    """Content of one `results.json`; the module's docstring has the schema."""
 
     command: str
     config: dict[str, Any]
@@ -83,16 +84,16 @@ class Results:
     environment: dict[str, Any] = dataclasses.field(default_factory=lambda: environment())
 
     def rows_of(self, kind: str) -> list[dict[str, Any]]:
-        """The rows of one kind."""
+        """Returns the rows of one kind."""
         return [r for r in self.rows if r["kind"] == kind]
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object. NumPy scalars become Python's; NaN and infinity become null."""
-        return _plain({"schema": SCHEMA} | dataclasses.asdict(self))
+        """Returns the JSON object. NumPy scalars become Python's; NaN and infinity become null."""
+        return _to_plain({"schema": SCHEMA} | dataclasses.asdict(self))
 
     def write(self, workdir: str | os.PathLike) -> pathlib.Path:
         """Writes `results.json` into `workdir`, whole or not at all, and returns its path."""
-        path = pathlib.Path(workdir) / FILENAME
+        path = paths.expand(workdir) / FILENAME
         files.write_json(path, self.to_json())
         return path
 
@@ -101,15 +102,15 @@ class Results:
         """Reads a `results.json`, or the one in a folder.
 
         Raises:
-          UserError: it is missing, is not JSON, is of another schema, or a row lacks what the schema says.
+          UserError: it is missing, is not JSON, is of another schema, or a row does not follow the schema.
         """
-        path = pathlib.Path(path)
+        path = paths.expand(path)
         if path.is_dir():
             path = path / FILENAME
         value = files.read_json(path)
-        if not isinstance(value, dict) or value.get("schema") not in _READ:
-            found = value.get("schema") if isinstance(value, dict) else type(value).__name__
-            raise expected(f"results of schema {SCHEMA} in {path}", found, "Run the command again.")
+        if not isinstance(value, dict) or value.get("schema") not in _READABLE:
+            schema = value.get("schema") if isinstance(value, dict) else type(value).__name__
+            raise expected(f"results of schema {SCHEMA} in {path}", schema, "Run the command again.")
         try:
             for row in value["rows"]:
                 check_row(row)
@@ -127,7 +128,7 @@ class Results:
 
 
 def environment() -> dict[str, Any]:
-    """What a reader needs to place the figures: versions, machine, date."""
+    """Returns versions, machine and date, which a reader needs to judge the numbers."""
     packages = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
     return {
         "tfinv": __version__,
@@ -148,13 +149,13 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _to_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_to_plain(v) for v in value]
     if hasattr(value, "tolist"):  # NumPy scalars and arrays
-        return _plain(value.tolist())
+        return _to_plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, os.PathLike):

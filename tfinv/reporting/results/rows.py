@@ -1,4 +1,4 @@
-"""Reading rows of results: which attack is which, and how an eps is written."""
+"""Reading of result rows: names of attacks, and the text of an eps."""
 
 import math
 import re
@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from tfinv import specs
 from tfinv.errors import UserError
-from tfinv.reporting.results import Results
-from tfinv.reporting.schema import check_row
-from tfinv.reporting.summary import Row
+from tfinv.reporting.results.results import Results
+from tfinv.reporting.results.schema import check_row
+from tfinv.reporting.results.summary import Row
 
 T = TypeVar("T", bound=Hashable)
 
@@ -17,10 +17,10 @@ _BUDGET = re.compile(r"(?<=[(,])(eps|step_size)=(0?\.\d{5,})(?=[,)])")
 
 
 def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
-    """The rows of one kind, each held to the schema.
+    """Returns the rows of one kind, each checked against the schema.
 
     Raises:
-      UserError: a row lacks what the schema says.
+      UserError: a row does not follow the schema.
     """
     rows = [r for r in results.rows if r.get("kind") == kind]
     for row in rows:
@@ -29,26 +29,26 @@ def rows_of(results: Results, kind: str) -> list[dict[str, Any]]:
 
 
 def is_artefact(row: Row) -> bool:
-    """Whether the row shows what a wrong measurement would print, rather than the classifier's accuracy."""
+    """Returns whether the row reproduces a wrong measurement, and is not the classifier's accuracy."""
     return bool(row.get("artefact")) or "artefact" in str(row["attack"]).partition("(")[0]
 
 
 def attack_names(rows: Sequence[Row]) -> list[str]:
-    """A name for each row's attack, in which attacks of the same name differ if they are not the same.
+    """Returns a name for each row's attack; different attacks get different names.
 
-    The norm is added where one attack ran under several, the spec without its eps where two specs met at the
-    same point.
+    An attack that ran under several norms has the norm in its name; one with several specs at the same eps has its spec, without
+    the eps.
     """
     norms: dict[str, set[str]] = {}
     points: dict[tuple[Any, ...], set[str]] = {}
     for row in rows:
         norms.setdefault(str(row["attack"]), set()).add(str(row.get("norm")))
         points.setdefault(_point(row), set()).add(_settings(row))
-    several = {point[0] for point, settings in points.items() if len(settings) > 1}
+    ambiguous = {point[0] for point, settings in points.items() if len(settings) > 1}
     names = []
     for row in rows:
         attack = str(row["attack"])
-        name = _settings(row) if attack in several else attack
+        name = _settings(row) if attack in ambiguous else attack
         if attack != "none" and len(norms[attack]) > 1 and row.get("norm"):
             name += f" {row['norm']}"
         names.append("clean" if attack == "none" else name)
@@ -56,12 +56,12 @@ def attack_names(rows: Sequence[Row]) -> list[str]:
 
 
 def epsilons(rows: Iterable[Row]) -> list[float]:
-    """The different eps of the rows, in rising order."""
+    """Returns the distinct eps of the rows, rising."""
     return sorted({r["eps"] for r in rows})
 
 
 def show_eps(eps: float) -> str:
-    """An eps as one would type it: `0.05`, or `8/255` where it is a whole number of grey levels."""
+    """Returns an eps as one would type it: `0.05`, or `8/255` for a whole number of grey levels."""
     levels = eps * 255
     if eps and abs(levels - round(levels)) < 1e-6 and abs(eps * 1000 - round(eps * 1000)) > 1e-6:
         return f"{round(levels)}/255"
@@ -69,17 +69,17 @@ def show_eps(eps: float) -> str:
 
 
 def readable(text: str) -> str:
-    """A text with the grey levels of its text forms as one types them: `fast(eps=8/255)`, not `fast(eps=0.03137254901960784)`."""
+    """Returns a text with the eps of its specs as one would type them: `fast(eps=8/255)`, not `fast(eps=0.03137254901960784)`."""
 
-    def typed(found: re.Match[str]) -> str:
-        eps = show_eps(float(found[2]))
-        return f"{found[1]}={eps}" if "/" in eps else found[0]  # else it would be rounded
+    def replacement(match: re.Match[str]) -> str:
+        eps = show_eps(float(match[2]))
+        return f"{match[1]}={eps}" if "/" in eps else match[0]  # a decimal fraction would be rounded
 
-    return _BUDGET.sub(typed, text)
+    return _BUDGET.sub(replacement, text)
 
 
 def unique(values: Iterable[T]) -> list[T]:
-    """The different values, in the order in which each first appears."""
+    """Returns the distinct values, in the order of their first appearance."""
     return list(dict.fromkeys(values))
 
 
@@ -96,5 +96,5 @@ def _settings(row: Row) -> str:
     except UserError:
         return text
     arguments.pop("eps", None)
-    shown = ",".join(f"{k}={v}" for k, v in arguments.items())
-    return f"{name}({shown})" if shown else name
+    settings = ",".join(f"{k}={v}" for k, v in arguments.items())
+    return f"{name}({settings})" if settings else name

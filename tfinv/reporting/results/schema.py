@@ -1,46 +1,54 @@
-"""What each row of the results must hold: held to when results are read, and again by each view."""
+"""Required keys of result rows: checked when results are read, and again by each view."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tfinv.errors import expected
-from tfinv.reporting.summary import interval, is_pooled, number
+from tfinv.reporting.results.summary import interval, is_pooled, number
 
 _TEXTS = {
     "accuracy": ("experiment", "attack"),
     "inversion": ("experiment", "method", "measure"),
     "training": ("experiment", "metric"),
     "course": ("experiment", "method"),
+    "membership": ("experiment", "attack", "measure"),
 }
 _NUMBERS = {"accuracy": ("eps",), "course": ("step",)}
-_OPTIONAL_TEXTS = {"inversion": ("budget", "evaluator", "better", "knowledge", "of"), "course": ("budget",)}
+_OPTIONAL_TEXTS = {
+    "inversion": ("budget", "evaluator", "better", "knowledge", "of"),
+    "course": ("budget",),
+    "membership": ("target", "threshold", "interval"),
+}
+_OPTIONAL_NUMBERS = {"membership": ("value", "fpr", "fpr_bound", "realised_fpr", "prior", "delta", "targets")}
 
 
 def check_row(row: Any) -> None:
-    """Holds one row to the schema; a row of a kind that no view shows is left alone.
+    """Checks one row against the schema; rows of kinds that no view shows always pass.
 
     Args:
-      row: as described in `tfinv.reporting.results`.
+      row: as described in `tfinv.reporting.results.results`.
 
     Raises:
-      UserError: it lacks what its kind needs, or has it in another form.
+      UserError: a key of its kind is missing, or its value is of another type.
     """
     if not isinstance(row, Mapping) or not isinstance(row.get("kind"), str):
         raise expected("rows with a text as 'kind'", repr(row))
     kind = row["kind"]
     texts, numbers = _TEXTS.get(kind, ()), _NUMBERS.get(kind, ())
-    lacking = [k for k in (*texts, *numbers) if row.get(k) is None]
-    if lacking:
-        raise expected(f"{', '.join(lacking)} in each row of kind {kind!r}", f"a row with {', '.join(map(str, row))}")
-    told = [k for k in _OPTIONAL_TEXTS.get(kind, ()) if row.get(k) is not None]
-    for key in (*texts, *told):
+    missing = [k for k in (*texts, *numbers) if row.get(k) is None]
+    if missing:
+        raise expected(f"{', '.join(missing)} in each row of kind {kind!r}", f"a row with {', '.join(map(str, row))}")
+    optional_texts = [k for k in _OPTIONAL_TEXTS.get(kind, ()) if row.get(k) is not None]
+    for key in (*texts, *optional_texts):
         if not isinstance(row[key], str):
             raise expected(f"a text as {key!r} of each row", repr(row[key]))
-    for key in numbers:
+    for key in (*numbers, *_OPTIONAL_NUMBERS.get(kind, ())):
         number(row, key)
     if kind == "course":
         _check_course(row)
-    if kind in ("inversion", "course"):
+    if kind == "membership":
+        _check_membership(row)
+    if kind in ("inversion", "course", "membership"):
         _check_seed(row.get("seed"))
 
 
@@ -52,10 +60,18 @@ def _check_course(row: Mapping[str, Any]) -> None:
     interval(row)
 
 
+def _check_membership(row: Mapping[str, Any]) -> None:
+    interval(row)
+    if row.get("fpr_ci95") is not None:
+        interval({"ci95": row["fpr_ci95"]})
+    if "targets" not in row and row.get("target") is None:
+        raise expected("a target, or the number of targets, in each row of kind 'membership'", "neither")
+
+
 def _check_seed(seed: Any) -> None:
-    one = seed is None or (isinstance(seed, int) and not isinstance(seed, bool))
+    single = seed is None or (isinstance(seed, int) and not isinstance(seed, bool))
     several = isinstance(seed, (list, tuple)) and seed and all(isinstance(s, int) for s in seed)
-    if not one and not several and not is_pooled({"seed": seed}):
+    if not single and not several and not is_pooled({"seed": seed}):
         raise expected("a whole number, a list of them, or 'all' as 'seed' of each row", repr(seed))
     if isinstance(seed, (list, tuple)) and not several:
         raise expected("whole numbers in a list as 'seed' of each row", repr(seed))

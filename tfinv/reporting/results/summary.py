@@ -1,4 +1,4 @@
-"""One figure out of the rows that differ only in their seed, and of those that pool several seeds."""
+"""Summary statistics of rows that differ only in their seed, and of rows that pool several seeds."""
 
 import dataclasses
 import statistics
@@ -12,30 +12,30 @@ Row = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What several runs of the same measurement say together.
+    """Summary of several runs of one measurement.
 
     Attributes:
-      mean: the mean over the runs that gave a figure, or None where none did.
-      least: the lowest run.
-      most: the highest run.
-      low: the lowest bound of the runs' own 95 % intervals. The runs share their test images, so their
-        counts cannot be pooled into one interval; this one is at least as wide as any of theirs.
-      high: the highest such bound.
-      n: the number of examples of one run, or None where unknown or where the runs differ.
-      runs: how many runs gave a figure.
-      lost: how many runs gave none (null in the JSON, which is where NaN goes).
-      seeds: how many different seeds the runs had.
-      pooled: whether mean, bounds and n are those of a row over all seeds, whose bounds are an interval.
+      mean: over the runs with a value; None if there is none.
+      minimum: lowest value of a run.
+      maximum: highest value of a run.
+      low: lowest bound of the 95 % intervals of the runs. The runs share their test images, so their counts cannot be pooled into
+        one interval; this range is at least as wide as each of theirs.
+      high: highest bound of these intervals.
+      n: number of examples of one run; None if it is unknown or the runs differ.
+      runs: number of runs with a value.
+      missing: number of runs without a value (null in the JSON, as for NaN).
+      seeds: number of distinct seeds of the runs.
+      pooled: whether mean, bounds and n come from a row over all seeds, whose bounds are one interval.
     """
 
     mean: float | None
-    least: float | None
-    most: float | None
+    minimum: float | None
+    maximum: float | None
     low: float | None
     high: float | None
     n: int | None
     runs: int
-    lost: int
+    missing: int
     seeds: int
     pooled: bool = False
 
@@ -48,29 +48,29 @@ def summarise(rows: Sequence[Row], key: str) -> Summary:
     """
     pooled = [r for r in rows if is_pooled(r)]
     single = [r for r in rows if not is_pooled(r)]
-    found = [(r, v) for r in pooled or single if (v := number(r, key)) is not None]
-    spread = [v for r in single if (v := number(r, key)) is not None] or [v for _, v in found]
-    bounds = [interval(r) for r, _ in found]
-    sizes = {r.get("n") for r, _ in found}
-    # One run without an interval leaves the others' looking like the interval of all: better none.
-    known = [b for b in bounds if b is not None] if all(bounds) else []
-    seeds = {s for r, _ in found for s in _seeds(r)}
+    values = [(r, v) for r in pooled or single if (v := number(r, key)) is not None]
+    run_values = [v for r in single if (v := number(r, key)) is not None] or [v for _, v in values]
+    bounds = [interval(r) for r, _ in values]
+    sizes = {r.get("n") for r, _ in values}
+    # If one run has no interval, those of the others would pass for the interval of all: then there is none.
+    intervals = [b for b in bounds if b is not None] if all(bounds) else []
+    seeds = {s for r, _ in values for s in _seeds(r)}
     return Summary(
-        mean=statistics.fmean(v for _, v in found) if found else None,
-        least=min(spread, default=None),
-        most=max(spread, default=None),
-        low=min((low for low, _ in known), default=None),
-        high=max((high for _, high in known), default=None),
+        mean=statistics.fmean(v for _, v in values) if values else None,
+        minimum=min(run_values, default=None),
+        maximum=max(run_values, default=None),
+        low=min((low for low, _ in intervals), default=None),
+        high=max((high for _, high in intervals), default=None),
         n=sizes.pop() if len(sizes) == 1 else None,
-        runs=max(len(seeds), len(single)) if pooled and found else len(found),
-        lost=len(pooled or single) - len(found),
-        seeds=max(len(seeds), len({r.get("seed") for r in single})) if pooled and found else len(seeds),
+        runs=max(len(seeds), len(single)) if pooled and values else len(values),
+        missing=len(pooled or single) - len(values),
+        seeds=max(len(seeds), len({r.get("seed") for r in single})) if pooled and values else len(seeds),
         pooled=bool(pooled),
     )
 
 
 def is_pooled(row: Row) -> bool:
-    """Whether the row is over the samples of several seeds at once."""
+    """Returns whether the row is over the samples of several seeds."""
     return row.get("seed") == "all" or isinstance(row.get("seed"), (list, tuple))
 
 
@@ -80,7 +80,7 @@ def _seeds(row: Row) -> Sequence[Any]:
 
 
 def group(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
-    """The rows by the values of `keys`, in the order in which each first appears; a missing value is None."""
+    """Groups the rows by their values of `keys`, in the order of first appearance; a missing value is None."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(_hashable(row.get(k)) for k in keys), []).append(row)
@@ -88,10 +88,10 @@ def group(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
 
 
 def number(row: Row, key: str) -> float | None:
-    """The number under `key`, or None where it is null or missing.
+    """Returns the number under `key`, or None if it is null or missing.
 
     Raises:
-      UserError: it is something else.
+      UserError: the value is not a number.
     """
     value = row.get(key)
     if value is None:
@@ -102,7 +102,7 @@ def number(row: Row, key: str) -> float | None:
 
 
 def interval(row: Row) -> tuple[float, float] | None:
-    """The row's 95 % interval, or None.
+    """Returns the row's 95 % interval, or None.
 
     Raises:
       UserError: `ci95` is not a pair of numbers.

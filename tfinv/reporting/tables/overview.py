@@ -1,88 +1,94 @@
-"""Defences down, attacks across: which defence holds against which attack, in one figure each."""
+"""Overview tables of inversions: one line per defence, one column per attack."""
 
 import statistics
 from collections.abc import Callable, Sequence
 
-from tfinv.evaluation.measurement import HELD_OUT
-from tfinv.reporting.cells import Cell, Table, percent, significant
-from tfinv.reporting.rows import unique
-from tfinv.reporting.summary import Row, summarise
+from tfinv.evaluation.statistics.measurement import HELD_OUT
+from tfinv.reporting.results.rows import unique
+from tfinv.reporting.results.summary import Row, summarise
+from tfinv.reporting.tables.cells import Cell, Table, percent, significant
 
-_TESTED, _DECODED = "test accuracy, %", "fresh-decoder error"
+_ACCURACY, _ERROR = "test accuracy, %", "fresh-decoder error"
 
 _Value = Callable[[Sequence[Row]], float | None]
 
 
-def overview_tables(attacks: Sequence[Row], references: Sequence[Row], aside: Sequence[Row]) -> list[Table]:
-    """Acc@1, and the feature distance over that of held-out images, as means over the evaluators; the details are elsewhere.
+def overview_tables(attacks: Sequence[Row], references: Sequence[Row], models: Sequence[Row]) -> list[Table]:
+    """Tabulates Acc@1, and the feature distance relative to that of held-out images, as means over the evaluators.
 
     Args:
       attacks: rows of kind "inversion" of attacks.
-      references: those of references.
-      aside: rows of the measures "test accuracy" and "relative_error".
+      references: rows of kind "inversion" of references.
+      models: rows of the models themselves, of the measures "test accuracy" and "relative_error".
 
     Returns:
-      A table for each of the two that there are rows for; none of a single experiment or attack, which has nothing to compare.
+      One table per measure that has rows; none for a single experiment or a single attack, where there is nothing to compare.
     """
     experiments = unique(r["experiment"] for r in attacks)
     columns = unique((r["method"], r.get("budget")) for r in attacks)
     if len(experiments) < 2 or len(columns) < 2:
         return []
-    real = {
+    held_out = {
         r.get("evaluator"): r["value"]
         for r in references
         if r["experiment"] == HELD_OUT and r["measure"] == "feature_distance"
     }
-    found = []
+    tables = []
     for measure, title, value, show, note in (
         ("acc@1", "Acc@1, %: what others recognise", _mean, percent, "Higher reveals more."),
         (
             "feature_distance",
             "Feature distance to the nearest training image of the class, over that of held-out images",
-            _relative(real),
+            _relative(held_out),
             significant,
             "Lower reveals more; at 1 it is as near as a real image that was not trained on.",
         ),
     ):
         rows = [r for r in attacks if r["measure"] == measure]
-        if not rows or (measure == "feature_distance" and not real):
+        if not rows or (measure == "feature_distance" and not held_out):
             continue
         lines = []
         for experiment in experiments:
-            own = [r for r in rows if r["experiment"] == experiment]
-            cells = [_cell([r for r in own if (r["method"], r.get("budget")) == c], value, show) for c in columns]
-            about = [r for r in aside if r["experiment"] == experiment]
-            tested = _cell([r for r in about if r["measure"] != "relative_error"], _mean, percent)
-            decoded = _cell([r for r in about if r["measure"] == "relative_error"], _mean, significant)
-            lines.append(((str(experiment),), (tested, *cells, decoded)))
-        headings = (_TESTED, *(f"{m} {b}" if b else str(m) for m, b in columns), _DECODED)
+            inversions = [r for r in rows if r["experiment"] == experiment]
+            cells = [
+                _cell([r for r in inversions if (r["method"], r.get("budget")) == c], value, show) for c in columns
+            ]
+            model = [r for r in models if r["experiment"] == experiment]
+            accuracy = _cell([r for r in model if r["measure"] != "relative_error"], _mean, percent)
+            error = _cell([r for r in model if r["measure"] == "relative_error"], _mean, significant)
+            lines.append(((str(experiment),), (accuracy, *cells, error)))
+        headings = (_ACCURACY, *(f"{m} {b}" if b else str(m) for m, b in columns), _ERROR)
         notes = (
             f"Means over the evaluators and seeds. {note}",
             "Intervals and each evaluator's own figures are in the next tables.",
         )
-        found.append(Table(title, ("defence",), headings, tuple(lines), notes))
-    return found
+        tables.append(Table(title, ("defence",), headings, tuple(lines), notes))
+    return tables
 
 
 def _mean(rows: Sequence[Row]) -> float | None:
-    """Of each evaluator's mean over seeds."""
+    """Returns the mean over the evaluators of their means over the seeds."""
     means = [
         summarise([r for r in rows if r.get("evaluator") == e], "value").mean
         for e in unique(r.get("evaluator") for r in rows)
     ]
-    known = [m for m in means if m is not None]
-    return statistics.fmean(known) if known else None
+    values = [m for m in means if m is not None]
+    return statistics.fmean(values) if values else None
 
 
-def _relative(real: dict[str | None, float]) -> _Value:
+def _relative(held_out: dict[str | None, float]) -> _Value:
     def value(rows: Sequence[Row]) -> float | None:
         return _mean(
-            [dict(r) | {"value": r["value"] / real[r.get("evaluator")]} for r in rows if real.get(r.get("evaluator"))]
+            [
+                dict(r) | {"value": r["value"] / held_out[r.get("evaluator")]}
+                for r in rows
+                if held_out.get(r.get("evaluator"))
+            ]
         )
 
     return value
 
 
 def _cell(rows: Sequence[Row], value: _Value, show: Callable[[float], str]) -> Cell:
-    found = value(rows) if rows else None
-    return Cell() if found is None else Cell(show(found))
+    figure = value(rows) if rows else None
+    return Cell() if figure is None else Cell(show(figure))

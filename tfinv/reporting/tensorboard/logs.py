@@ -1,4 +1,4 @@
-"""What the writers of TensorBoard logs share: names of runs, and event files that replace their earlier selves."""
+"""Names of TensorBoard runs, and event files that replace those of an earlier call."""
 
 import os
 import pathlib
@@ -7,18 +7,19 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 import tensorflow as tf
 
+from tfinv import paths
 from tfinv.errors import expected
 from tfinv.files import unwritable
 
 
-def run_name(name: str, taken: Container[str] = ()) -> str:
-    """A folder's name for a run: it does not lead out of the log folder, nor fall together with one that is taken."""
+def run_name(name: str, other_runs: Container[str] = ()) -> str:
+    """Returns a folder name for a run, which stays inside the log folder and differs from those of other runs."""
     stem = re.sub(r"[^\w.+=-]+", "_", name).strip("._")[:80] or "experiment"
-    found, count = stem, 1
-    while found in taken:
+    folder, count = stem, 1
+    while folder in other_runs:
         count += 1
-        found = f"{stem}_{count}"
-    return found
+        folder = f"{stem}_{count}"
+    return folder
 
 
 def write_runs(
@@ -27,21 +28,21 @@ def write_runs(
     """Writes an event file for each run, and removes those of the same suffix that an earlier call wrote.
 
     Args:
-      logdir: the folder for TensorBoard.
-      runs: for each run's name the calls of `tf.summary` that fill it.
+      logdir: folder for TensorBoard.
+      runs: calls of `tf.summary`, by the name of the run that they write.
       suffix: of the event files.
 
     Raises:
       UserError: `logdir` cannot be written to.
     """
-    logdir = pathlib.Path(logdir)
-    earlier = list(logdir.glob(f"**/*{suffix}"))
+    logdir = paths.expand(logdir)
+    earlier_files = list(logdir.glob(f"**/*{suffix}"))
     try:
         for name, writes in runs.items():
             with tf.summary.create_file_writer(str(logdir / name), filename_suffix=suffix).as_default():
                 for write in writes:
                     write()
-        for path in earlier:
+        for path in earlier_files:
             path.unlink()
     except OSError as error:
         raise unwritable(logdir, error) from error

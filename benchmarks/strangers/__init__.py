@@ -1,0 +1,1 @@
+"""Whole image classifiers that strangers published, through `load_classifier` and through their own frameworks."""

@@ -1,0 +1,134 @@
+"""Names that a flag or a text form may hold, and where each is implemented; known without TensorFlow.
+
+An attack, an inversion, a membership attack, an architecture, a defence or an augmentation is entered here, once. `Registry`
+imports it when it is asked for, so that a command line can list and check names at once.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Values are "module:attribute".
+ATTACKS = {
+    "fgsm": "tfinv.attacks.fgsm:FGSM",
+    "rfgsm": "tfinv.attacks.fgsm:RFGSM",
+    "nfgsm": "tfinv.attacks.fgsm:NFGSM",
+    "bim": "tfinv.attacks.pgd:BIM",
+    "pgd": "tfinv.attacks.pgd:PGD",
+    "mifgsm": "tfinv.attacks.momentum:MIFGSM",
+    "difgsm": "tfinv.attacks.momentum:DIFGSM",
+    "tifgsm": "tfinv.attacks.momentum:TIFGSM",
+    "apgd": "tfinv.attacks.apgd:APGD",
+    "apgdt": "tfinv.attacks.apgd:APGDT",
+    "fab": "tfinv.attacks.fab:FAB",
+    "autoattack": "tfinv.attacks.combination:AutoAttack",
+    "worst_case": "tfinv.attacks.combination:WorstCase",
+    "deepfool": "tfinv.attacks.deepfool:DeepFool",
+    "cw": "tfinv.attacks.carlini_wagner:CarliniWagner",
+    "ead": "tfinv.attacks.ead:EAD",
+    "fmn": "tfinv.attacks.fmn:FMN",
+    "noise": "tfinv.attacks.noise:Noise",
+    "square": "tfinv.attacks.square:Square",
+    "hopskipjump": "tfinv.attacks.hopskipjump:HopSkipJump",
+    "boundary": "tfinv.attacks.boundary:Boundary",
+    "transfer": "tfinv.attacks.transfer:Transfer",
+}
+INVERSIONS = {
+    "gradient": "tfinv.inversion.gradient:Gradient",
+    "miface": "tfinv.inversion.miface:MIFace",
+    "projected": "tfinv.inversion.projected:Projected",
+    "multiscale": "tfinv.inversion.multiscale:Multiscale",
+    "laplacian": "tfinv.inversion.laplacian:Laplacian",
+    "deepinversion": "tfinv.inversion.deepinversion:DeepInversion",
+    "brep": "tfinv.inversion.brep:BREP",
+    "gmi": "tfinv.inversion.gmi:GMI",
+    "plg": "tfinv.inversion.plg:PLG",
+    "miface_dae": "tfinv.inversion.miface_dae:MIFaceDAE",
+    "network": "tfinv.inversion.network:Network",
+}
+# Those whose number of steps a comparison sets; the others have numbers of their own.
+STEPPED_INVERSIONS = ("gmi", "gradient", "miface")
+# Membership attacks: first those without, then those with shadow models.
+MEMBERSHIP = {
+    "gap": "tfinv.membership.thresholds:Gap",
+    "confidence": "tfinv.membership.thresholds:Confidence",
+    "entropy": "tfinv.membership.thresholds:Entropy",
+    "modified_entropy": "tfinv.membership.thresholds:ModifiedEntropy",
+    "loss": "tfinv.membership.thresholds:Loss",
+    "boundary": "tfinv.membership.boundary:BoundaryDistance",
+    "agreement": "tfinv.membership.agreement:Agreement",
+    "quantile": "tfinv.membership.quantile:Quantile",
+    "trajectory": "tfinv.membership.trajectory:Trajectory",
+    "shokri": "tfinv.membership.shadows.shokri:Shokri",
+    "lira": "tfinv.membership.shadows.lira:LiRA",
+    "rmia": "tfinv.membership.shadows.rmia:RMIA",
+    "base": "tfinv.membership.shadows.base_attack:BASE",
+    "bavaria": "tfinv.membership.shadows.bavaria:BaVarIA",
+}
+ARCHITECTURES = {
+    "softmax": "tfinv.models.softmax:softmax",
+    "mlp": "tfinv.models.mlp:mlp",
+    "cnn": "tfinv.models.cnn:cnn",
+    "convnet": "tfinv.models.cnn:convnet",
+    "vgg16": "tfinv.models.vgg16:vgg16",
+    "resnet": "tfinv.models.resnet:resnet",
+    "resnet18": "tfinv.models.resnet:resnet18",
+}
+DEFENCES = {
+    "none": "tfinv.training.defence:Undefended",
+    "positive": "tfinv.training.destruction:Positive",
+    "reversal": "tfinv.training.destruction:Reversal",
+    "shuffled": "tfinv.training.destruction:Shuffled",
+    "nls": "tfinv.training.nls:NLS",
+    "mid": "tfinv.training.mid:MID",
+    "bido": "tfinv.training.bido:BiDO",
+    "atat": "tfinv.training.atat:ATAT",
+    "adversarial": "tfinv.training.adversarial:Adversarial",
+    "fast": "tfinv.training.fast:Fast",
+    "nfgsm": "tfinv.training.fast:NFGSM",
+    "free": "tfinv.training.free:Free",
+    "trades": "tfinv.training.trades:Trades",
+    "mart": "tfinv.training.mart:Mart",
+    "dp_sgd": "tfinv.training.dp_sgd:DPSGD",
+    "rounding": "tfinv.training.rounding:Rounding",
+}
+AUGMENTATIONS = {
+    "none": "tfinv.training.augmentation:none",
+    "crop": "tfinv.training.augmentation:crop",
+    "crop_flip": "tfinv.training.augmentation:crop_flip",
+}
+
+# Copies of a model that may compute its gradients: the model, one with batch norm folded in, or that in half precision.
+GRADIENTS = ("plain", "folded", "bfloat16")
+OUTPUTS = ("logits", "probabilities")
+CHANNELS = ("rgb", "bgr")
+RESIZING = ("keras", "pillow")
+IMAGE_FILES = ("npy", "npz", "png", "tfrecord", "none")
+CURVES = ("independent", "bisected")
+OPTIMIZERS = ("adam", "sgd")
+RATE_SCHEDULES = ("cosine", "cyclic", "piecewise", "constant")
+PRECISIONS = ("float32", "mixed_bfloat16")
+DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+REVERSAL_BOUNDS = ("none", "mean", "class_mean", "normalised")
+SPLITS = ("train", "validation", "test", "all")
+
+
+class Registry(Mapping[str, Any]):
+    """The objects behind the names of a catalogue.
+
+    Args:
+      paths: of each name its "module:attribute".
+    """
+
+    def __init__(self, paths: Mapping[str, str]):
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = self._paths[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

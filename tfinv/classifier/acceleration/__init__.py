@@ -1,0 +1,1 @@
+"""A faster copy of a model, used for gradients only."""

@@ -1,0 +1,1 @@
+"""Many models under the same attacks, inversions and measures."""

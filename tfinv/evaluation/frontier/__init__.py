@@ -1,0 +1,1 @@
+"""Trade-off of robustness and privacy: a line through models of rising robustness, and the models that lie off it."""

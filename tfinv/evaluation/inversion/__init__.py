@@ -1,0 +1,1 @@
+"""Measures of reconstructions, and checks of whether they show a leak."""

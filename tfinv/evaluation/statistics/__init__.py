@@ -1,0 +1,1 @@
+"""Intervals of rates and means, pooling over seeds, and paired differences."""

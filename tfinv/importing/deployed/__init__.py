@@ -1,0 +1,1 @@
+"""Models of other runtimes, .tflite and .onnx files: black boxes of scores, without gradients."""

@@ -1,0 +1,106 @@
+"""Mean confidences of shadows in the label, apart for those that were trained on an example and the others."""
+
+import dataclasses
+
+import numpy as np
+from scipy import special
+
+from tfinv.membership.evidence import Evidence
+from tfinv.membership.shadows.moments import check_sides
+from tfinv.membership.shadows.reading import chunks
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Confidence:
+    """Probabilities of the label, both near 0 and near 1 to full precision.
+
+    Attributes:
+      label: (n, Q) float64 p.
+      others: (n, Q) float64 1 - p, by itself: a difference from 1 has lost what tells good models' examples apart.
+    """
+
+    label: np.ndarray
+    others: np.ndarray
+
+    def mix(self, other: "Confidence", weight: float) -> "Confidence":
+        """Weighted mean: `weight` of this one, the rest of the other."""
+        label = weight * self.label + (1 - weight) * other.label
+        return Confidence(label, weight * self.others + (1 - weight) * other.others)
+
+    def toward_certainty(self, weight: float) -> "Confidence":
+        """Weighted mean with probability 1: `weight` of this one."""
+        return Confidence(weight * self.label + (1 - weight), weight * self.others)
+
+    def log(self) -> np.ndarray:
+        """Logarithm of the label's probability, (n, Q)."""
+        smallest = np.finfo(np.float64).tiny
+        low = np.log(np.maximum(self.label, smallest))
+        return np.where(self.others < 0.5, np.log1p(-np.minimum(self.others, 0.5)), low)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Confidences:
+    """Confidences of target and shadows.
+
+    Attributes:
+      target: (n, Q) log-probability of the label.
+      inside: mean over the shadows that were trained on the example; 0 where there is none.
+      outside: mean over the others.
+      counts: (n, 2) numbers of shadows inside and outside.
+    """
+
+    target: np.ndarray
+    inside: Confidence
+    outside: Confidence
+    counts: np.ndarray
+
+    def require(self, online: bool) -> None:
+        """Raises UserError if there is nothing to compare with."""
+        check_sides(self.counts[:, 0], self.counts[:, 1], online)
+
+    def filled(self, a: float) -> tuple[Confidence, Confidence]:
+        """Means inside and outside without a gap.
+
+        An example that no shadow was trained on has p_in = a p_out + 1 - a, as RMIA has it (Zarifzadeh et al. 2024); one that
+        all were trained on has p_out = p_in. Neither depends on the target.
+        """
+        has_in, has_out = (self.counts > 0).T[..., np.newaxis]
+        line = self.outside.toward_certainty(a)
+        return _choose(has_in, self.inside, line), _choose(has_out, self.outside, self.inside)
+
+
+def confidences(evidence: Evidence, queries: int | None = None) -> Confidences:
+    """Reads all margins once; seven numbers of each example stay in memory.
+
+    Raises:
+      UserError: see `reading.chunks`.
+    """
+    assert evidence.logits is not None
+    n, count = len(evidence), queries or evidence.logits.shape[1]
+    target, counts = np.empty((n, count)), np.empty((n, 2))
+    inside, outside = (Confidence(np.empty((n, count)), np.empty((n, count))) for _ in range(2))
+    for rows, target_margins, margins, members in chunks(evidence, queries):
+        target[rows] = special.log_expit(target_margins)
+        label, others = _probabilities(margins)
+        for side, weights in ((0, members), (1, ~members)):
+            factors = weights[..., np.newaxis].astype(np.float64)
+            counts[rows, side] = factors[..., 0].sum(axis=1)
+            size = np.maximum(counts[rows, side], 1)[:, np.newaxis]
+            result = (inside, outside)[side]
+            result.label[rows] = (label * factors).sum(axis=1) / size
+            result.others[rows] = (others * factors).sum(axis=1) / size
+    return Confidences(target, inside, outside, counts)
+
+
+def _probabilities(margins):
+    """p and 1 - p of margins log(p / (1 - p)), by one exponential that can't overflow."""
+    small = np.exp(-np.abs(margins))
+    large = 1 / (1 + small)
+    small *= large
+    positive = margins >= 0
+    return np.where(positive, large, small), np.where(positive, small, large)
+
+
+def _choose(condition, first, second):
+    label = np.where(condition, first.label, second.label)
+    return Confidence(label, np.where(condition, first.others, second.others))

@@ -1,1 +1,0 @@
-"""The seeds' experiments, each a short composition of the packages below."""

@@ -1,0 +1,1 @@
+"""Working folders, and work that is shared among processes and machines."""

@@ -1,0 +1,1 @@
+"""Parts that the commands share: flags, parsing, loading, and the end of a run."""

@@ -1,0 +1,1 @@
+"""Parts of `tfinv membership`: its examples, its run, and what it keeps."""
