@@ -2,6 +2,7 @@
 
 import os
 import signal
+from unittest import mock
 
 import keras
 import numpy as np
@@ -13,9 +14,9 @@ from tfinv.training.defences import defence
 from tfinv.training.fit import fit
 from tfinv.training.schedule import Schedule
 
-# A thousandth away from the image the divergence hardly has a gradient, and rounding, which the share of a batch and the processor
-# change, decides its signs.
-trades._START_DEVIATION = 0.05
+# Of TRADES here. A thousandth away from the image the divergence hardly has a gradient, and rounding, which the share of a batch
+# and the processor change, decides its signs.
+START_DEVIATION = 0.05
 
 DATA = stripes(72)
 EPOCHS, BATCH = 3, 32
@@ -83,7 +84,8 @@ def train(name, strategy, **kwargs):
         plan = Plan(network, DATA, EPOCHS, BATCH, seed=1)
         model = defence(TRAININGS[name]).training(plan)
         (SCHEDULED if name == "scheduled" else DEFAULT).compile(model, DATA.image_shape, plan.steps)
-    return model, fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
+    with mock.patch.object(trades, "_START_DEVIATION", START_DEVIATION):
+        return model, fit(model, DATA, epochs=EPOCHS, batch_size=BATCH, seed=1, **kwargs)
 
 
 def weights(model):
