@@ -10,6 +10,7 @@ import sys
 import time
 import types
 
+import dask
 import pytest
 
 from dask_processes import scheduler, wait_for
@@ -186,7 +187,9 @@ def test_workers_must_see_the_folder_and_have_this_version(tmp_path, monkeypatch
         ("what://127.0.0.1:9", "a Dask scheduler at what://"),
     ],
 )
-def test_a_scheduler_that_is_none_is_one_line(tmp_path, monkeypatch, address, message):
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
-    with pytest.raises(UserError, match=re.escape(message)):
+def test_a_scheduler_that_is_none_is_one_line(tmp_path, address, message):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(UserError, match=re.escape(message)),
+    ):
         map_tasks(Cluster(scheduler=address), leaves, (tmp_path,), [("a", "")], folder=tmp_path)
