@@ -66,6 +66,7 @@ COMMAND = command.Command(
   cifar10    VGG16 and a ResNet trained as usual, and the ResNet adversarially: attacked, inverted, beside their nearest images
   fer2013    the same on faces with seven expressions
   frontier   from anti-adversarial to adversarial training over eps: robust accuracy against what an inversion gets
+  membership adversarial trainings and defences against training as usual: who of the training set is told
 
 Flags that are not given take the experiment's own values, which `tfinv reproduce EXPERIMENT --help` and the report list;
 --budget and some data sets have others.

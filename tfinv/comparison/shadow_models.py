@@ -100,6 +100,10 @@ class Shadow:
         """Name of its files, that of `train_defended`."""
         return f"{models.canonical(recipe.schedule.architecture)}-{self.label}-{self.seed(recipe.seed)}"
 
+    def model_path(self, recipe: ShadowRecipe, folder: pathlib.Path) -> pathlib.Path:
+        """File of its model in the folder of a store, which is there after `fill(keep=True)`."""
+        return folder / "models" / f"{self.name(recipe)}.keras"
+
 
 def halves(examples: int, count: int, seed: int) -> np.ndarray:
     """Training sets of shadows: a random half for each even one, and the rest of the examples for the next.
@@ -193,7 +197,7 @@ def fill(
     )
     workdir = Workdir(root, config)
     shadows, absent = [Shadow(number) for number in range(count)], set(store.missing())
-    tasks = [(s,) for s in shadows if s.number in absent or (keep and not _model(recipe, workdir, s).exists())]
+    tasks = [(s,) for s in shadows if s.number in absent or (keep and not s.model_path(recipe, root).exists())]
     if tasks:
         untrained_model(recipe.defence, recipe.images, recipe.schedule)  # refuses what can't be trained
 
@@ -236,11 +240,7 @@ def _worker(recipe: ShadowRecipe, workdir: Workdir, keep: bool) -> Callable[[Sha
     return train
 
 
-def _model(recipe, workdir, shadow):
-    return workdir.path / "models" / f"{shadow.name(recipe)}.keras"
-
-
 def _remove(recipe, workdir, shadow):
     # The model last: with it, a training is not begun again.
     shutil.rmtree(workdir.path / "training" / shadow.name(recipe), ignore_errors=True)
-    _model(recipe, workdir, shadow).unlink(missing_ok=True)
+    shadow.model_path(recipe, workdir.path).unlink(missing_ok=True)

@@ -34,6 +34,7 @@ _EXPERIMENTS = Registry(
         "cifar10": "tfinv.experiments.robust_or_private:reproduce",
         "fer2013": "tfinv.experiments.robust_or_private:reproduce",
         "frontier": "tfinv.experiments.frontier:reproduce",
+        "membership": "tfinv.experiments.membership:reproduce",
     }
 )
 

@@ -25,6 +25,10 @@ FLAGS = (
     flags.numbers("eps", None, "Budgets, as fractions of the bounds' width."),
     flags.whole("pgd_steps", None, "Steps of PGD.", 1),
     flags.whole("attack_limit", None, "Attack the first so many test images.", 1),
+    flags.whole(
+        "shadows", None, "Shadow models of each defence, on halves of the training images; each is a target.", 4
+    ),
+    flags.whole("attack_targets", None, "Attack so many of the shadows of each defence adversarially, too.", 1),
     flags.choice("budget", None, BUDGETS, "small for two cores, full for a GPU."),
     flags.text("plain_architecture", None, "A second network, trained as usual only."),
     flags.text(

@@ -75,7 +75,7 @@ def points_of(
         if mean is None:
             continue
         y, y_interval = mean
-        x, x_interval = _robust_accuracy([robust[s] for s in used])
+        x, x_interval = robust_accuracy([robust[s] for s in used])
         points.append(
             Point(
                 spec,
@@ -105,8 +105,12 @@ def _flaw(clean: Row, inverted: Measurement, chance: float, failed: Sequence[str
     return ""
 
 
-def _robust_accuracy(runs: Sequence[Row]) -> tuple[float, Interval]:
-    """Mean over the seeds, and an interval that allows for seeds and images."""
+def robust_accuracy(runs: Sequence[Row]) -> tuple[float, Interval]:
+    """Mean over the seeds, and an interval that allows for seeds and images.
+
+    Args:
+      runs: rows of kind "accuracy" of one training, attack and eps: one a seed, all of the same images.
+    """
     values, n = np.array([r["accuracy"] for r in runs]), runs[0]["n"]
     ends = [rate_interval(round(float(values.mean()) * n), n)]
     if (of_seeds := mean_interval(values)) is not None:

@@ -5,11 +5,16 @@ from typing import Any
 
 from tfinv.catalogue import STEPPED_INVERSIONS
 from tfinv.errors import UsageError
-from tfinv.experiments.settings import frontier, inversion, poster, robust_or_private
+from tfinv.experiments.settings import frontier, inversion, membership, poster, robust_or_private
 from tfinv.experiments.settings.robust_or_private import BUDGETS, EXPERIMENT_BUDGETS
 
-DEFAULTS = poster.DEFAULTS | inversion.DEFAULTS | robust_or_private.DEFAULTS | frontier.DEFAULTS
-BY_DATASET = poster.BY_DATASET | inversion.BY_DATASET | frontier.BY_DATASET
+DEFAULTS = poster.DEFAULTS | inversion.DEFAULTS | robust_or_private.DEFAULTS | frontier.DEFAULTS | membership.DEFAULTS
+BY_DATASET = poster.BY_DATASET | inversion.BY_DATASET | frontier.BY_DATASET | membership.BY_DATASET
+# Flags with an eps in them, which are asked for of data sets whose eps are not known, and the data sets whose are.
+_EPS_FLAGS = {
+    "frontier": ({"eps", "robust_eps"}, frontier.DATASETS),
+    "membership": ({"eps", "defenses"}, membership.DATASETS),
+}
 # Settings that change no figure's scale.
 _SCALELESS = ("budget", "seed", "seeds", "workers", "scheduler", "featured")
 
@@ -46,10 +51,11 @@ def resolve(experiment: str, arguments: dict[str, Any]) -> dict[str, Any]:
         flags = ", ".join(f"--{k}" for k in sorted(DEFAULTS[experiment]))
         raise UsageError(f"Expected flags of {experiment}: {flags}. Received: --{', --'.join(foreign)}.")
     dataset = arguments.get("dataset", DEFAULTS[experiment]["dataset"])
-    lacking = {"eps", "robust_eps"} - arguments.keys()
-    if experiment == "frontier" and dataset not in frontier.DATASETS and lacking:
+    flags_of_eps, datasets = _EPS_FLAGS.get(experiment, (set(), ()))
+    lacking = flags_of_eps - arguments.keys()
+    if dataset not in datasets and lacking:
         raise UsageError(
-            f"Expected --{' and --'.join(sorted(lacking))}, as --dataset is none of {', '.join(frontier.DATASETS)}. "
+            f"Expected --{' and --'.join(sorted(lacking))}, as --dataset is none of {', '.join(datasets)}. "
             "Received: none."
         )
     settings = _settings(experiment, dataset)

@@ -29,6 +29,7 @@ def frontier_plot(
     line: Line | None = None,
     level: float = 0.95,
     marks: Mapping[str, float] | None = None,
+    legend: str = "swept",
 ) -> pathlib.Path:
     """Draws the models as points with their 95 % intervals, and the line of the sweep with the band of its prediction.
 
@@ -41,11 +42,12 @@ def frontier_plot(
       line: through the swept points, or None.
       level: of the prediction band.
       marks: named horizontal lines, by their y, such as the Acc@1 of the starts of an inversion.
+      legend: name of the filled models.
 
     Raises:
       UserError: there is nothing to draw, or the path cannot be written to.
     """
-    return canvas.write(draw_frontier(points, x=x, y=y, line=line, level=level, marks=marks), path)
+    return canvas.write(draw_frontier(points, x=x, y=y, line=line, level=level, marks=marks, legend=legend), path)
 
 
 def draw_frontier(
@@ -56,6 +58,7 @@ def draw_frontier(
     line: Line | None = None,
     level: float = 0.95,
     marks: Mapping[str, float] | None = None,
+    legend: str = "swept",
 ) -> Figure:
     """Returns the figure that `frontier_plot` writes."""
     if not points:
@@ -77,7 +80,7 @@ def draw_frontier(
     for point in points:
         if (twin := by_label.get(point.twin)) is not None:
             axes.plot([twin.x, point.x], [twin.y, point.y], color=canvas.COLOURS[1], linewidth=0.6, alpha=0.6)
-    _draw(axes, [p for p in valid if p.swept], canvas.COLOURS[0], "swept")
+    _draw(axes, [p for p in valid if p.swept], canvas.COLOURS[0], legend)
     _draw(axes, [p for p in valid if not p.swept], canvas.COLOURS[1], "held against the line", markerfacecolor="white")
     _draw(axes, [p for p in points if p.flaw], canvas.FAINT, "not counted", fmt="x")
     # A model with a twin needs no name: the line to the twin identifies it.

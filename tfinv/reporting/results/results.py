@@ -38,6 +38,12 @@ is stated for: delta, sampling (of the batches), relation (between the data sets
 Rows of kind "frontier" (a line through a measure of inversions over robust accuracy, over a sweep of recipes): measure, r, rho,
 slope, intercept, n (number of recipes), seed (one, or the list of the seeds averaged over).
 
+Rows of kind "membership" (one measure of one membership attack on one target, or the mean over several): see
+`tfinv.evaluation.membership.measure`; with experiment, attack and target.
+
+Rows of kind "membership difference" (a training less another, target by target): experiment, than, attack, measure, value, ci95,
+targets.
+
 Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is still read.
 """
 
