@@ -81,24 +81,26 @@ def confidences(evidence: Evidence, queries: int | None = None) -> Confidences:
     inside, outside = (Confidence(np.empty((n, count)), np.empty((n, count))) for _ in range(2))
     for rows, target_margins, margins, members in chunks(evidence, queries):
         target[rows] = special.log_expit(target_margins)
-        label, others = _probabilities(margins)
+        # Of a mean near 0 or 1 the signed minority is all that is left, unrounded: sums of p and of 1 - p need but one array.
+        minority, wrong = _signed_minority(margins), np.signbit(margins)
         for side, weights in ((0, members), (1, ~members)):
-            factors = weights[..., np.newaxis].astype(np.float64)
-            counts[rows, side] = factors[..., 0].sum(axis=1)
-            size = np.maximum(counts[rows, side], 1)[:, np.newaxis]
+            counts[rows, side] = count = weights.sum(axis=1)
+            size = np.maximum(count, 1)[:, np.newaxis]
+            total = np.einsum("rsq,rs->rq", minority, weights.astype(np.float64))
+            below = (wrong & weights[..., np.newaxis]).sum(axis=1)
             result = (inside, outside)[side]
-            result.label[rows] = (label * factors).sum(axis=1) / size
-            result.others[rows] = (others * factors).sum(axis=1) / size
+            result.label[rows] = (count[:, np.newaxis] - below - total) / size
+            result.others[rows] = (below + total) / size
     return Confidences(target, inside, outside, counts)
 
 
-def _probabilities(margins):
-    """p and 1 - p of margins log(p / (1 - p)), by one exponential that can't overflow."""
-    small = np.exp(-np.abs(margins))
-    large = 1 / (1 + small)
-    small *= large
-    positive = margins >= 0
-    return np.where(positive, large, small), np.where(positive, small, large)
+def _signed_minority(margins):
+    """min(p, 1 - p) with the sign of the margin log(p / (1 - p)): 1 - p where it is positive, else -p."""
+    values = np.abs(margins)
+    with np.errstate(over="ignore"):  # beyond e^709 the minority is 0
+        np.exp(values, out=values)
+    values += 1
+    return np.copysign(np.reciprocal(values, out=values), margins, out=values)
 
 
 def _choose(condition, first, second):

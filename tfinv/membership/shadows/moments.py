@@ -76,8 +76,7 @@ def moments(evidence: Evidence, queries: int | None = None) -> Moments:
     for rows, target_margins, margins, members in chunks(evidence, queries):
         target[rows] = target_margins
         for side, weights in ((inside, members), (outside, ~members)):
-            counts, means, squares = _sums(margins, weights[..., np.newaxis].astype(np.float64))
-            side.counts[rows], side.means[rows], side.squares[rows] = counts, means, squares
+            side.counts[rows], side.means[rows], side.squares[rows] = _sums(margins, weights.astype(np.float64))
     return Moments(target, inside, outside)
 
 
@@ -101,9 +100,8 @@ def check_sides(inside: np.ndarray, outside: np.ndarray, online: bool) -> None:
 
 
 def _sums(margins, weights):
-    """Counts (r,), means (r, Q) and squared deviations (r, Q) of margins (r, S, Q) with weights (r, S, 1) of 0 and 1."""
+    """Counts (r,), means (r, Q) and squared deviations (r, Q) of margins (r, S, Q) with weights (r, S) of 0 and 1."""
     counts = weights.sum(axis=1)
-    means = (margins * weights).sum(axis=1) / np.maximum(counts, 1)
+    means = np.einsum("rsq,rs->rq", margins, weights) / np.maximum(counts, 1)[:, np.newaxis]
     deviations = margins - means[:, np.newaxis]
-    deviations *= weights
-    return counts[:, 0], means, np.square(deviations, out=deviations).sum(axis=1)
+    return counts, means, np.einsum("rsq,rs->rq", np.square(deviations, out=deviations), weights)

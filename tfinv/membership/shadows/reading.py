@@ -11,8 +11,8 @@ from tfinv.membership.evidence import Evidence
 from tfinv.membership.shadows.shadows import Shadows
 from tfinv.membership.signals import margin
 
-# Margins of shadows in one chunk: 2 MiB of float64.
-_CHUNK = 2**18
+# Margins of shadows in one chunk: 4 MiB of float64. Less is read in too many pieces, more falls out of the processor's cache.
+_CHUNK = 2**19
 # Examples on which no two models that were trained apart agree to the last bit.
 _TELLING = 8
 
@@ -41,10 +41,10 @@ def chunks(evidence: Evidence, queries: int | None = None) -> Iterator[Chunk]:
     size = max(1, _CHUNK // (shadows.size * (queries or shadows.queries)))
     for start in range(0, len(evidence), size):
         rows = slice(start, min(start + size, len(evidence)))
-        labels = evidence.labels[rows]
-        chunk = Chunk(
-            rows, margin(logits[rows, :queries], labels), shadows.margins(rows, queries), shadows.members[rows]
-        )
+        # In memory shadow by shadow, as their margins are: sums over shadows then go through both in order.
+        members = np.ascontiguousarray(shadows.members[rows].T).T
+        target = margin(logits[rows, :queries], evidence.labels[rows])
+        chunk = Chunk(rows, target, shadows.margins(rows, queries), members)
         if start == 0:
             _check_target(chunk)
         yield chunk

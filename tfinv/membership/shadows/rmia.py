@@ -54,15 +54,17 @@ class RMIA(MembershipAttack):
     def compute(self, evidence: Evidence) -> np.ndarray:
         """Returns the shares, (n,), in (0, 1)."""
         ratios = self.log_ratios(evidence)
-        others, z = evidence.population, ratios
+        order = np.argsort(ratios)
+        x = z = ratios[order]  # sorted, so that what is drawn does not depend on the order of the examples
+        others = evidence.population
         if others is not None and others.logits is not None and others.shadows is not None:
-            z = self.log_ratios(others, required=False)
-        z = np.sort(z)  # first, so that what is drawn does not depend on the order of the examples
+            z = np.sort(self.log_ratios(others, required=False))
         if len(z) > self.population:
             z = np.sort(np.random.default_rng(evidence.seed).choice(z, self.population, replace=False))
-        beaten = np.searchsorted(z, ratios - math.log(self.gamma))
-        ranks = stats.rankdata(ratios) / (len(ratios) + 1)
-        return (beaten + ranks) / (len(z) + 1)
+        beaten = np.searchsorted(z, x - math.log(self.gamma))  # a fraction of the time for x in any order
+        scores = np.empty(len(x))
+        scores[order] = (beaten + stats.rankdata(x) / (len(x) + 1)) / (len(z) + 1)
+        return scores
 
     def log_ratios(self, evidence: Evidence, required: bool = True) -> np.ndarray:
         """log p(x | target) - log p(x), averaged over queries, (n,) float64.

@@ -212,13 +212,7 @@ class ShadowStore:
         Raises:
           UserError: there is none.
         """
-        numbers = self._present()
-        if not numbers:
-            raise expected(f"a shadow in {self.folder}", "none", "Run the command that makes them again.")
-        members = self.members[:, numbers]
-        sources = [file for number in numbers if (file := self._file(number)) is not None]
-        stored = [self._margins(number) for number in numbers]
-        return Shadows(members, self.labels, sources, stored, complements(members))
+        return self._numbered()[1]
 
     def leave_one_out(self) -> Iterator[tuple[int, np.ndarray, Shadows]]:
         """Takes each shadow in turn as the target, so that N shadows are N targets.
@@ -230,8 +224,8 @@ class ShadowStore:
         Raises:
           UserError: too few shadows for anything to be left.
         """
-        shadows = self.shadows()
-        for position, number in enumerate(self._present()):
+        numbers, shadows = self._numbered()
+        for position, number in enumerate(numbers):
             complement = shadows.pairs[position]
             rest = shadows.without([position] if complement < 0 else [position, complement])
             if not rest.size:
@@ -239,9 +233,15 @@ class ShadowStore:
                 raise expected("shadows beside a target and its complement", f"{count} in all", "Train at least four.")
             yield number, shadows.logits(position, slice(None)), rest
 
-    def _present(self):
-        absent = set(self.missing())
-        return [number for number in range(self.size) if number not in absent]
+    def _numbered(self):
+        """Numbers of the shadows that are there, and these; each file is opened once."""
+        sources = {number: file for number in range(self.size) if (file := self._file(number)) is not None}
+        if not sources:
+            raise expected(f"a shadow in {self.folder}", "none", "Run the command that makes them again.")
+        numbers = list(sources)
+        members = self.members if len(numbers) == self.size else self.members[:, numbers]
+        stored = [self._margins(number) for number in numbers]
+        return numbers, Shadows(members, self.labels, list(sources.values()), stored, complements(members))
 
     def _path(self, number, kind=""):
         return self.folder / _LOGITS / f"{number:04d}{kind}.npy"

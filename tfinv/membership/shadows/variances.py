@@ -70,8 +70,9 @@ def prior_degrees(single: np.ndarray, degrees: np.ndarray) -> float:
     single, degrees = single[degrees > 0], degrees[degrees > 0]
     if len(single) < 2:
         return math.inf
-    logs = np.log(single) - special.digamma(degrees / 2) + np.log(degrees / 2)
-    excess = float(np.var(logs, ddof=1) - special.polygamma(1, degrees / 2).mean())
+    halves, index = np.unique(degrees / 2, return_inverse=True)  # few, and polygamma is slow
+    logs = np.log(single) + (np.log(halves) - special.digamma(halves))[index]
+    excess = float(np.var(logs, ddof=1) - special.polygamma(1, halves)[index].mean())
     lowest, highest = _HALF_DEGREES
     if excess <= special.polygamma(1, highest):
         return math.inf
