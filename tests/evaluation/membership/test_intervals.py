@@ -183,3 +183,15 @@ def test_all_may_be_called_members():
     assert intervals.tpr_interval(np.zeros(3), np.zeros(2), 1.0).value == 1
     ten = intervals.tpr_interval(np.arange(10) + 5.0, np.arange(10.0), 0.01)
     assert (ten.low, ten.value, ten.high) == (0.0, 0.5, pytest.approx(1.0, abs=0.2))
+
+
+@pytest.mark.parametrize(("shift", "value"), [(-20.0, 0.0), (20.0, 1.0)])
+def test_a_rate_of_0_or_1_has_an_interval(shift, value):
+    """No resample has another rate, and yet the truth may be another."""
+    rng = np.random.default_rng(0)
+    members, nonmembers = rng.normal(shift, 1, 500), rng.normal(size=2000)
+    estimate = intervals.tpr_interval(members, nonmembers, 0.01)
+    assert intervals.bootstrap(members, nonmembers, 0.01) == (value, value)
+    ends = intervals.rate_low(round(500 * value), 500, 0.025), intervals.rate_high(round(500 * value), 500, 0.025)
+    assert estimate.value == value
+    assert (estimate.low, estimate.high) == pytest.approx(ends)

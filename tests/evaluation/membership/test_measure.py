@@ -124,6 +124,37 @@ def test_seeds_are_crossed_with_targets():
         pool(runs(2, 1) + runs(2, 1))
 
 
+def test_the_mean_over_targets_without_a_hit_covers():
+    """A TPR of .02 % leaves no hit in four targets every other time, and Student's interval is then [0, 0]."""
+    rng, truth = np.random.default_rng(0), 2e-4
+    covered = zeros = 0
+    for _ in range(60):
+        rows = []
+        for target in range(4):
+            members = np.where(rng.random(1000) < truth, 9.0, rng.normal(-9, 1, 1000))
+            rows += [row | {"target": target} for row in measure(members, rng.normal(size=1000), seed=0)]
+        mean = find(pool(rows), "tpr@1%")
+        zeros += mean["value"] == 0
+        covered += mean["ci95"][0] <= truth <= mean["ci95"][1]
+    assert zeros > 15
+    assert covered == 60
+
+
+def test_targets_that_agree_have_the_interval_of_their_own():
+    rows = [row | {"target": target} for target in range(3) for row in measure(np.ones(50), np.zeros(50), seed=0)]
+    for name, keys in [
+        ("auc", {}),
+        ("advantage", {}),
+        ("tpr@1%", {}),
+        ("tpr@0%", {}),
+        ("precision@1%", {"prior": 0.1}),
+    ]:
+        row, mean = find(rows, name, target=0, **keys), find(pool(rows), name, **keys)
+        assert mean["ci95"] == pytest.approx(row["ci95"])
+        assert mean["ci95"][0] < mean["value"] <= mean["ci95"][1]
+        assert mean["interval"] == row["interval"] != "Student"
+
+
 def test_the_mean_over_targets_covers_targets_that_differ():
     """Targets with AUCs of their own: the interval of a single one does not cover the mean of all, the pooled one does."""
     rng = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tfinv.errors import UserError
+from tfinv.evaluation.membership.intervals import rate_high, rate_low
 from tfinv.evaluation.membership.risk import by_group, record_risk, stability
 
 # Four records, three targets. At an FPR of 0 a member is called if it is above every non-member of its target.
@@ -18,7 +19,7 @@ def test_risk_by_hand():
     np.testing.assert_allclose(risk.rate, [1, 1, 0.5, np.nan])
     np.testing.assert_allclose(risk.false_alarms, [0, 0, 0, 0])
     np.testing.assert_allclose(risk.place, [1, 1, (0.5 + 1) / 2, np.nan])
-    np.testing.assert_array_equal(risk.order, [0, 1, 2, 3])
+    np.testing.assert_array_equal(risk.records, [0, 1, 2, 3])
     np.testing.assert_allclose(risk.low[:2], 0.025**0.5)
     np.testing.assert_allclose(risk.high[:2], 1)
     assert (risk.low[3], risk.high[3]) == (0, 1)
@@ -28,12 +29,30 @@ def test_a_single_target_orders_by_place():
     rng = np.random.default_rng(0)
     scores, members = rng.normal(size=(200, 1)), np.arange(200)[:, None] < 100
     risk = record_risk(scores, members, 0.01)
-    ranked = scores[risk.order[:100], 0]
-    called = risk.rate[risk.order[:100]]
-    assert set(risk.order[:100]) == set(range(100))
-    assert (np.diff(called) <= 0).all()
-    assert (np.diff(risk.place[risk.order[:100]]) <= 0).all()
+    ranked = scores[risk.records[:100], 0]
+    assert set(risk.records[:100]) == set(range(100))
+    assert (np.diff(risk.rate[:100]) <= 0).all()
+    assert (np.diff(risk.place[:100]) <= 0).all()
     assert ranked[0] >= np.sort(scores[:100, 0])[-2]
+
+
+def test_bounds_of_all_records_at_once_are_those_of_each():
+    rng = np.random.default_rng(0)
+    scores, members = rng.normal(size=(2000, 12)), rng.random((2000, 12)) < 0.3
+    risk = record_risk(scores + 2 * members, members, 0.05)
+    for k in range(0, 2000, 7):
+        n = int(risk.targets[k])
+        hits = round(risk.rate[k] * n) if n else 0
+        bounds = rate_low(hits, n, 0.025), rate_high(hits, n, 0.025)
+        assert (risk.low[k], risk.high[k]) == pytest.approx(bounds, rel=1e-12)
+        assert bounds[0] == pytest.approx(stats.beta.ppf(0.025, hits, n - hits + 1) if hits else 0, rel=1e-12)
+
+
+def test_the_first_records_are_of_members_alone():
+    risk = record_risk(SCORES, MEMBERS, fpr=0)
+    np.testing.assert_array_equal(risk.first(9).records, [0, 1, 2])
+    np.testing.assert_array_equal(risk.first(2).place, [1, 1])
+    assert risk.first(2).fpr == 0
 
 
 def effects(rng, n, targets, share):

@@ -12,9 +12,9 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy import stats
 
 from tfinv.errors import expected
+from tfinv.evaluation.membership.intervals import rate_bounds
 from tfinv.evaluation.membership.roc import check_scores
 
 _LEVEL = 0.95
@@ -125,10 +125,7 @@ def _best_threshold(members, nonmembers, delta, level):
 def _bounds(true_positives, false_positives, members, nonmembers, level):
     """Lower bounds of the TPR and upper bounds of the FPR, which hold together."""
     tail = (1 - level) / 2
-    # A beta with a parameter of 0 is NaN: no hit bounds nothing from below, and all hits nothing from above.
-    tpr = stats.beta.ppf(tail, true_positives, members - true_positives + 1)
-    fpr = stats.beta.isf(tail, false_positives + 1, nonmembers - false_positives)
-    return np.where(true_positives > 0, tpr, 0.0), np.where(false_positives < nonmembers, fpr, 1.0)
+    return rate_bounds(true_positives, members, tail)[0], rate_bounds(false_positives, nonmembers, tail)[1]
 
 
 def _epsilons(tpr, fpr, delta):

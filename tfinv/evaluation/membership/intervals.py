@@ -10,6 +10,7 @@ import dataclasses
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from tfinv.evaluation.membership.roc import (
@@ -103,22 +104,26 @@ def advantage_interval(members: np.ndarray, nonmembers: np.ndarray) -> Estimate:
 def tpr_interval(members: np.ndarray, nonmembers: np.ndarray, fpr: float) -> Estimate:
     """TPR at an FPR with the interval that covers there.
 
-    At 1 % of 1,000 non-members or more it is the bootstrap's, with fewer false positives that of the order statistics. At an FPR of
-    0 no sample says what the true threshold is: the interval is that of the TPR of this very threshold, the highest non-member,
-    whose own FPR is below `zero_fpr_bound`.
+    At 1 % of 1,000 non-members or more it is the bootstrap's, with fewer false positives that of the order statistics. No resample
+    of a TPR of 0 or 1 has another: there it is joined with the interval of the rate at this threshold. At an FPR of 0 no sample
+    says what the true threshold is: the interval is that of the TPR of this very threshold, the highest non-member, whose own FPR
+    is below `zero_fpr_bound`.
 
     Raises:
       UserError: see `tpr_at_fpr`.
     """
     members, nonmembers = check_scores(members, nonmembers)
     value = tpr_at_fpr(members, nonmembers, fpr)
+    hits, tail = round(value * len(members)), (1 - _LEVEL) / 2
+    low, high = rate_low(hits, len(members), tail), rate_high(hits, len(members), tail)
     if fpr == 0:
-        tail = (1 - _LEVEL) / 2
-        hits = round(value * len(members))
-        return Estimate(value, rate_low(hits, len(members), tail), rate_high(hits, len(members), tail), RATE)
-    if false_positives(fpr, len(nonmembers)) >= BOOTSTRAP_FROM:
-        return Estimate(value, *bootstrap(members, nonmembers, fpr), BOOTSTRAP)
-    return Estimate(value, *order_statistics(members, nonmembers, fpr), ORDER)
+        return Estimate(value, low, high, RATE)
+    if false_positives(fpr, len(nonmembers)) < BOOTSTRAP_FROM:
+        return Estimate(value, *order_statistics(members, nonmembers, fpr), ORDER)
+    resampled = bootstrap(members, nonmembers, fpr)
+    if 0 < hits < len(members):
+        return Estimate(value, *resampled, BOOTSTRAP)
+    return Estimate(value, min(low, resampled[0]), max(high, resampled[1]), BOOTSTRAP)
 
 
 def zero_fpr_bound(nonmembers: int) -> float:
@@ -197,12 +202,20 @@ def fewest_nonmembers(fpr: float) -> int | None:
 
 def rate_low(hits: int, n: int, tail: float) -> float:
     """Lower bound of a rate, which errs with probability `tail` at most (Clopper and Pearson 1934)."""
-    return float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    return float(rate_bounds(hits, n, tail)[0])
 
 
 def rate_high(hits: int, n: int, tail: float) -> float:
     """Upper bound of a rate, see `rate_low`."""
-    return float(stats.beta.isf(tail, hits + 1, n - hits)) if hits < n else 1.0
+    return float(rate_bounds(hits, n, tail)[1])
+
+
+def rate_bounds(hits: ArrayLike, n: ArrayLike, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of many rates by one call of SciPy, see `rate_low`; of n = 0 they are 0 and 1."""
+    hits, n = np.asarray(hits), np.asarray(n)
+    # A beta with a parameter of 0 is NaN: no hit bounds nothing from below, and all hits nothing from above.
+    low, high = stats.beta.ppf(tail, hits, n - hits + 1), stats.beta.isf(tail, hits + 1, n - hits)
+    return np.where(hits > 0, low, 0.0), np.where(hits < n, high, 1.0)
 
 
 def _exceeding(members, thresholds):

@@ -84,7 +84,8 @@ def pool(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Means over targets and seeds, with intervals that allow for both (see `tfinv.evaluation.statistics.estimation`).
 
     Targets are what varies: each is a training of its own. Where they share their images, as shadows that are each a target once
-    do, the interval is of another target on these images, and not of other images.
+    do, the interval is of another target on these images, and not of other images. Targets that are all of one value, such as a TPR
+    of 0, say nothing of how others vary: there the interval's ends are the means of the targets' own.
 
     Args:
       rows: of `measure`, with a `target` and a `seed` each.
@@ -121,7 +122,9 @@ def _mean(rows):
         )
     values = [np.array([cells[seed, target] for target in targets]) for seed in seeds]
     mean = estimate_mean([(v, np.arange(len(targets))) for v in values])
-    low, high = mean.interval() or (math.nan, math.nan)
+    (low, high), method = mean.interval() or (math.nan, math.nan), "Student"
+    if np.ptp(values) == 0 and all(row.get("ci95") for row in rows):
+        (low, high), method = np.mean([row["ci95"] for row in rows], axis=0).tolist(), rows[0]["interval"]
     low, high = max(0.0, low), min(1.0, high)  # all measures are shares
     identity = {k: v for k, v in rows[0].items() if k not in (*_OF_A_RUN, "fpr_ci95")}
     sizes = {k: sum(row[k] for row in rows) for k in ("n", "members", "nonmembers")}
@@ -130,7 +133,7 @@ def _mean(rows):
         **identity,
         "value": mean.value,
         "ci95": [low, high],
-        "interval": "Student",
+        "interval": method,
         **({"realised_fpr": float(np.mean(realised))} if realised else {}),
         **sizes,
         "targets": len(targets),

@@ -10,7 +10,14 @@ from scipy import stats
 
 from tfinv.errors import expected
 from tfinv.evaluation.membership import roc
-from tfinv.evaluation.membership.intervals import RATE, auc_interval, rate_high, rate_low, tpr_interval
+from tfinv.evaluation.membership.intervals import (
+    RATE,
+    auc_interval,
+    rate_bounds,
+    rate_high,
+    rate_low,
+    tpr_interval,
+)
 from tfinv.evaluation.membership.measure import rate_name
 
 # Number of common members from which on two targets' orders are compared.
@@ -19,20 +26,20 @@ _FEWEST_COMMON = 10
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordRisk:
-    """How often an attack names each record, over targets that were trained on it and targets that were not.
+    """How often an attack names each of k records, over targets that were trained on it and targets that were not.
 
     Attributes:
-      order: (n,) records, those most at risk first: by rate, then by the mean place of their score among non-members.
-      rate: (n,) share of the targets trained on it whose attack calls it a member at the FPR; NaN if there is none.
-      low: (n,) Clopper and Pearson's 95 % bound of the rate, of each record alone.
-      high: (n,) likewise.
-      targets: (n,) number of targets trained on it.
-      false_alarms: (n,) share of the others whose attack calls it a member; NaN if there is none.
-      place: (n,) mean share of a target's non-members with a lower score, over the targets trained on it.
+      records: (k,) indices, those most at risk first: by rate, then by place, then by the mean rank of the score among a target's.
+      rate: (k,) share of the targets trained on the record whose attack calls it a member at the FPR; NaN if there is none.
+      low: (k,) Clopper and Pearson's 95 % bound of the rate, of each record alone.
+      high: (k,) likewise.
+      targets: (k,) number of targets trained on the record.
+      false_alarms: (k,) share of the others whose attack calls it a member; NaN if there is none.
+      place: (k,) mean share of a target's non-members with a lower score, over the targets trained on the record.
       fpr: of the thresholds.
     """
 
-    order: np.ndarray
+    records: np.ndarray
     rate: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -40,6 +47,14 @@ class RecordRisk:
     false_alarms: np.ndarray
     place: np.ndarray
     fpr: float
+
+    def first(self, count: int) -> "RecordRisk":
+        """The first records that a target was trained on, at most so many."""
+        count = min(count, int(np.sum(self.targets > 0)))  # those that none was trained on come last
+        columns: dict[str, Any] = {
+            k: column[:count] for k, column in vars(self).items() if isinstance(column, np.ndarray)
+        }
+        return dataclasses.replace(self, **columns)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +83,9 @@ class Stability:
 
 
 def record_risk(scores: np.ndarray, members: np.ndarray, fpr: float = 0.01) -> RecordRisk:
-    """Computes the risk of each record over targets. With a single target the rate is 0 or 1, and `place` orders the records.
+    """Computes the risk of each record over targets, those most at risk first.
+
+    With a single target the rate is 0 or 1, and place and score order the records.
 
     Args:
       scores: (n, T) score of each record by the attack on each target.
@@ -89,12 +106,13 @@ def record_risk(scores: np.ndarray, members: np.ndarray, fpr: float = 0.01) -> R
     with np.errstate(invalid="ignore"):
         rate, false_alarms = hits / trained, alarms / others
         place = (places * members).sum(1) / trained
-    bounds = [
-        (rate_low(int(h), int(t), 0.025), rate_high(int(h), int(t), 0.025)) for h, t in zip(hits, trained, strict=True)
-    ]
-    low, high = np.array(bounds).T
-    # Records that no target was trained on come last.
-    order = np.lexsort((-np.nan_to_num(place, nan=-1.0), -np.nan_to_num(rate, nan=-1.0)))
+        # Ranks, since scores of different targets need not be on one scale, and may be infinite.
+        rank = np.sum(stats.rankdata(scores, axis=0), axis=1, where=members) / trained
+    low, high = rate_bounds(hits, trained, 0.025)
+    order = np.lexsort([-np.nan_to_num(key, nan=-1.0) for key in (rank, place, rate)])
+    rate, low, high, trained, false_alarms, place = (
+        column[order] for column in (rate, low, high, trained, false_alarms, place)
+    )
     return RecordRisk(order, rate, low, high, trained, false_alarms, place, float(fpr))
 
 

@@ -4,10 +4,9 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from tfinv.errors import expected
-from tfinv.evaluation.membership.risk import Stability, record_risk, stability
+from tfinv.evaluation.membership.risk import RecordRisk, Stability, record_risk, stability
 
 RECORDS, NEIGHBOURS = 10, 4
 # Pairs of more targets would take minutes and change little.
@@ -15,19 +14,11 @@ _MOST_TARGETS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AtRisk:
-    """The k records most at risk under one attack, the first of them most.
+class AtRisk(RecordRisk):
+    """The k records most at risk under one attack, with their figures of `RecordRisk`.
 
     Attributes:
       attack: its index.
-      records: (k,) indices.
-      rate: (k,) share of the targets trained on the record whose attack calls it a member.
-      low: (k,) of the 95 % interval of the rate.
-      high: (k,) likewise.
-      targets: (k,) number of targets trained on it.
-      false_alarms: (k,) share of the other targets whose attack calls it a member; NaN if there is none.
-      place: (k,) mean share of a target's non-members with a lower score.
-      fpr: of the thresholds.
       stability: agreement of the targets; None with too few of them.
       images: (k, 1 + m, H, W, 1 or 3) float in [0, 1], the record and its neighbours; None without images.
       neighbours: (k, m) indices of the nearest other records, of members and non-members; None without images.
@@ -35,14 +26,6 @@ class AtRisk:
     """
 
     attack: int
-    records: np.ndarray
-    rate: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    targets: np.ndarray
-    false_alarms: np.ndarray
-    place: np.ndarray
-    fpr: float
     stability: Stability | None = None
     images: np.ndarray | None = None
     neighbours: np.ndarray | None = None
@@ -89,8 +72,6 @@ def find_at_risk(
 ) -> AtRisk:
     """Returns the records most at risk of those that a target was trained on.
 
-    Their order is that of `record_risk`; where many members score above all non-members, those with the highest scores come first.
-
     Args:
       attack: index of the attack.
       scores: (t, n) of each target and record.
@@ -101,15 +82,10 @@ def find_at_risk(
     Raises:
       UserError: see `tfinv.evaluation.membership.risk.record_risk`, or the images are not those of the records.
     """
-    risk = record_risk(scores.T, members.T)
-    # Ranks, since scores of different targets need not be on one scale, and may be infinite.
-    ranks = np.sum(stats.rankdata(scores, axis=1), axis=0, where=members) / np.maximum(members.sum(0), 1)
-    order = np.lexsort((-ranks, -risk.place, -risk.rate))
-    records = order[risk.targets[order] > 0][:count]
-    figures = {f: getattr(risk, f)[records] for f in ("rate", "low", "high", "targets", "false_alarms", "place")}
+    risk = record_risk(scores.T, members.T).first(count)
     agreement = stability(scores[:_MOST_TARGETS].T, members[:_MOST_TARGETS].T)
-    pictures = {} if images is None else _pictures(records, images, scores.shape[1])
-    return AtRisk(attack, records, **figures, fpr=risk.fpr, stability=agreement, **pictures)
+    pictures = {} if images is None else _pictures(risk.records, images, scores.shape[1])
+    return AtRisk(**vars(risk), attack=attack, stability=agreement, **pictures)
 
 
 def _pictures(records, images, n):
