@@ -16,6 +16,7 @@ from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 
 ATAT = "atat(weight={weight})"
+AXES = ("acc@1", "feature_distance", "membership_auc")
 
 
 def test_the_sweep_goes_from_the_least_robust_to_the_most():
@@ -67,7 +68,7 @@ def test_the_road_from_sweep_to_line(tmp_path):
     measured = {r["experiment"] for r in rows if r["kind"] == "accuracy" and r["eps"]}
     assert measured == {r["experiment"] for r in rows if r["kind"] == "training"}
     assert len(measured) == 6
-    assert {"frontier-acc1", "frontier-feature_distance"} <= {f.name for f in figures}
+    assert {"frontier-acc1", "frontier-feature_distance", "frontier-membership_auc"} <= {f.name for f in figures}
     assert all((tmp_path / f.path).exists() for f in figures)
     check = next(c for c in checks if c.name == "some-recipe-is-robust-and-private (feature_distance)")
     assert "over 3 swept models" in check.evidence
@@ -75,7 +76,13 @@ def test_the_road_from_sweep_to_line(tmp_path):
     assert ("fast(eps=0.05)+reversal(strength=1)", "fast(eps=0.05)") in against_twins
     assert len(against_twins) == 3
     correlations = [r for r in rows if r["kind"] == "frontier"]
-    assert {(r["measure"], tuple(r["seed"])) for r in correlations} <= {("acc@1", (0,)), ("feature_distance", (0,))}
+    assert {(r["measure"], tuple(r["seed"])) for r in correlations} <= {(m, (0,)) for m in AXES}
     assert all(-1 <= r["r"] <= 1 and r["n"] == 3 for r in correlations)
-    assert any(r["measure"] == "feature_distance" for r in correlations)
+    assert {"feature_distance", "membership_auc"} <= {r["measure"] for r in correlations}
+    areas = [r for r in rows if r["kind"] == "membership" and r["measure"] == "auc"]
+    assert {r["experiment"] for r in areas} == measured
+    assert {(r["members"], r["nonmembers"]) for r in areas} == {(60, 60)}
+    check = next(c for c in checks if c.name == "some-recipe-is-robust-and-private (membership_auc)")
+    assert "over 3 swept models" in check.evidence
+    assert "members-and-nonmembers-alike" in {c.name for c in checks}
     assert np.isfinite([r["accuracy"] for r in rows if r["kind"] == "accuracy"]).all()

@@ -12,6 +12,7 @@ from tfinv.comparison.defended import untrained_model
 from tfinv.comparison.evaluators import Evaluator, Evaluators, evaluator_accuracies
 from tfinv.comparison.gallery import Gallery
 from tfinv.comparison.member import Member
+from tfinv.comparison.membership.shadowless import Sides
 from tfinv.comparison.protocol import SILENT, Execution, Protocol, Splits
 from tfinv.comparison.trial import Trial, usable_attackers
 from tfinv.errors import expected
@@ -21,6 +22,7 @@ from tfinv.evaluation.inversion.leak_checks import leak_checks
 from tfinv.evaluation.inversion.provenance import no_training_data_used
 from tfinv.evaluation.inversion.reconstruction import check_classes
 from tfinv.evaluation.inversion.references import measure_references, measure_start, with_scale
+from tfinv.evaluation.membership import measure
 from tfinv.evaluation.statistics.measurement import Measurement
 from tfinv.evaluation.statistics.pooling import differences, pool
 from tfinv.evaluation.training_checks import all_converged
@@ -34,7 +36,7 @@ class Comparison:
     """Results of a comparison.
 
     Attributes:
-      rows: of kinds "training", "accuracy", "inversion" and "inversion difference".
+      rows: of kinds "training", "accuracy", "membership", "inversion" and "inversion difference".
       checks: of the evaluations, the evaluators and the inversions.
       figures: in the workdir.
       measurements: every inversion and fresh decoder, value by value.
@@ -113,7 +115,10 @@ def compare(
             checks.append(dataclasses.replace(check, name=f"{check.name} ({name})"))
     pairs = [(a, b) for a in defended for b in undefended if a in labels and b in labels]
     rows += pool(findings.measurements)
+    rows += measure.pool(row for row in findings.rows if row["kind"] == "membership")
     rows += [d.row() for a, b in pairs for d in differences(findings.measurements, a, b)]
+    if protocol.members:
+        checks += Sides.draw(members[0].schedule.split(train)[0], test, protocol.members).checks()
     figures = gallery.draw(workdir.path) + findings.figures
     checks = merge(findings.checks) + checks
     return Comparison(with_scale(rows), checks, figures, findings.measurements, references, findings.failed_checks)

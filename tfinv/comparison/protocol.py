@@ -35,6 +35,7 @@ class Protocol:
       knowledge: data that the attackers have.
       evaluators: evaluators of the reconstructions, and fresh decoders.
       robustness: adversarial attacks on each model; None for none.
+      members: so many training images, and as many test images, at most, whose membership is asked of each model; 0 for none.
       classes: classes to reconstruct; None is all.
       seeds: each model is trained and inverted once per seed.
       featured: a class whose samples are drawn side by side, one row a model; None for none.
@@ -46,6 +47,7 @@ class Protocol:
     knowledge: Knowledge
     evaluators: Evaluators
     robustness: Robustness | None = None
+    members: int = 0
     classes: Sequence[int] | None = None
     seeds: Sequence[int] = (0,)
     featured: int | None = None

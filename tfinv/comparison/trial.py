@@ -14,6 +14,7 @@ from tfinv.comparison.attackers import Attacker
 from tfinv.comparison.evaluators import Arrays, measure_decoded, measure_reconstructions, to_arrays
 from tfinv.comparison.gallery import Gallery
 from tfinv.comparison.member import Member
+from tfinv.comparison.membership.shadowless import Sides
 from tfinv.comparison.nearest import NearestImages, search
 from tfinv.comparison.protocol import SILENT, Execution, Protocol, Splits
 from tfinv.comparison.robustness import Robustness
@@ -52,7 +53,7 @@ class Findings:
     """Results of the trials so far.
 
     Attributes:
-      rows: of kinds "training" and "accuracy".
+      rows: of kinds "training", "accuracy" and "membership".
       measurements: of every inversion and fresh decoder.
       starts: measurements of what the attackers start from, one an attacker.
       figures: of the pictured attackers.
@@ -109,6 +110,8 @@ class Trial:
         victim = self._victim(member, seed)
         if self.protocol.robustness is not None:
             self._attack(victim, self.protocol.robustness)
+        if self.protocol.members:
+            self._infer_membership(victim)
         for attacker in usable_attackers(self.protocol.attackers, victim.classifier):
             self._invert(victim, attacker, gallery)
         # The encoder does not hide what the outputs do.
@@ -135,6 +138,11 @@ class Trial:
         self.findings.checks += [(f"{victim.label} (seed {victim.seed})", check) for check in checks]
         if failed := [check.name for check in checks if check.passed is False]:
             self.findings.failed_checks[victim.label, victim.seed] = failed
+
+    def _infer_membership(self, victim: _Victim) -> None:
+        sides = Sides.draw(victim.images, self.splits.test, self.protocol.members)
+        rows = partial(sides.rows, victim.classifier, victim.label, victim.seed)
+        self.findings.rows += self.workdir.json(f"membership-{victim.label}-{victim.seed}", rows)
 
     def _invert(self, victim: _Victim, attacker: Attacker, gallery: Gallery | None) -> None:
         for budget, method in attacker.budgets:

@@ -1,7 +1,8 @@
 """Robust or private, as a curve: from anti-adversarial training through natural to adversarial training over eps.
 
 The claim of Mejia et al. 2019 is that what makes a model robust makes it easier to invert. Here it is a number: the correlation,
-over such a sweep, between robust accuracy and what an inversion gets. A recipe that is robust *and* private would leave the line.
+over such a sweep, between robust accuracy and what an inversion gets, or how surely members of the training set are told. A recipe
+that is robust *and* private would leave the line.
 """
 
 import contextlib
@@ -13,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from tfinv.comparison.attackers import all_attackers, auxiliary_knowledge, select_attackers
-from tfinv.comparison.comparison import compare
+from tfinv.comparison.comparison import Comparison, compare
 from tfinv.comparison.evaluators import Evaluators
 from tfinv.comparison.member import Member
+from tfinv.comparison.membership.shadowless import ATTACK
 from tfinv.comparison.protocol import SILENT, Execution, Protocol, Splits
 from tfinv.comparison.robustness import Robustness
 from tfinv.datasets import Dataset
 from tfinv.errors import UserError, expected, from_flag
 from tfinv.evaluation.frontier.check import evaluate
+from tfinv.evaluation.frontier.leaks import InversionLeak, Leak, MembershipLeak
 from tfinv.evaluation.frontier.line import Line, Point, fit_line
 from tfinv.evaluation.frontier.points import Plane, points_of
 from tfinv.evaluation.inversion.references import START
@@ -37,11 +40,35 @@ from tfinv.training.schedule import Schedule
 
 Row = dict[str, Any]
 
-# Measures of the y axis: its title, and the most private value there is.
-_AXES = {
+# Measures of the y axis that an inversion gives: the title, and the most private value there is.
+_INVERSION_AXES = {
     "acc@1": ("Acc@1 of the reconstructions, mean of the evaluators", 0.0),
     "feature_distance": ("feature distance to the nearest training image of the class", None),
 }
+_GUESSING = "guessing"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """A y axis: what the models give away.
+
+    Attributes:
+      measure: its name in rows, files and checks.
+      title: of the axis.
+      leak: its values.
+      lower: whether a lower value is more private.
+      floor: the most private value there is, or None.
+      levels: named values, to compare with.
+      origin: name of the level at which nothing is given away.
+    """
+
+    measure: str
+    title: str
+    leak: Leak
+    lower: bool
+    floor: float | None
+    levels: Mapping[str, float]
+    origin: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +145,7 @@ def frontier(
     method: str = "gradient",
     samples: int = 4,
     steps: int = 200,
+    members: int = 2000,
     seeds: Sequence[int] = (0,),
     execution: Execution = SILENT,
 ) -> Report:
@@ -136,6 +164,7 @@ def frontier(
       method: name of the inversion whose reconstructions are y, see `all_attackers`.
       samples: reconstructions a class.
       steps: of the inversion; see `all_attackers` for those that have their own.
+      members: so many training images, and as many test images, at most, whose membership is asked: y, too.
       seeds: a training, an evaluation and an inversion each.
       execution: processes and progress.
     """
@@ -152,6 +181,7 @@ def frontier(
             auxiliary_knowledge(auxiliary, same_classes),
             evaluators,
             robustness,
+            members,
             seeds=seeds,
         ),
         execution=execution,
@@ -159,42 +189,53 @@ def frontier(
     rows, checks, figures = comparison.report
     (name, _), eps = named_attacks(robustness.attacks[-1:])[0], max(robustness.eps)
     pairs = (differences(comparison.measurements, variant, twin) for variant, twin in sweep.twins.items())
-    rows += [d.row() for pair in pairs for d in pair if d.measure in _AXES and d.method == method]
-    for measure, (title, floor) in _AXES.items():
-        plane = Plane(name, eps, method, measure, chance=float(np.bincount(test.labels).max() / len(test)))
+    rows += [d.row() for pair in pairs for d in pair if d.measure in _INVERSION_AXES and d.method == method]
+    chance = float(np.bincount(test.labels).max() / len(test))
+    for axis in _axes(comparison, method):
+        plane = Plane(name, eps, axis.leak, chance)
         points_at = partial(
-            points_of,
-            comparison.rows,
-            comparison.measurements,
-            sweep.swept,
-            sweep.twins,
-            plane,
-            unsound=comparison.failed_checks,
+            points_of, comparison.rows, sweep.swept, sweep.twins, plane, unsound=comparison.failed_checks
         )
         points = points_at(seeds=seeds)
-        levels = _levels(comparison.references, method, measure)
         seed_lines = _fit_lines(points_at(seeds=[seed]) for seed in seeds)
-        lower = BETTER[measure] == "higher"  # what gives away more when it is higher is private when it is low
-        verdict = evaluate(points, lower=lower, floor=floor, start=levels.get(START), seed_lines=seed_lines)
-        check = dataclasses.replace(verdict.check, name=f"{verdict.check.name} ({measure})")
+        verdict = evaluate(
+            points,
+            lower=axis.lower,
+            floor=axis.floor,
+            start=axis.levels.get(axis.origin),
+            origin="the inversion's start" if axis.origin == START else axis.origin,
+            seed_lines=seed_lines,
+        )
+        check = dataclasses.replace(verdict.check, name=f"{verdict.check.name} ({axis.measure})")
         checks.append(check)
-        rows += _frontier_rows(verdict.line, seed_lines, measure, seeds)
+        rows += _frontier_rows(verdict.line, seed_lines, axis.measure, seeds)
         if not points:  # such as features, which no evaluator may have
             continue
-        path = f"figures/frontier-{measure.replace('@', '')}.png"
+        stem = f"frontier-{axis.measure.replace('@', '')}"
+        path = f"figures/{stem}.png"
         frontier_plot(
             points,
             workdir.path / path,
             x=f"robust accuracy under {name} at eps {show_eps(eps)}",
-            y=title,
+            y=axis.title,
             line=verdict.line,
             level=verdict.level,
-            marks=levels,
+            marks=axis.levels,
         )
-        figures.insert(
-            0, Figure(f"frontier-{measure.replace('@', '')}", f"Robust or private: {measure}", check.evidence, path)
-        )
+        figures.insert(0, Figure(stem, f"Robust or private: {axis.measure}", check.evidence, path))
     return rows, checks, figures
+
+
+def _axes(comparison: Comparison, method: str) -> list[_Axis]:
+    """The y axes: measures of the inversion, and who was in the training set."""
+    axes = list[_Axis]()
+    for measure, (title, floor) in _INVERSION_AXES.items():
+        leak = InversionLeak(comparison.measurements, method, measure)
+        levels = _levels(comparison.references, method, measure)
+        # What gives away more when it is higher is private when it is low.
+        axes.append(_Axis(measure, title, leak, BETTER[measure] == "higher", floor, levels, START))
+    title, areas = f"AUC of membership by {ATTACK}, without shadow models", MembershipLeak(comparison.rows, ATTACK)
+    return [*axes, _Axis("membership_auc", title, areas, True, 0.5, {_GUESSING: 0.5}, _GUESSING)]
 
 
 def _levels(references: Sequence[Measurement], method: str, measure: str) -> Mapping[str, float]:

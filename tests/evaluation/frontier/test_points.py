@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfinv.evaluation.frontier.leaks import InversionLeak, MembershipLeak
 from tfinv.evaluation.frontier.points import Plane, points_of
 from tfinv.evaluation.statistics.estimation import estimate
 from tfinv.evaluation.statistics.intervals import rate_interval
@@ -25,8 +26,8 @@ def inversion(spec, seed, *hits, confidence=0.9, budget="equal"):
 
 
 def points(rows, measurements, swept=("none",), twins=None, seeds=(0, 1), measure="acc@1", unsound=None):
-    plane = Plane("pgd", eps=0.1, method="gradient", measure=measure, chance=0.25)
-    return points_of(rows, measurements, swept, twins or {}, plane, seeds=seeds, unsound=unsound)
+    plane = Plane("pgd", eps=0.1, leak=InversionLeak(measurements, "gradient", measure), chance=0.25)
+    return points_of(rows, swept, twins or {}, plane, seeds=seeds, unsound=unsound)
 
 
 def both(spec, seed, share, *hits, clean=0.9, **options):
@@ -93,3 +94,23 @@ def test_twins_are_kept_and_what_was_not_measured_has_no_point():
     recipes = points([*a, *b], [first, second], twins={"reversal": "none", "missing+reversal": "missing"})
     assert [(p.label, p.swept, p.twin) for p in recipes] == [("none", True, ""), ("reversal", False, "none")]
     assert points(a, [first], measure="feature_distance") == []
+
+
+def test_a_leak_of_members_is_the_mean_of_the_seeds_areas():
+    accuracies = [accuracy("none", s, share, *of) for s in range(2) for share, of in ((0.9, ("none", 0.0)), (0.2, ()))]
+    area = {"kind": "membership", "experiment": "none", "attack": "confidence", "measure": "auc", "target": "model"}
+    areas = [area | {"seed": s, "value": v, "ci95": [v - 0.02, v + 0.04]} for s, v in enumerate((0.60, 0.62))]
+    others = [areas[0] | changes for changes in ({"attack": "gap"}, {"measure": "advantage"}, {"seed": 7})]
+    pooled = {k: v for k, v in area.items() if k != "target"} | {"seed": [0, 1], "value": 0.1}
+    rows = [*accuracies, *others, *areas, pooled]
+    plane = Plane("pgd", eps=0.1, leak=MembershipLeak(rows, "confidence"), chance=0.25)
+    (point,) = points_of(rows, ["none"], {}, plane, seeds=(0, 1))
+    assert (point.y, point.flaw) == (pytest.approx(0.61), "")
+    half = 12.706 * 0.01  # Student's, of one degree of freedom, wider than that of the images
+    assert point.y_interval == pytest.approx((0.61 - half, 0.61 + half), abs=1e-4)
+    (alone,) = points_of(rows, ["none"], {}, plane, seeds=(1,))
+    assert alone.y_interval == pytest.approx((0.60, 0.66))
+    # A model whose members nobody asked for has no point.
+    assert (
+        points_of(accuracies, ["none"], {}, Plane("pgd", 0.1, MembershipLeak([], "confidence"), 0.25), seeds=(0,)) == []
+    )

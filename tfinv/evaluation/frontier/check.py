@@ -36,6 +36,7 @@ def evaluate(
     lower: bool,
     floor: float | None = None,
     start: float | None = None,
+    origin: str = "the inversion's start",
     seed_lines: Sequence[Line] = (),
 ) -> Verdict:
     """Fits the line through the swept points, and checks whether another is robust, private, and as accurate as its twin.
@@ -52,7 +53,8 @@ def evaluate(
       usual: label of training as usual.
       lower: whether a lower y is more private.
       floor: the most private y possible; None where there is no limit.
-      start: y of the inversion's start; None where it is not known.
+      start: y of what gives nothing away, such as the inversion's start; None where it is not known.
+      origin: name of that in the evidence.
       seed_lines: the lines of single seeds, whose correlations the evidence lists.
     """
     remarks = "".join(f"; not counted: {p.label}, {p.flaw}" for p in points if p.flaw)
@@ -74,7 +76,7 @@ def evaluate(
     sign = 1.0 if lower else -1.0  # makes a difference positive where its second term is more private
     idle = [p for p in robust if start is not None and sign * (float(line.at(p.x)) - start) <= 0]
     if idle:
-        remarks += f"; nothing to hide where the line gives away no more than the inversion's start {start:.3g}: "
+        remarks += f"; nothing to hide where the line gives away no more than {origin} {start:.3g}: "
         remarks += ", ".join(p.label for p in idle)
     robust = [p for p in robust if p not in idle]
     level = 1 - 0.05 / max(1, len(robust))
@@ -88,7 +90,7 @@ def evaluate(
         passing |= far and price is not None and price <= SAME_ACCURACY
         outside.append(
             f"{point.label} ({point.y:.3g} where the line has {expected:.3g}"
-            + ("" if start is None else f" and the inversion's start {start:.3g}")
+            + ("" if start is None else f" and {origin} {start:.3g}")
             + ("; no sound twin)" if price is None else f"; accuracy {100 * price:.1f} points below its twin's)")
         )
     passed: bool | None = passing if robust else None

@@ -1,4 +1,4 @@
-"""The points of a frontier: robust accuracy and a measure of an inversion, over the seeds of each recipe."""
+"""The points of a frontier: robust accuracy and a leak, over the seeds of each recipe."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,37 +6,32 @@ from typing import Any
 
 import numpy as np
 
+from tfinv.evaluation.frontier.leaks import Leak, widest
 from tfinv.evaluation.frontier.line import Interval, Point
-from tfinv.evaluation.inversion.inversion_checks import CONVINCED
-from tfinv.evaluation.statistics.estimation import estimate
 from tfinv.evaluation.statistics.intervals import mean_interval, rate_interval
-from tfinv.evaluation.statistics.measurement import EQUAL, Measurement
 
 Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """The two measures of a frontier: robust accuracy (x) and a measure of an inversion (y).
+    """The two measures of a frontier: robust accuracy (x) and a leak (y).
 
     Attributes:
       attack: of the accuracy.
       eps: of the accuracy.
-      method: of the inversion.
-      measure: of the inversion.
+      leak: what the models give away.
       chance: accuracy of a model that always predicts the most frequent class.
     """
 
     attack: str
     eps: float
-    method: str
-    measure: str
+    leak: Leak
     chance: float
 
 
 def points_of(
     rows: Iterable[Row],
-    measurements: Sequence[Measurement],
     swept: Sequence[str],
     twins: Mapping[str, str],
     plane: Plane,
@@ -44,16 +39,14 @@ def points_of(
     seeds: Sequence[int],
     unsound: Mapping[tuple[str, int], Sequence[str]] | None = None,
 ) -> list[Point]:
-    """Makes one point of each recipe: the mean over its seeds, and over evaluators.
+    """Makes one point of each recipe: the mean over its seeds.
 
     The interval of robust accuracy holds the seeds' (Student's) and the images' (Wilson's, of one seed's images: all attack the
-    same); that of the inversion has classes and seeds as its units, see `estimation`, and is the mean of the evaluators' ends,
-    which is no narrower than an interval of all evaluators together. A seed is left out if its model has not learnt to classify,
-    fails a check of its robust accuracy, or is not confident in its own reconstructions; if no seed is left, the point has a flaw.
+    same); `leaks` has that of the leak. A seed is left out if its model has not learnt to classify, fails a check of its robust
+    accuracy, or has a flaw by its leak; if no seed is left, the point has a flaw.
 
     Args:
       rows: of any kinds; those of kind "accuracy" are read.
-      measurements: of the inversions, at the equal budget.
       swept: the recipes of the sweep.
       twins: by recipe outside the sweep, the one in the sweep that it is a variant of.
       plane: the two measures.
@@ -66,12 +59,11 @@ def points_of(
         accuracies = [r for r in accuracy_rows if r["experiment"] == spec]
         clean = {r["seed"]: r for r in accuracies if r["attack"] == "none"}
         robust = {r["seed"]: r for r in accuracies if (r["attack"], r["eps"]) == (plane.attack, plane.eps)}
-        keys = {"experiment": spec, "method": plane.method, "budget": EQUAL}
-        inverted = {m.keys["seed"]: m for m in measurements if keys.items() <= m.keys.items()}
-        runs = [s for s in seeds if s in clean and s in robust and s in inverted]
-        flaws = {s: _flaw(clean[s], inverted[s], plane.chance, (unsound or {}).get((spec, s), ())) for s in runs}
+        leaks = {s: flaw for s in seeds if (flaw := plane.leak.flaw(spec, s)) is not None}
+        runs = [s for s in seeds if s in clean and s in robust and s in leaks]
+        flaws = {s: _flaw(clean[s], plane.chance, (unsound or {}).get((spec, s), ())) or leaks[s] for s in runs}
         used = [s for s in runs if not flaws[s]] or runs
-        mean = _inversion_mean([inverted[s] for s in used], plane.measure) if used else None
+        mean = plane.leak.mean(spec, used) if used else None
         if mean is None:
             continue
         y, y_interval = mean
@@ -93,15 +85,12 @@ def points_of(
     return points
 
 
-def _flaw(clean: Row, inverted: Measurement, chance: float, failed: Sequence[str]) -> str:
-    """Reason to leave out a seed; "" for none."""
+def _flaw(clean: Row, chance: float, failed: Sequence[str]) -> str:
+    """Reason to leave out a seed, whatever it gives away; "" for none."""
     if clean["ci95"][0] <= chance:
         return f"which has not learnt to classify ({100 * clean['accuracy']:.1f} %)"
     if failed:
         return f"whose robust accuracy fails {', '.join(failed)}"
-    confidence = float(inverted.find("confidence").values.mean())
-    if confidence < CONVINCED:
-        return f"whose inversion does not reach its class (confidence {confidence:.2f})"
     return ""
 
 
@@ -112,21 +101,5 @@ def robust_accuracy(runs: Sequence[Row]) -> tuple[float, Interval]:
       runs: rows of kind "accuracy" of one training, attack and eps: one a seed, all of the same images.
     """
     values, n = np.array([r["accuracy"] for r in runs]), runs[0]["n"]
-    ends = [rate_interval(round(float(values.mean()) * n), n)]
-    if (of_seeds := mean_interval(values)) is not None:
-        ends.append(of_seeds)
-    return float(values.mean()), (max(0.0, min(e[0] for e in ends)), min(1.0, max(e[1] for e in ends)))
-
-
-def _inversion_mean(runs: Sequence[Measurement], measure: str) -> tuple[float, Interval | None] | None:
-    """Mean over seeds and evaluators, with its interval; None where it was not measured."""
-    keys = [v.key for v in runs[0].values if v.measure == measure]
-    if not keys:
-        return None
-    estimates = [estimate([m.find(*key) for m in runs]) for key in keys]
-    intervals = [i for e in estimates if (i := e.interval()) is not None]
-    value = float(np.mean([e.value for e in estimates]))
-    if len(intervals) < len(estimates):
-        return value, None
-    low, high = np.mean(intervals, axis=0)
-    return value, (float(low), float(high))
+    images = rate_interval(round(float(values.mean()) * n), n)
+    return float(values.mean()), widest([images, mean_interval(values)])

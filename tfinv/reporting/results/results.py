@@ -35,8 +35,9 @@ Rows of kind "course" (one inversion after some steps; means over its reconstruc
 Rows of kind "training": experiment, metric, value, n, ci95, seed, epochs, seconds. Those of the metric "epsilon" also have what it
 is stated for: delta, sampling (of the batches), relation (between the data sets that are compared), accountant.
 
-Rows of kind "frontier" (a line through a measure of inversions over robust accuracy, over a sweep of recipes): measure, r, rho,
-slope, intercept, n (number of recipes), seed (one, or the list of the seeds averaged over).
+Rows of kind "frontier" (a line through a measure of inversions, or through the AUC of membership, "membership_auc", over robust
+accuracy, over a sweep of recipes): measure, r, rho, slope, intercept, n (number of recipes), seed (one, or the list of the seeds
+averaged over).
 
 Rows of kind "membership" (one measure of one membership attack on one target, or the mean over several): see
 `tfinv.evaluation.membership.measure`; with experiment, attack and target.
