@@ -2,17 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PYTEST := TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 # The peers of the benchmark stay out of the environment of the tests.
 BENCH := .venv-bench
 
-.PHONY: demo test lint docs format bench clean
+.PHONY: demo test proofs lint docs format bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/tfinv reproduce demo --workdir=runs/demo
 
 test:
 	$(MAKE) -j2 lint docs
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not proof"
+
+# Tests that take long, such as whole commands killed in the middle, and processes that train together.
+proofs: $(INSTALLED)
+	$(PYTEST) -m proof
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

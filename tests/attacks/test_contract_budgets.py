@@ -42,7 +42,7 @@ def test_success_rises_with_eps(name, norm):
     classifier, _ = plane()
     x = np.random.default_rng(1).uniform(0.4, 0.6, (40, *SHAPE)).astype(np.float32)
     y = np.zeros(40, int)
-    shares = [0.0, 0.01, 0.03, 0.1, 0.3, 0.5]
+    shares = [0.0, 0.03, 0.1, 0.5]
     rates = [make(name, classifier, s, norm)(classifier, x, y, seed=0).success.mean() for s in shares]
     assert rates == sorted(rates)
     assert rates[0] == 0.0
@@ -84,7 +84,7 @@ def test_an_eps_sweep_traces_once(name, norm):
     y = classifier.predict(x).argmax(1)
     make(name, classifier, 0.01, norm)(classifier, x, y, batch_size=4)
     before = len(traces)
-    for share in (0.02, 0.05, 0.1, 1.0):
+    for share in (0.02, 1.0):
         make(name, classifier, share, norm)(classifier, x, y, seed=3, batch_size=4)
     make(name, classifier, 0.02, norm)(classifier, x[:7], y[:7], batch_size=7)
     assert len(traces) == before

@@ -98,7 +98,7 @@ def test_at_equal_settings_no_more_is_left_standing(name, victim):
     # Attacks with random draws are averaged over seeds; attacks with many gradients per image get fewer images.
     seeds, count = (
         (range(SEEDS) if name.startswith("pgd") else range(1)),
-        {"cw": 100, "fmn": 200, "deepfool": 200}.get(name, COUNT),
+        {"cw": 50, "fmn": 100, "deepfool": 100}.get(name, COUNT),
     )
     robust = np.mean([accuracy(make(eps), victim, seed, count) for seed in seeds])
     reference = np.mean([foolbox_accuracy(foolbox_attack(), victim, eps, seed, count) for seed in seeds])

@@ -15,8 +15,9 @@ def line(digits, command, *flags):
     return (command, "--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=24", *flags)
 
 
+@pytest.mark.proof
 def test_a_worker_killed_in_the_middle_changes_no_number(digits, tmp_path):
-    flags = ("--batch_size=1", "--eps=.05,.1", "--attacks=noise,autoattack(steps=3,queries=60,n_targets=2)")
+    flags = ("--batch_size=1", "--eps=.05,.1", "--attacks=noise,apgd(steps=40)")
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     assert run(*line(digits, "attack", *flags), "--workdir", alone) == 0
     with scheduler(tmp_path) as (file, workers):
@@ -27,8 +28,8 @@ def test_a_worker_killed_in_the_middle_changes_no_number(digits, tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
         )
-        # With a chunk of AutoAttack whole, each worker is at another one.
-        wait_for(lambda: any(shared.glob("stages/autoattack*.npz")))
+        # With a chunk of APGD whole, each worker is at another one.
+        wait_for(lambda: any(shared.glob("stages/apgd*.npz")))
         workers[0].kill()
         output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
@@ -42,6 +43,7 @@ def test_a_worker_killed_in_the_middle_changes_no_number(digits, tmp_path):
     assert Results.read(shared).config["scheduler"] == str(file)
 
 
+@pytest.mark.proof
 def test_a_comparison_is_shared_too(tmp_path):
     flags = (
         "--dataset=mnist5k --architecture=mlp(units=8) --train_limit=200 --limit=40 --auxiliary_limit=40 --epochs=1 --seeds=1 "

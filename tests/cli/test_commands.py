@@ -101,6 +101,7 @@ def negated(path):
     model.save(path)
 
 
+@pytest.mark.proof
 def test_workers_leave_the_same_adversarial_images(digits, tmp_path, monkeypatch):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=20", "--batch_size=2")
     argv = ("attack", *args, "--eps=0.1,0.2", "--attacks=pgd(steps=3),noise(draws=2)", "--curve=independent")
@@ -116,14 +117,14 @@ def test_workers_leave_the_same_adversarial_images(digits, tmp_path, monkeypatch
     assert two == one
 
 
+@pytest.mark.proof
 def test_a_killed_evaluation_of_several_workers_goes_on_and_ends_as_alone(digits, tmp_path, few_checks):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--batch_size=3", "--eps=0.1")
-    attack = "--attacks=autoattack(steps=4,queries=200,n_targets=3)"
-    argv = ("evaluate", *args, attack, "--check_images=10")
+    argv = ("evaluate", *args, "--attacks=apgd(steps=30)", "--check_images=10")
     assert run(*argv, "--workdir", tmp_path / "whole") == 0
     folder = tmp_path / "killed"
     # The second of five chunks is finished.
-    (stage,) = killed(folder, "stages/autoattack*-12.npz", *argv, "--workers=2", "--workdir", folder)
+    (stage,) = killed(folder, "stages/apgd*-12.npz", *argv, "--workers=2", "--workdir", folder)
     modified = stage.stat().st_mtime_ns
     assert run(*argv, "--workdir", folder) == 0  # and alone
     assert stage.stat().st_mtime_ns == modified
@@ -337,16 +338,18 @@ def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
     assert completed.stderr == ""
 
 
+@pytest.mark.proof
 def test_a_killed_reproduction_goes_on_and_ends_with_the_same_rows(tmp_path):
     args = (
         "reproduce",
         "table1",
         "--dataset=mnist5k",
         "--architecture=mlp(units=32)",
-        "--train_limit=256",
-        "--limit=64",
-        "--epochs=2",
+        "--train_limit=128",
+        "--limit=24",
+        "--epochs=1",
         "--pgd_steps=3",
+        "--eps=.05,.25",
     )
     assert run(*args, "--workdir", tmp_path / "whole") == 0
     folder = tmp_path / "killed"

@@ -209,6 +209,7 @@ def test_a_model_of_labels_is_attacked_by_labels(folder, few_views, tmp_path, ca
     assert Scores.read(tmp_path / "w").attacks == ("gap",)
 
 
+@pytest.mark.proof
 def test_after_a_kill_two_processes_go_on_to_the_same_shadows(folder, few_views, tmp_path):
     killed(tmp_path, "logits/0000.npy", *SHADOWS, "--count=3", "--workdir", tmp_path)
     assert run(*SHADOWS, "--count=6", "--workers=2", "--workdir", tmp_path) == 0

@@ -150,6 +150,7 @@ def test_run_again_it_only_reads_what_it_made_unless_told_otherwise(both_ways, c
     assert "--noresume" in capsys.readouterr().err
 
 
+@pytest.mark.proof
 def test_killed_after_its_first_attack_it_goes_on_to_the_same_rows(both_ways, tmp_path):
     folder, line = both_ways
     line = [*line[:-1], f"--workdir={tmp_path}"]

@@ -45,6 +45,7 @@ def compare_stripes(tmp_path, *members, start="average", workers=1, progress=lam
     )
 
 
+@pytest.mark.proof
 def test_a_training_that_diverges_costs_only_its_own_figures_whoever_trains(tmp_path):
     """Two processes share the trainings, and then what is done with all but the first, which is this process's."""
     lines = []

@@ -64,6 +64,7 @@ def figures(rows):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
+@pytest.mark.proof
 def test_with_every_option_a_killed_training_ends_the_same(tmp_path):
     whole, rows = train(tmp_path / "whole", Fast(eps=0.1))
     with pytest.raises(KeyboardInterrupt):

@@ -1,11 +1,15 @@
 """The reproductions at a size for tests, and on the full data where it is at hand."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tfinv import datasets
+from tfinv.comparison.evaluators import Evaluators
+from tfinv.evaluation.robustness.checks import Effort, robustness_checks
+from tfinv.experiments import faces as faces_module
 from tfinv.experiments import table1 as table1_module
-from tfinv.experiments.faces import faces
 from tfinv.experiments.poster import PosterTraining
 from tfinv.experiments.table1 import table1
 from tfinv.reporting import Results, write_html
@@ -14,9 +18,10 @@ from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
 
-def test_faces_measures_every_model_by_every_attacker(tmp_path):
+def test_faces_measures_every_model_by_every_attacker(tmp_path, monkeypatch):
+    monkeypatch.setattr(faces_module, "Evaluators", partial(Evaluators, decoder_epochs=2))
     train, test = (datasets.load("mnist5k", s).take(n) for s, n in (("train", 300), ("test", 60)))
-    rows, checks, figures = faces(
+    rows, checks, figures = faces_module.faces(
         train,
         test,
         Workdir(tmp_path, {}),
@@ -70,10 +75,13 @@ def test_table1_goes_on_without_a_training_that_diverges(tmp_path, monkeypatch):
     assert tried.count("reversal") == 1
 
 
+@pytest.mark.proof
 @pytest.mark.data
-def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_data, tmp_path):
+def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_data, tmp_path, monkeypatch):
+    effort = Effort(images=100, steps=5, queries=20, draws=5, minimal_steps=5)
+    monkeypatch.setattr(table1_module, "robustness_checks", partial(robustness_checks, effort=effort))
     train = datasets.load("mnist", "train", data_dir=full_data).take(12000)
-    test = datasets.load("mnist", "test", data_dir=full_data).take(1000)
+    test = datasets.load("mnist", "test", data_dir=full_data).take(500)
     rows, checks = table1(
         train,
         test,

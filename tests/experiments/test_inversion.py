@@ -43,6 +43,7 @@ def run(folder, **options):
     )
 
 
+@pytest.mark.proof
 def test_each_defence_meets_the_chosen_attacks_that_its_outputs_allow(tmp_path):
     rows, checks, figures = run(tmp_path, baselines=["none", "rounding"])
     met = {(r["experiment"], r["method"]) for r in rows if r["kind"] == "inversion"}

@@ -97,6 +97,7 @@ def test_labels_alone_are_not_enough():
         invert(labels, [0], Network(), knowledge=knowledge())
 
 
+@pytest.mark.proof
 def test_inverts_a_black_box_better_than_the_mean_image():
     data = datasets.load("mnist5k", "train")
     order = np.random.default_rng(0).permutation(len(data))

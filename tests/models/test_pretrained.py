@@ -44,12 +44,12 @@ def test_what_ships_has_the_accuracy_of_its_card(name, full_data):
     assert len(test) == card.clean.n
     check_scores(name, test)
     # A weaker attack leaves more standing than the card's, and not much more.
-    classifier, subset = Classifier.from_keras(models.pretrained(name)), test.take(200)
+    classifier, subset = Classifier.from_keras(models.pretrained(name)), test.take(100)
     for score in card.robust:
-        result = PGD(eps=score.eps, norm=score.norm, steps=20)(classifier, subset.images, subset.labels)
+        result = PGD(eps=score.eps, norm=score.norm, steps=10)(classifier, subset.images, subset.labels)
         robust = int(np.sum(~result.success))
         assert rate_interval(robust, len(subset))[1] > score.ci95[0]
-        assert robust / len(subset) < score.accuracy + 0.15
+        assert robust / len(subset) < score.accuracy + 0.2
 
 
 def test_what_ships_is_in_the_documentation():

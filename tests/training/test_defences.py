@@ -111,6 +111,7 @@ def test_all_its_epochs_are_one_compiled_step(name, trained):
     assert traces == 1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", SPECS)
 def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained):
     whole, *_, killed = trained(name)

@@ -109,6 +109,7 @@ def test_eps_is_the_fields_in_each_norm(name):
     assert lengths.max() > 4 * 8 / 255
 
 
+@pytest.mark.proof
 def test_a_robust_recipe_withstands_what_fools_a_natural_network():
     train = datasets.load("mnist5k", "train").take(2000)
     test = datasets.load("mnist5k", "test").take(200)
