@@ -16,6 +16,7 @@ from tfinv.reporting.tables.accuracy import accuracy_table, training_table
 from tfinv.reporting.tables.cells import Table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table
+from tfinv.reporting.tables.membership_details import difference_table
 from tfinv.reporting.tables.verdict import verdict
 
 _PIPED_WIDTH = 100  # columns, where neither a terminal nor COLUMNS gives a width
@@ -48,6 +49,7 @@ def print_results(results: Results, file: IO[str] | None = None) -> None:
         knowledge_table(inversion),
         *(comparison or inversion_tables(inversion)),
         measures_table(membership),
+        difference_table(rows_of(results, "membership difference")),
         training_table(training),
     ]
     for table in tables:

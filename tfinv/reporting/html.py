@@ -19,7 +19,12 @@ from tfinv.reporting.tables.accuracy import accuracy_table, attack_table, mappin
 from tfinv.reporting.tables.cells import Table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table, precision_table
-from tfinv.reporting.tables.membership_details import at_risk_table, group_table, shadow_threshold_table
+from tfinv.reporting.tables.membership_details import (
+    at_risk_table,
+    difference_table,
+    group_table,
+    shadow_threshold_table,
+)
 from tfinv.reporting.tables.verdict import verdict
 
 FILENAME = "report.html"
@@ -112,7 +117,10 @@ def _membership(results: Results, workdir: str | os.PathLike) -> dict[str, Any]:
         None if scores is None else at_risk_table(scores),
     ]
     return {
-        "membership": _as_list(measures_table(rows)),
+        "membership": [
+            *_as_list(measures_table(rows)),
+            *_as_list(difference_table(rows_of(results, "membership difference"))),
+        ],
         "membership_details": [table for table in details if table is not None],
         "membership_pictures": [
             *(_picture(f, workdir) for f in figures),

@@ -11,6 +11,7 @@ from tfinv.reporting.tables.accuracy import accuracy_table, training_table
 from tfinv.reporting.tables.cells import Table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table, precision_table
+from tfinv.reporting.tables.membership_details import difference_table
 from tfinv.reporting.tables.verdict import verdict
 
 # Characters that mean something in Markdown or in HTML within it.
@@ -31,6 +32,7 @@ def markdown(results: Results) -> str:
         knowledge_table(inversion),
         *(comparison_tables(inversion, training) or inversion_tables(inversion)),
         measures_table(membership),
+        difference_table(rows_of(results, "membership difference")),
         precision_table(membership),
         training_table(training),
     ]

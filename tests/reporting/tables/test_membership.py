@@ -7,7 +7,12 @@ import membership_rows
 from membership_rows import attack_rows, group_rows, pooled_row, row
 from tfinv.reporting.tables.cells import MISSING, Cell
 from tfinv.reporting.tables.membership import measures_table, precision_table
-from tfinv.reporting.tables.membership_details import at_risk_table, group_table, shadow_threshold_table
+from tfinv.reporting.tables.membership_details import (
+    at_risk_table,
+    difference_table,
+    group_table,
+    shadow_threshold_table,
+)
 
 HEADINGS = ("AUC", "advantage, %", "TPR at 1 % FPR, %", "TPR at 0.1 % FPR, %", "TPR at 0 % FPR, %", "epsilon, at least")
 
@@ -115,7 +120,25 @@ def test_groups_have_both_thresholds_and_their_sizes():
     assert "of 2 groups one in twenty" in table.notes[0]
 
 
-@pytest.mark.parametrize("make", [measures_table, precision_table, shadow_threshold_table, group_table])
+def test_differences_have_a_sign_and_the_training_that_they_are_less():
+    shared = {"kind": "membership difference", "experiment": "trades", "than": "none", "attack": "lira", "targets": 16}
+    rows = [
+        shared | {"measure": measure, "value": value, "ci95": ends}
+        for measure, value, ends in (
+            ("auc", 0.021, [0.01, 0.032]),
+            ("advantage", 0.1, [0.0, 0.2]),
+            ("tpr@1%", -0.0125, None),
+        )
+    ]
+    table = difference_table(rows)
+    assert (table.stubs, table.headings) == (("training", "less", "attack"), ("AUC", "TPR at 1% FPR, points"))
+    assert table.lines == ((("trades", "none", "lira"), (Cell("+0.021", ("[+0.010, +0.032]",)), Cell("-1.25"))),)
+    assert "over 16 targets" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    "make", [measures_table, precision_table, shadow_threshold_table, group_table, difference_table]
+)
 def test_without_rows_there_is_no_table(make):
     assert make([]) is None
 

@@ -12,6 +12,7 @@ _TEXTS = {
     "training": ("experiment", "metric"),
     "course": ("experiment", "method"),
     "membership": ("experiment", "attack", "measure"),
+    "membership difference": ("experiment", "than", "attack", "measure"),
 }
 _NUMBERS = {"accuracy": ("eps",), "course": ("step",)}
 _OPTIONAL_TEXTS = {
@@ -19,7 +20,10 @@ _OPTIONAL_TEXTS = {
     "course": ("budget",),
     "membership": ("target", "threshold", "interval"),
 }
-_OPTIONAL_NUMBERS = {"membership": ("value", "fpr", "fpr_bound", "realised_fpr", "prior", "delta", "targets")}
+_OPTIONAL_NUMBERS = {
+    "membership": ("value", "fpr", "fpr_bound", "realised_fpr", "prior", "delta", "targets"),
+    "membership difference": ("value", "targets"),
+}
 
 
 def check_row(row: Any) -> None:
@@ -48,6 +52,8 @@ def check_row(row: Any) -> None:
         _check_course(row)
     if kind == "membership":
         _check_membership(row)
+    if kind == "membership difference":
+        interval(row)
     if kind in ("inversion", "course", "membership"):
         _check_seed(row.get("seed"))
 
