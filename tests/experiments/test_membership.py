@@ -8,8 +8,9 @@ import pytest
 from stripes import stripes
 from tfinv.comparison.protocol import SILENT
 from tfinv.comparison.robustness import Robustness
-from tfinv.errors import UserError
+from tfinv.errors import UsageError, UserError
 from tfinv.evaluation.robustness.checks import Effort
+from tfinv.experiments import settings
 from tfinv.experiments.membership import membership
 from tfinv.reporting import Results
 from tfinv.reporting.results.scores import Scores
@@ -111,3 +112,12 @@ def test_what_cannot_be_compared_is_refused_before_any_training(changes, message
     with pytest.raises(UserError, match=message):
         membership(POOL, TEST, Workdir(tmp_path, {}), **OPTIONS | {"defences": ["none", "nls"]} | changes)
     assert not (tmp_path / "shadows").exists()
+
+
+def test_images_of_which_no_eps_is_known_need_it():
+    with pytest.raises(
+        UsageError, match="Expected --defenses and --eps, as --dataset is none of mnist, mnist5k, cifar10"
+    ):
+        settings.resolve("membership", {"dataset": "fer2013"})
+    config = settings.resolve("membership", {"dataset": "cifar10", "shadows": 6})
+    assert (config["shadows"], config["train_limit"], config["eps"]) == (6, 2000, [4 / 255])
