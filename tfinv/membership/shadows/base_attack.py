@@ -20,6 +20,9 @@ class BASE(MembershipAttack):
     outside, each averaged by itself, as `RMIA` explains. Up to ties it ranks as RMIA does (Lassila et al. 2025). Offline the
     expectation is over the shadows outside, and its logarithm, too high a bar for their lack, is multiplied by `scale`.
 
+    LeakPro's implementation differs in two points: its temperature is 2 by default, and its online expectation the mean of all
+    shadows, which is the same where as many are inside as outside.
+
     Attributes:
       online: use the shadows that were trained on an example, too, and not only the others.
       scale: of the offline threshold; .33 is that of the attack's implementation in LeakPro.

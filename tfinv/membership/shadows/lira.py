@@ -21,6 +21,9 @@ class LiRA(MembershipAttack):
     z = (m - mu_out) / s_out, which ranks as the authors' 1 - Pr[N(mu_out, s_out) > m] does, but does not end at 1 where that is 8.3
     deviations away. Several queries of an example are averaged.
 
+    Means are those of algorithm 1, as in LeakPro, which the variance "fixed" equals. The authors' plot.py has medians instead, and
+    fixes both deviations at that inside; offline it has the density, which is two-sided.
+
     Attributes:
       online: use the shadows that were trained on an example, too, and not only the others.
       variance: "pooled", "shrunk", "per_example" or "fixed", see `variances.variances`; None for pooled below 16 shadows and

@@ -19,13 +19,14 @@ _FEW, _MANY, _MANY_FROM = 0.3, 0.6, 8
 
 @dataclasses.dataclass(frozen=True)
 class RMIA(MembershipAttack):
-    """Share of other examples z that x outdoes (Zarifzadeh et al. 2024, section 3).
+    """Share of other examples z that x outdoes (Zarifzadeh et al. 2024, arXiv 2312.03262, section 3 and algorithm 1).
 
     Pr_z[(p(x | target) / p(x)) / (p(z | target) / p(z)) > gamma], with the label's probability p. Online, p(x) is the mean of
     those inside and outside, each averaged by itself: the mean of all references depends on how many of them were trained on x,
     and where the target was one of a balanced set, that number tells who its members are. Offline, p(x) is
     ((1 + a) p_out + 1 - a) / 2. Between two z, examples are ranked by their own ratio, which adds less than 1 / (z + 1). The
-    logarithms of several queries' ratios are averaged.
+    logarithms of several queries' ratios are averaged. The authors' code, ml_privacy_meter, has gamma = 1, and is equal up to the
+    ranks; LeakPro's divides the logits by a temperature of 2 first, and adds 1e-6 to p(x), neither of which is done here.
 
     Attributes:
       online: use the shadows that were trained on an example, too, and not only the others.
