@@ -145,6 +145,14 @@ def test_pickles_are_never_opened(tmp_path, marker):
     assert not marker.exists()
 
 
+def test_a_pretrained_model_by_its_name_of_the_commands_is_told_how_python_gets_it():
+    message = refusal(pathlib.Path("pretrained:mnist-natural"))
+    imports, expression = message.partition("In Python: ")[2].removesuffix(".").split("; ")
+    names = {}
+    exec(imports, names)
+    assert eval(expression, names).num_classes == 10
+
+
 def test_wrong_files(tmp_path):
     assert "an existing model" in refusal(tmp_path / "absent.keras")
     (tmp_path / "folder").mkdir()

@@ -45,7 +45,7 @@ def kind_of(path: pathlib.Path) -> str:
     if not path.exists():
         if list(path.parent.glob(f"{path.name}.data-?????-of-?????")):
             raise expected(FORMATS, f"{path}, {_CHECKPOINT[0]}", _WHOLE)
-        raise expected("an existing model", path, "Change the path of the model.")
+        raise expected("an existing model", path, _absent(path))
     if path.is_dir():
         return _kind_of_folder(path)
     try:
@@ -65,6 +65,13 @@ def kind_of(path: pathlib.Path) -> str:
         return _kind_of_json(path)
     what, advice = _other(path, head)
     raise expected(FORMATS, f"{path}, {what}", advice)
+
+
+def _absent(path: pathlib.Path) -> str:
+    prefix, _, name = path.name.partition(":")
+    if prefix == "pretrained" and name:  # as the commands write it
+        return f'In Python: from tfinv import Classifier, models; Classifier.from_keras(models.pretrained("{name}")).'
+    return "Change the path of the model."
 
 
 def _kind_of_folder(path: pathlib.Path) -> str:
