@@ -84,6 +84,7 @@ def test_a_recipe_with_a_decoder_is_refused():
         training_step.passes(defence("free+reversal"))
 
 
+@pytest.mark.proof
 def test_steps_and_their_passes_are_measured(monkeypatch, capsys):
     monkeypatch.setattr(
         training_step, "_NETS", {"small": (lambda shape, n: models.cnn(shape, n, (4,), 8), (12, 12, 1))}

@@ -91,6 +91,7 @@ SAME = {
 }  # fmt: skip
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", SAME)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_at_equal_settings_no_more_is_left_standing(name, victim):

@@ -22,8 +22,8 @@ MODELS = {
 }
 
 
-# These two take a quarter of a minute each.
-LARGE = ("ConvNeXtTiny", "DenseNet121")
+# These take a quarter of a minute each.
+LARGE = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0")
 PROOF = [pytest.param(name, marks=pytest.mark.proof) for name in LARGE]
 
 

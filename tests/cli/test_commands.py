@@ -131,6 +131,7 @@ def test_a_killed_evaluation_of_several_workers_goes_on_and_ends_as_alone(digits
     assert timeless(folder) == timeless(tmp_path / "whole")
 
 
+@pytest.mark.proof
 def test_a_killed_attack_goes_on_and_ends_the_same(digits, tmp_path):
     args = (
         "--model",

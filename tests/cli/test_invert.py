@@ -46,6 +46,7 @@ def test_labels_without_training_images_are_refused_before_anything_is_trained(d
     assert not (tmp_path / "evaluators").exists()
 
 
+@pytest.mark.proof
 def test_invert_does_not_count_copies_nor_take_evaluators_of_other_settings(digits, tmp_path, capsys):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--labels=3,7", "--samples=3")
     args += ("--methods=miface(steps=5),gradient(steps=5,start=noise)", "--evaluators=softmax", "--workdir", tmp_path)

@@ -18,6 +18,7 @@ from tfinv.training.fit import Diverged
 from tfinv.training.schedule import Schedule
 
 
+@pytest.mark.proof
 def test_faces_measures_every_model_by_every_attacker(tmp_path, monkeypatch):
     monkeypatch.setattr(faces_module, "Evaluators", partial(Evaluators, decoder_epochs=2))
     train, test = (datasets.load("mnist5k", s).take(n) for s, n in (("train", 300), ("test", 60)))

@@ -49,6 +49,7 @@ def test_a_sweep_needs_a_place_for_the_weight():
         Sweep((0.8,), (), "atat", "fast(eps={eps})")
 
 
+@pytest.mark.proof
 def test_the_road_from_sweep_to_line(tmp_path):
     whole = datasets.load("mnist5k", "train")
     rows, checks, figures = frontier(

@@ -32,14 +32,14 @@ SETTINGS = {
     "apgdt": {"steps": 8},
     "fab": {"steps": 8},
     "deepfool": {},
-    "cw": {"steps": 50, "binary_search_steps": 8, "learning_rate": 0.2},
+    "cw": {"steps": 50, "binary_search_steps": 5, "learning_rate": 0.2},
     "ead": {"steps": 20, "binary_search_steps": 4},
     "fmn": {"steps": 12},
     "autoattack": {"steps": 6, "queries": 40},
     "worst_case": {"members": "bim(steps=3),pgd(steps=5)"},
     "square": {"queries": 30},
     "hopskipjump": {"queries": 120, "evaluations": 20},
-    "boundary": {"queries": 400},
+    "boundary": {"queries": 200},
     "transfer": {"attack": "mifgsm(steps=5)"},
 }
 DRAWLESS = {"fab", "deepfool", "cw", "ead", "fmn", "fgsm", "bim", "mifgsm", "tifgsm", "transfer"}

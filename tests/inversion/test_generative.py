@@ -197,6 +197,7 @@ def digits():
     return Classifier.from_keras(model), data.images[order[2000:3000]], data.labels[order[2000:3000]]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "method",
     [

@@ -35,6 +35,7 @@ def test_what_ships_is_whole_and_scores_as_it_did(name):
     check_scores(name)
 
 
+@pytest.mark.proof
 @pytest.mark.data
 @pytest.mark.parametrize("name", NAMES)
 def test_what_ships_has_the_accuracy_of_its_card(name, full_data):

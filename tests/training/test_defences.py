@@ -121,6 +121,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(name, trained):
     np.testing.assert_array_equal(weights(resumed), weights(whole))
 
 
+@pytest.mark.proof
 def test_the_exported_models_load_without_tfinv(tmp_path, trained):
     np.save(tmp_path / "images.npy", DATA.images[:8])
     models_of = {name: trained(name)[0] for name in SPECS}

@@ -173,6 +173,7 @@ def test_a_damaged_backup_is_named(name, tmp_path):
         fit(make("positive", data), data, epochs=2, **options)
 
 
+@pytest.mark.proof
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     whole = resumable.train(tmp_path / "whole")
     killed = subprocess.run([sys.executable, resumable.__file__, tmp_path / "killed"], capture_output=True)

@@ -91,6 +91,7 @@ def test_an_evaluator_whose_defence_trains_a_copy_is_that_copy(tmp_path):
         assert evaluator.accuracy(data.images, data.labels) > 0.9
 
 
+@pytest.mark.proof
 def test_evaluators_are_trained_once(tmp_path):
     data = stripes()
     images, labels = data.images, data.labels
@@ -148,6 +149,7 @@ def _without_faint(images):
     return changed
 
 
+@pytest.mark.proof
 def test_an_evaluator_may_be_trained_adversarially(tmp_path):
     """Every pixel tells the class faintly, and the first row loudly."""
     rng = np.random.default_rng(0)
