@@ -30,6 +30,7 @@ tfinv.evaluation
 tfinv.reporting
 tfinv.runs
 tfinv.comparison
+tfinv.auditing
 tfinv.experiments
 tfinv.shipping
 tfinv_cli
