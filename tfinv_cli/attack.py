@@ -17,8 +17,9 @@ def _run(values: Any, _: list[str]) -> None:
     from tfinv.evaluation.robustness.stream import BoundedImages
     from tfinv.evaluation.rounding_checks import rounding_keeps_success
     from tfinv.reporting import Results
+    from tfinv.runs import descriptions
     from tfinv.runs.workdir import Workdir
-    from tfinv_cli.common import attacking, finish, surrogate, target, target_images
+    from tfinv_cli.common import attacking, finish, surrogate, target
     from tfinv_cli.common.progress import robust_so_far
 
     start, config = time.perf_counter(), command.resolved(values)
@@ -29,7 +30,7 @@ def _run(values: Any, _: list[str]) -> None:
     workdir = Workdir(values.workdir, identity, resume=values.resume)
     attacked = Target(classifier, BoundedImages(data, classifier), data.labels)
     images = attacking.adversarial_files(values, workdir, attacked)
-    finish.say(target_images.introduction(classifier, data))
+    finish.say(descriptions.introduction(classifier, data))
     checks = target.clean_accuracy(values, classifier, data)
     with robust_so_far(len(data)) as progress:
         rows = plan_accuracies(
@@ -50,7 +51,7 @@ def _run(values: Any, _: list[str]) -> None:
         Results("attack", config, rows + twin_rows, [*checks, not_only_black_box(rows), *twin_checks]),
         values.workdir,
         start,
-        target_images.about(classifier, data),
+        descriptions.about(classifier, data),
     )
 
 

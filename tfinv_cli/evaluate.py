@@ -15,8 +15,9 @@ def _run(values: Any, _: list[str]) -> None:
     from tfinv.evaluation.robustness.chunks import Target
     from tfinv.evaluation.robustness.stream import BoundedImages
     from tfinv.reporting import Results
+    from tfinv.runs import descriptions
     from tfinv.runs.workdir import Workdir
-    from tfinv_cli.common import attacking, finish, surrogate, target, target_images
+    from tfinv_cli.common import attacking, finish, surrogate, target
     from tfinv_cli.common.progress import robust_so_far
 
     start, config = time.perf_counter(), command.resolved(values)
@@ -24,7 +25,7 @@ def _run(values: Any, _: list[str]) -> None:
     cluster, effort = attacking.cluster(values), attacking.effort(values)
     classifier, data = target.load(values)
     attacking.check(plans, classifier)
-    finish.say(target_images.introduction(classifier, data))
+    finish.say(descriptions.introduction(classifier, data))
     identity = finish.identity("evaluate", config, target.digests(values, data))
     workdir = Workdir(values.workdir, identity, resume=values.resume)
     images = BoundedImages(data, classifier)
@@ -57,7 +58,7 @@ def _run(values: Any, _: list[str]) -> None:
                 withstood=standing(attacked, plan, store),
             )
     finish.finish(
-        Results("evaluate", config, rows, checks), values.workdir, start, target_images.about(classifier, data)
+        Results("evaluate", config, rows, checks), values.workdir, start, descriptions.about(classifier, data)
     )
 
 

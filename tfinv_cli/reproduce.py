@@ -24,9 +24,10 @@ def _run(values: Any, positional: list[str]) -> None:
     from tfinv.comparison.protocol import Execution
     from tfinv.experiments.reproduction import COMPARISONS, Reproduction, auxiliary_images
     from tfinv.reporting import Results
+    from tfinv.runs import descriptions
     from tfinv.runs.cluster import Cluster
     from tfinv.runs.workdir import Workdir
-    from tfinv_cli.common import finish, target, target_images
+    from tfinv_cli.common import finish, target
 
     start, size = time.perf_counter(), target.image_size(config["image_size"])
     cluster = Cluster(config.get("workers", 1), config.get("scheduler"))
@@ -40,7 +41,7 @@ def _run(values: Any, positional: list[str]) -> None:
     contents |= {"auxiliary_contents": auxiliary.digest()} if auxiliary else {}
     identity = finish.identity(f"reproduce {experiment}", config, contents)
     workdir = Workdir(values.workdir, identity, resume=values.resume)
-    finish.say(f"{target_images.describe(train)}\n{target_images.describe(test)}")
+    finish.say(f"{descriptions.describe(train)}\n{descriptions.describe(test)}")
     execution = Execution(cluster, 1 if sys.stdout.isatty() else 0, finish.say)
     run = Reproduction(experiment, config, train, test, workdir, auxiliary, execution)
     finish.finish(Results(f"reproduce {experiment}", config, *run.report()), workdir.path, start)

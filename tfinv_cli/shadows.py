@@ -15,9 +15,10 @@ def _run(values: Any, _: list[str]) -> None:
     from tfinv.comparison.shadow_models import ShadowRecipe, check_queries, fill
     from tfinv.datasets import Dataset
     from tfinv.reporting import Results
+    from tfinv.runs import descriptions
     from tfinv.runs.cluster import Cluster
     from tfinv.training import defences
-    from tfinv_cli.common import finish, target, target_images
+    from tfinv_cli.common import finish, target
 
     start, defence = time.perf_counter(), defences.defence(values.defense)
     schedule_flags.schedule(values, validation=1)  # what it refuses is known before anything is loaded
@@ -38,7 +39,7 @@ def _run(values: Any, _: list[str]) -> None:
     finish.say(
         f"training {values.count} shadows, {schedule.architecture} ({values.defense}), on halves of {images.name}"
     )
-    finish.say(target_images.describe(recipe.examples))
+    finish.say(descriptions.describe(recipe.examples))
     execution = Execution(cluster, progress=finish.say)
     store, rows = fill(
         recipe, values.count, values.workdir, keep=values.keep, resume=values.resume, execution=execution

@@ -15,9 +15,10 @@ def _run(values: Any, _: list[str]) -> None:
     from tfinv.comparison.defended import is_robust, train_defended
     from tfinv.evaluation.training_checks import no_collapse
     from tfinv.reporting import Results
+    from tfinv.runs import descriptions
     from tfinv.runs.workdir import Workdir
     from tfinv.training import defences, distribution
-    from tfinv_cli.common import finish, target, target_images
+    from tfinv_cli.common import finish, target
 
     start, defence = time.perf_counter(), defences.defence(values.defense)
     schedule = schedule_flags.schedule(values, validation=1)  # what it refuses is known before anything is loaded
@@ -34,7 +35,7 @@ def _run(values: Any, _: list[str]) -> None:
     identity = finish.identity("train", config, contents)
     workdir = Workdir(values.workdir, identity, writes=chief, resume=values.resume)
     finish.say(f"training {network} ({name}) on {count} images of {train.name}")
-    finish.say(target_images.describe(train))
+    finish.say(descriptions.describe(train))
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)

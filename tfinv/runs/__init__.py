@@ -1,1 +1,1 @@
-"""Working folders, and work that is shared among processes and machines."""
+"""Models and images by name, working folders, and work that is shared among processes and machines."""

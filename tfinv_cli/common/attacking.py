@@ -12,11 +12,12 @@ from tfinv.evaluation.robustness.checks import THOROUGH, Effort
 from tfinv.evaluation.robustness.chunks import ChunkStore, Target, attack_chunk
 from tfinv.evaluation.robustness.plan import AttackPlan, named_attacks
 from tfinv.evaluation.robustness.stream import BoundedImages
+from tfinv.runs import descriptions
 from tfinv.runs.adversarial import AdversarialFiles
 from tfinv.runs.adversarial_forms import Contents
 from tfinv.runs.cluster import Cluster, map_tasks
 from tfinv.runs.workdir import Workdir
-from tfinv_cli.common import finish, surrogate, target, target_images
+from tfinv_cli.common import finish, surrogate, target
 
 
 def plan(values: Any, seed: int) -> AttackPlan:
@@ -48,7 +49,7 @@ def adversarial_files(values: Any, workdir: Workdir, attacked: Target) -> Advers
     form = getattr(values, "save", "none")
     if form == "none":
         return None
-    classifier, names = attacked.classifier, target_images.class_names(attacked.classifier, attacked.images.dataset)
+    classifier, names = attacked.classifier, descriptions.class_names(attacked.classifier, attacked.images.dataset)
     contents = Contents(len(attacked.labels), classifier.input_shape, classifier.bounds, names)
     return AdversarialFiles(workdir.path / "adversarial", workdir.path / "stages" / "adversarial", contents, form)
 

@@ -20,9 +20,10 @@ from tfinv.evaluation.statistics.measurement import Measurement
 from tfinv.labels import first_of_each_class
 from tfinv.reporting import Figure, Results
 from tfinv.reporting.figures.course import course_rows
+from tfinv.runs import descriptions
 from tfinv.runs.workdir import Workdir
 from tfinv.training.schedule import Schedule
-from tfinv_cli.common import command, finish, target, target_images
+from tfinv_cli.common import command, finish, target
 from tfinv_cli.common.progress import TrainingLines
 
 _RECORDED = 10  # reconstructions whose course is pictured
@@ -54,7 +55,7 @@ def run(values: Any) -> None:
         inversion.check(classifier, labels, method, samples=samples, knowledge=knowledge, batch_size=batch_size)
     evaluators.check(learned, data)
     folder = pathlib.Path(values.workdir)
-    finish.say(target_images.introduction(classifier, data))
+    finish.say(descriptions.introduction(classifier, data))
     clean = target.clean_accuracy(values, classifier, data)
     finish.say(f"training evaluators: {', '.join(values.evaluators)}")
     settings = {k: getattr(values, k) for k in ("image_size", "epochs", "batch_size")} | {"images": learned.digest()}
@@ -93,4 +94,4 @@ def run(values: Any) -> None:
         no_training_data_used(sources, train),
     ]
     results = Results("invert", command.resolved(values), with_scale(rows), checks, figures)
-    finish.finish(results, folder, start, target_images.about(classifier, data))
+    finish.finish(results, folder, start, descriptions.about(classifier, data))

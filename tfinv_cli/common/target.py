@@ -1,29 +1,22 @@
 """The model under test and its images, which `attack`, `evaluate` and `invert` take, and the attacker knowledge of an inversion."""
 
-import contextlib
 import functools
-import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-import tfinv
-from tfinv import files, models
+from tfinv import files
 from tfinv.classifier import Classifier, validation
 from tfinv.comparison.attackers import load_auxiliary
 from tfinv.datasets import Dataset
 from tfinv.errors import UsageError, from_flag
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.inversion.provenance import without_copies
-from tfinv.evaluation.robustness.clean_checks import Classes, clean_checks
+from tfinv.evaluation.robustness.clean_checks import probed_checks
 from tfinv.evaluation.robustness.plan import named_attacks
-from tfinv.importing import probe_preprocessing
-from tfinv.importing.custom_objects import objects_of
 from tfinv.importing.probing import PROBED, Setting
 from tfinv.inversion import Knowledge
-from tfinv.labels import read_class_names
-from tfinv_cli.common import surrogate, target_images
-
-_PRETRAINED = "pretrained:"
+from tfinv.runs.sources import ImageSource, ModelSource
+from tfinv_cli.common import surrogate
 
 
 def load(values: Any) -> tuple[Classifier, Dataset]:
@@ -45,12 +38,8 @@ def check_images(classifier: Classifier, data: Dataset) -> None:
     validation.check_labels(data.labels, len(data), classifier.num_classes)
 
 
-def load_model(values: Any, **changes: Any) -> Classifier:
-    """The classifier of the common flags, with some arguments of `load_classifier` changed.
-
-    Raises:
-      UserError: see `load_classifier`.
-    """
+def model_source(values: Any) -> ModelSource:
+    """The model of the common flags, before it is loaded."""
     arguments = {
         "bounds": bounds(values),
         "outputs": values.outputs,
@@ -59,12 +48,26 @@ def load_model(values: Any, **changes: Any) -> Classifier:
         "image_size": image_size(values.image_size),
         "preprocessing": values.preprocessing,
         "channels": values.channels,
-        "class_names": values.class_names and read_class_names(values.class_names),
-        "custom_objects": values.custom_objects and objects_of(values.custom_objects),
+        "class_names": values.class_names or None,
+        "custom_objects": values.custom_objects or None,
         "allow_unsafe_deserialization": values.allow_unsafe_deserialization,
     }
-    with _file(values.model) as path:
-        return tfinv.load_classifier(path, **(arguments | changes))
+    return ModelSource(values.model, arguments)
+
+
+def image_source(values: Any) -> ImageSource:
+    """The data set of the common flags, before it is loaded."""
+    resize, named = getattr(values, "resize", None), bool(getattr(values, "class_names", None))
+    return ImageSource(values.dataset, values.data_dir, image_size(values.image_size), resize, named)
+
+
+def load_model(values: Any, **changes: Any) -> Classifier:
+    """The classifier of the common flags, with some arguments of `load_classifier` changed.
+
+    Raises:
+      UserError: see `load_classifier`.
+    """
+    return model_source(values).load(**changes)
 
 
 def digests(values: Any, data: Dataset) -> dict[str, str]:
@@ -79,8 +82,7 @@ def digests(values: Any, data: Dataset) -> dict[str, str]:
 
 def model_digest(model: str) -> str:
     """Digest of the file or folder of a model, or of a pretrained one."""
-    with _file(model) as path:
-        return files.digest(path)
+    return ModelSource(model).digest()
 
 
 def surrogate_digests(attacks: Iterable[str]) -> dict[str, str]:
@@ -92,16 +94,9 @@ def surrogate_digests(attacks: Iterable[str]) -> dict[str, str]:
     return {f"{path}_contents": files.digest(path) for _, attack in named_attacks(attacks) for path in attack.files}
 
 
-def _file(model: str) -> contextlib.AbstractContextManager[str | pathlib.Path]:
-    """Context with the path of --model: of a pretrained model, or as given; a file of such a name is written ./pretrained:..."""
-    if model.startswith(_PRETRAINED):
-        return models.pretrained_file(model.removeprefix(_PRETRAINED))
-    return contextlib.nullcontext(model)
-
-
 def images(values: Any, split: str, limit: int | None = None, classifier: Classifier | None = None) -> Dataset:
     """A split of --dataset at --image_size, fitted to the classifier."""
-    return target_images.load_images(values, split, limit, image_size(values.image_size), classifier)
+    return image_source(values).load(split, limit, classifier)
 
 
 def knowledge(values: Any, data: Dataset, train: Dataset) -> Knowledge:
@@ -148,12 +143,10 @@ def clean_accuracy(values: Any, classifier: Classifier, data: Dataset) -> list[C
     few = data.take(PROBED)
     if values.limit is not None and len(data) == values.limit < PROBED:
         few = images(values, values.split, limit=PROBED, classifier=classifier)
-    declared = Setting(classifier.bounds, values.channels, values.preprocessing)
-    changed = declared != Setting(classifier.bounds)
-    bare = functools.partial(load_model, values, bounds=classifier.bounds, channels="rgb", preprocessing="none")
-    probe = probe_preprocessing(classifier, few.images, few.labels, declared=declared, bare=bare if changed else None)
-    classes = Classes(classifier.num_classes, few.class_names, classifier.class_names)
-    checks = clean_checks(probe, classes)
+    source = model_source(values)
+    declared = source.setting(classifier)
+    bare = None if declared == Setting(classifier.bounds) else functools.partial(source.load_bare, classifier.bounds)
+    checks = probed_checks(classifier, few, declared, bare)
     for check in checks:
         if check.passed is False:
             print(f"{check.name} fails: {check.evidence}", flush=True)

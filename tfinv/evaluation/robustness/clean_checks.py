@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import optimize, stats
 
+from tfinv.classifier import Classifier
+from tfinv.datasets import Dataset
 from tfinv.evaluation.check import Check, percent
-from tfinv.importing.probing import Probe, describe
+from tfinv.importing.probing import Probe, Setting, describe, probe_preprocessing
 
 _SIGNIFICANCE = 0.001  # of a better order of the classes, over all that are tried
 _GUESSING = 0.01  # of an accuracy above that of guessing
@@ -30,6 +32,21 @@ class Classes:
     outputs: int
     names: tuple[str, ...]
     model_names: tuple[str, ...] | None = None
+
+
+def probed_checks(
+    classifier: Classifier, data: Dataset, declared: Setting | None = None, bare: Callable[[], Classifier] | None = None
+) -> list[Check]:
+    """Runs all checks of the clean accuracy, on the predictions of a model.
+
+    Args:
+      classifier: in the declared setting.
+      data: some 500 labelled images.
+      declared: see `probe_preprocessing`, like `bare`.
+      bare: see there.
+    """
+    probe = probe_preprocessing(classifier, data.images, data.labels, declared=declared, bare=bare)
+    return clean_checks(probe, Classes(classifier.num_classes, data.class_names, classifier.class_names))
 
 
 def clean_checks(probe: Probe, classes: Classes) -> list[Check]:

@@ -17,8 +17,9 @@ from tfinv.errors import UsageError, expected
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.membership.measure import pool
 from tfinv.reporting import Results
+from tfinv.runs import descriptions
 from tfinv.runs.workdir import Workdir
-from tfinv_cli.common import command, finish, target, target_images
+from tfinv_cli.common import command, finish, target
 from tfinv_cli.common.membership.examples import Examples, load_examples
 from tfinv_cli.common.membership.recording import digests, write_scores
 
@@ -46,7 +47,7 @@ def run(values: Any) -> None:
     attacks = list(values.attacks or scoring.default_attacks(first.evidence))
     scoring.check_attacks(attacks, first.evidence)
     data = examples.data
-    finish.say(target_images.describe(data) if classifier is None else target_images.introduction(classifier, data))
+    finish.say(descriptions.describe(data) if classifier is None else descriptions.introduction(classifier, data))
     config = command.resolved(values) | {"attacks": attacks}
     workdir = Workdir(
         values.workdir, finish.identity("membership", config, digests(values, examples)), resume=values.resume
@@ -67,11 +68,11 @@ def run(values: Any) -> None:
     rows = [row for result in results for row in result.rows("model" if classifier else "shadows", values.seed)]
     rows += pool(rows)
     if classifier is not None:
-        classes = [target_images.class_names(classifier, data)[label] for label in data.labels]
+        classes = [descriptions.class_names(classifier, data)[label] for label in data.labels]
         rows += [row for result in results for row in result.class_rows("model", classes, values.seed)]
-    names = data.class_names if classifier is None else target_images.class_names(classifier, data)
+    names = data.class_names if classifier is None else descriptions.class_names(classifier, data)
     write_scores(workdir.path, results, data, names)
-    about = {"notes on the images": list(data.notes)} if classifier is None else target_images.about(classifier, data)
+    about = {"notes on the images": list(data.notes)} if classifier is None else descriptions.about(classifier, data)
     finish.finish(Results("membership", config, rows, checks), workdir.path, start, about)
 
 
