@@ -1,11 +1,12 @@
-"""Membership attacks by their number of shadow models: `python -m benchmarks.references --shadows=DIR [--null=model.keras]`.
+"""Membership attacks by their number of shadow models: `python -m benchmarks.references --shadows=DIR [--null model.keras ...]`.
 
 Each shadow of a store that `tfinv shadows` filled is the target once; of the others, without its complement, the next pairs are the
 references. Prints AUC and TPR at 1 % and .1 % FPR in %, means over targets with standard errors, and with --null the TPR at 1 % FPR
-that each attack reaches on a model that was trained on none of the examples, in each target's place.
+that each attack reaches on models that were trained on none of the examples, in each target's place.
 """
 
 import argparse
+import itertools
 import pathlib
 from collections.abc import Iterator
 
@@ -58,24 +59,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shadows", type=pathlib.Path, required=True)
     parser.add_argument("--references", type=int, nargs="*", default=[2, 4, 8, 16, 32])
-    parser.add_argument("--null", type=pathlib.Path)
+    parser.add_argument("--attacks", nargs="*", default=_COMPARED, help="that compare, such as lira(queries=1)")
+    parser.add_argument("--null", nargs="*", default=[], type=pathlib.Path)
     parser.add_argument("--dataset", help="of the pool, for --null")
     arguments = parser.parse_args()
     store = ShadowStore.open(arguments.shadows)
-    null = None
+    nulls = []
     if arguments.null:
-        data = datasets.load(arguments.dataset, "train").take(len(store.labels))
-        null = Classifier.from_keras(keras.models.load_model(arguments.null, compile=False)).predict(data.images)
+        images = datasets.load(arguments.dataset, "train").take(len(store.labels)).images
+        models = [keras.models.load_model(path, compile=False) for path in arguments.null]
+        nulls = [Classifier.from_keras(model).predict(images) for model in models]
     counts = [count for count in arguments.references if count <= store.size - 2]
     print("| attack | references | AUC | TPR at 1 % | TPR at .1 % | null, TPR at 1 % |\n|---|---|---|---|---|---|")
-    for attack, count in [(attack, 0) for attack in _ALONE] + [(attack, n) for attack in _COMPARED for n in counts]:
+    contestants = [(attack, 0) for attack in _ALONE] + list(itertools.product(arguments.attacks, counts))
+    for attack, count in contestants:
         values = measured(store, attack, count)
-        means, errors = values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
-        cells = [f"{means[0]:.3f} ± {errors[0]:.3f}"]
-        cells += [f"{100 * mean:.1f} ± {100 * error:.1f}" for mean, error in zip(means[1:], errors[1:], strict=True)]
-        without = measured(store, attack, count, null)[:, 1] if null is not None else np.array([])
-        cells.append(f"{100 * without.mean():.1f}" if len(without) else "")
+        cells = [mean_and_error(values[:, 0], 1, 3), *(mean_and_error(values[:, i], 100, 1) for i in (1, 2))]
+        without = [measured(store, attack, count, logits)[:, 1] for logits in nulls]
+        cells.append(mean_and_error(np.concatenate(without), 100, 2) if without else "")
         print(f"| `{attack}` | {count or ''} | {' | '.join(cells)} |", flush=True)
+
+
+def mean_and_error(values: np.ndarray, scale: float, digits: int) -> str:
+    """Mean and its standard error over targets, scaled."""
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return f"{scale * values.mean():.{digits}f} ± {scale * error:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def fit(dataset: str, limit: int, count: int, epochs: int) -> None:
     for number in range(count):
         keras.utils.set_random_seed(number)
         model = models.build("cnn", data.image_shape, data.num_classes)
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, metrics=["accuracy"])
         rows = members[:, number]
         model.fit(images[rows], data.labels[rows], batch_size=128, epochs=epochs, verbose=0)
         model.predict(images, batch_size=256, verbose=0)  # whose logits a store would keep
