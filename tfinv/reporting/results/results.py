@@ -96,7 +96,7 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON object. NumPy scalars become Python's; NaN and infinity become null."""
-        return _to_plain({"schema": SCHEMA} | dataclasses.asdict(self))
+        return to_plain({"schema": SCHEMA} | dataclasses.asdict(self))
 
     def write(self, workdir: str | os.PathLike) -> pathlib.Path:
         """Writes `results.json` into `workdir`, whole or not at all, and returns its path."""
@@ -156,13 +156,14 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def _to_plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """Returns a value as JSON has it: NumPy as Python, paths as texts, NaN and infinity as None."""
     if isinstance(value, dict):
-        return {str(k): _to_plain(v) for k, v in value.items()}
+        return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_plain(v) for v in value]
+        return [to_plain(v) for v in value]
     if hasattr(value, "tolist"):  # NumPy scalars and arrays
-        return _to_plain(value.tolist())
+        return to_plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, os.PathLike):
