@@ -1,5 +1,6 @@
 """Robustness and privacy of Keras image classifiers: adversarial attacks, model inversions, defences, and their evaluation."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tfinv import _quiet
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from tfinv.classifier import Classifier
     from tfinv.importing import load_classifier
 
-__all__ = ["Classifier", "__version__", "load_classifier"]
+__all__ = ["Classifier", "__version__", "audit", "load_classifier"]
 
 _quiet.install()
 
@@ -24,6 +25,8 @@ def __getattr__(name: str) -> Any:
         from tfinv.importing import load_classifier
 
         return load_classifier
+    if name == "audit":
+        return importlib.import_module("tfinv.auditing.audit").audit
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -109,6 +109,8 @@ OPTIMIZERS = ("adam", "sgd")
 RATE_SCHEDULES = ("cosine", "cyclic", "piecewise", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+BUDGETS = ("quick", "standard", "thorough")
+QUESTIONS = ("accuracy", "calibration", "corruptions", "robustness", "inversion", "membership")
 REVERSAL_BOUNDS = ("none", "mean", "class_mean", "normalised")
 SPLITS = ("train", "validation", "test", "all")
 

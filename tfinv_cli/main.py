@@ -10,6 +10,7 @@ from tfinv.version import __version__
 
 COMMANDS = {
     "train": "trains a classifier as usual, robustly, or with a defence against inversion",
+    "audit": "asks one model every question, and gives a verdict that a pipeline can act on",
     "attack": "attacks a model and keeps the adversarial images",
     "invert": "reconstructs what a model's classes look like, and measures what that gives away",
     "membership": "measures whether one can tell who was in a model's training set",
@@ -50,7 +51,8 @@ def usage() -> str:
         [
             *lines,
             "",
-            "tfinv COMMAND --help describes its flags. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
+            "tfinv COMMAND --help describes its flags.",
+            "Exit codes: 0 done, 1 failed, 2 wrong use, 3 a gate of audit, 130 interrupted.",
         ]
     )
 

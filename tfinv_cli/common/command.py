@@ -17,7 +17,9 @@ from tfinv_cli.common.forms import complete
 
 Flags = Any
 # Flags of every command with settings of its own.
-_EVERYWHERE = ("data_dir", "workdir", "resume")
+_EVERYWHERE = ("data_dir", "workdir", "resume", "verbose")
+# Those that say how a run begins and what it prints: no part of the configuration.
+_MANNERS = ("resume", "verbose")
 _HELP = re.compile(r"--?(help|helpshort|helpfull|helpxml|h|\?)")
 # Flags of absl itself, which every command takes.
 _ABSL = {
@@ -37,7 +39,8 @@ class Command:
       name: as typed after `tfinv`.
       help: the manual; its first line is the summary.
       flags: definitions of its flags.
-      run: is given the parsed flags and the positional arguments; imports what it needs, so that help and errors come at once.
+      run: is given the parsed flags and the positional arguments, and returns an exit code, or None for 0; imports what it needs,
+        so that help and errors come at once.
       arguments: the positional arguments, for the help.
       required: names of flags that must be given.
       settings: for a positional argument with settings of its own, its flags and their values where they are not given.
@@ -46,7 +49,7 @@ class Command:
     name: str
     help: str
     flags: Sequence[Define]
-    run: Callable[[Flags, list[str]], None]
+    run: Callable[[Flags, list[str]], int | None]
     arguments: str = ""
     required: Sequence[str] = ()
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
@@ -55,7 +58,7 @@ class Command:
 def main(command: Command, argv: Sequence[str] | None = None) -> int:
     """Runs a command on its arguments (without the program's name) and returns the exit code.
 
-    0 is done, 1 failed, 2 wrong use. An expected error is one line on stderr; a traceback is a bug.
+    0 is done, 1 failed, 2 wrong use, 3 a gate of an audit. An expected error is one line on stderr; a traceback is a bug.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -63,7 +66,7 @@ def main(command: Command, argv: Sequence[str] | None = None) -> int:
             print(text)
             return 0
         values, positional = parse(command, arguments)
-        command.run(values, positional)
+        code = command.run(values, positional)
     except UsageError as error:
         return _print_error(command, error, 2)
     except UserError as error:
@@ -75,7 +78,7 @@ def main(command: Command, argv: Sequence[str] | None = None) -> int:
         return _print_error(command, f"{error.strerror or error}: {error.filename or 'a file'}", 1)
     except KeyboardInterrupt:
         return _print_error(command, "interrupted; run it again with the same --workdir to go on", 130)
-    return 0
+    return code or 0
 
 
 def parse(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]:
@@ -104,8 +107,8 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]
 
 
 def resolved(values: Flags) -> dict[str, Any]:
-    """Every flag with its value, also those left at their default, but for the one that says how a run begins."""
-    return {name: value for name, value in sorted(values.flag_values_dict().items()) if name != "resume"}
+    """Every flag with its value, also those left at their default, but for those of how a run begins and what it prints."""
+    return {name: value for name, value in sorted(values.flag_values_dict().items()) if name not in _MANNERS}
 
 
 def help_text(command: Command, arguments: Sequence[str]) -> str | None:

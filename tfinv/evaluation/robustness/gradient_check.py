@@ -71,7 +71,7 @@ def _changes(classifier, images, labels, seed, batch_size):
     margins = (_SHAKE + _STEPS[-1]) * width
     shake = _SHAKE * width * (2 * random.uniform(seed, 3, rows, images.shape[1:]).numpy() - 1)
     inner = (np.clip(images, low + margins, high - margins) + shake).astype(np.float32)
-    value, gradient = _gradients(classifier, inner, labels, batch_size)
+    value, gradient = margin_gradients(classifier, inner, labels, batch_size)
     draws = [np.where(random.uniform(seed, k, rows, images.shape[1:]).numpy() < 0.5, -1.0, 1.0) for k in range(3)]
 
     def at(direction, step):
@@ -92,8 +92,17 @@ def _changes(classifier, images, labels, seed, batch_size):
     return predicted, measured, 2 * width * np.outer(_STEPS, usual), rounding
 
 
-def _gradients(classifier, images, labels, batch_size):
-    """(n,) float32 margins, and (n, H, W, C) their gradients as attacks get them."""
+def margin_gradients(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns margins (n,) of the labels' rivals, and their gradients (n, H, W, C), as attacks get them.
+
+    Args:
+      classifier: with gradients.
+      images: (n, H, W, C) in its bounds.
+      labels: (n,).
+      batch_size: examples in one compiled call.
+    """
 
     def make(proxy):
         def fn(x, y):

@@ -1,0 +1,1 @@
+"""Questions of an audit, one module each: `ask(subject, budget, workdir) -> Answer`."""
