@@ -83,15 +83,20 @@ def confidences(evidence: Evidence, queries: int | None = None) -> Confidences:
         target[rows] = special.log_expit(target_margins)
         # Of a mean near 0 or 1 the signed minority is all that is left, unrounded: sums of p and of 1 - p need but one array.
         minority, wrong = _signed_minority(margins), np.signbit(margins)
-        for side, weights in ((0, members), (1, ~members)):
-            counts[rows, side] = count = weights.sum(axis=1)
-            size = np.maximum(count, 1)[:, np.newaxis]
+        counts[rows, 0], below_inside = _count(members), _count(wrong & members[..., np.newaxis])
+        counts[rows, 1], below_outside = members.shape[1] - counts[rows, 0], _count(wrong) - below_inside
+        for side, weights, below in ((0, members, below_inside), (1, ~members, below_outside)):
+            count = counts[rows, side, np.newaxis]
             total = np.einsum("rsq,rs->rq", minority, weights.astype(np.float64))
-            below = (wrong & weights[..., np.newaxis]).sum(axis=1)
             result = (inside, outside)[side]
-            result.label[rows] = (count[:, np.newaxis] - below - total) / size
-            result.others[rows] = (below + total) / size
+            result.label[rows] = (count - below - total) / np.maximum(count, 1)
+            result.others[rows] = (below + total) / np.maximum(count, 1)
     return Confidences(target, inside, outside, counts)
+
+
+def _count(flags):
+    """Number of true flags of each example, (r, ...) float64; a sum of bytes takes a fraction of the time of one of booleans."""
+    return np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint16).astype(np.float64)
 
 
 def _signed_minority(margins):
