@@ -32,4 +32,7 @@ def ask(subject: Subject, budget: Budget, workdir: Workdir) -> Answer:
         "prediction": predictions,
         "confidence": subject.confidences(n),
     }
-    return Answer([accuracy_row(EXPERIMENT, "none", 0.0, predictions == labels, subject.seed)], checks, [], columns)
+    # Guessing is right for the most frequent class.
+    chance = float(np.bincount(labels).max()) / n
+    row = accuracy_row(EXPERIMENT, "none", 0.0, predictions == labels, subject.seed, chance=chance)
+    return Answer([row], checks, [], columns)
