@@ -1,4 +1,4 @@
-"""Functions of other runtimes as functions of tensors: sizes of batches, rounding, scores, names of classes."""
+"""Functions of other runtimes as functions of tensors: sizes of batches, rounding, scores."""
 
 import importlib
 import os
@@ -138,40 +138,6 @@ def test_equal_probabilities_have_equal_logits_wherever_they_stand(count):
     np.testing.assert_array_equal(logits[:, 0], logits[:, 2])
     np.testing.assert_array_equal(logits, np.repeat(logits[:1], count, axis=0))
     np.testing.assert_allclose(logits[0], np.log(p), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ('["cat", "dog"]', ("cat", "dog")),
-        ("{0: 'cat', 1: 'dog'}", ("cat", "dog")),
-        ('{"1": "dog", "0": "cat"}', ("cat", "dog")),
-        ("{0: 'cat', 2: 'dog'}", None),
-        ("['cat', 3]", None),
-        ("cat, dog", None),
-        ("__import__('os')", None),
-        ("[" * 10_000, None),
-        ("", None),
-    ],
-)
-def test_names_in_a_list_or_a_dictionary(text, names):
-    assert black_box.literal_names(text) == names
-
-
-def test_names_a_line():
-    assert black_box.line_names("0 cat\n1 dog\n") == ("cat", "dog")
-    assert black_box.line_names("cat\r\n\n10 dogs\n") == ("cat", "10 dogs")
-    assert black_box.line_names("") == ()
-
-
-def test_names_that_do_not_fit_are_said_and_not_used():
-    outputs = [Output("embedding", (7,)), Output("p", (2,)), Output("sigmoid", (1,))]
-    assert black_box.fitting_names(("a", "b"), outputs, "it") == (("a", "b"), ("class names from it",))
-    for names in (("a", "b", "c"), ("a", "a")):
-        used, (note,) = black_box.fitting_names(names, outputs, "it")
-        assert used is None
-        assert note == f"the {len(names)} names in it are not those of the classes, and not used"
-    assert black_box.fitting_names((), outputs, "it") == (None, ())
 
 
 def test_a_runtime_that_is_not_installed_is_named_with_its_extra(monkeypatch):

@@ -5,15 +5,12 @@ The functions call no TensorFlow, so they can't wait for a thread that TensorFlo
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import importlib
 import importlib.metadata
-import json
 import math
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -142,13 +139,6 @@ def version(package: str) -> str:
         return "of unknown version"
 
 
-def batch_notes(size: int | None) -> list[str]:
-    """A phrase for reports about the only size of batch that a file takes; none if it takes any, which is None."""
-    if size is None:
-        return []
-    return [f"images {'one at a time' if size == 1 else f'in batches of {size}'}, since the file takes no other number"]
-
-
 def rounding_notes(dtype: Any) -> list[str]:
     """Phrases for reports about an input in integers, or in half precision."""
     name = np.dtype(dtype).name
@@ -255,44 +245,3 @@ def tensor_function(
         return tensors if len(tensors) > 1 else tensors[outputs[0].name]
 
     return call
-
-
-def line_names(text: str) -> tuple[str, ...]:
-    """Returns the class names in a text with one a line, without the numbers that some tools put in front of all of them."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = [re.fullmatch(r"(\d+)[ \t:,]+(.+)", line) for line in lines]
-    if all(numbered) and [int(match[1]) for match in numbered if match] == list(range(len(lines))):
-        return tuple(match[2].strip() for match in numbered if match)
-    return tuple(lines)
-
-
-def literal_names(text: str) -> tuple[str, ...] | None:
-    """Returns the class names in a list, or in a dictionary by number, of JSON or of Python; None if it is neither."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            value = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(value, dict):
-            numbered = {str(key): name for key, name in value.items()}
-            value = [numbered.get(str(number)) for number in range(len(numbered))]
-        if isinstance(value, (list, tuple)) and all(isinstance(name, str) and name for name in value):
-            return tuple(value)
-    return None
-
-
-def fitting_names(names: Sequence[str] | None, outputs: Sequence[Output], source: str) -> tuple[Any, tuple[str, ...]]:
-    """Returns class names if an output has as many classes, else None, and a note about them.
-
-    Args:
-      names: in the file, or None.
-      outputs: of the model.
-      source: where they come from, for the note.
-    """
-    if not names:
-        return None, ()
-    counts = [output.scores_shape[-1] for output in outputs if output.scores_shape]
-    classes = [2 if count == 1 else count for count in counts]
-    if len(names) not in classes or len(set(names)) < len(names):
-        return None, (f"the {len(names)} names in {source} are not those of the classes, and not used",)
-    return tuple(names), (f"class names from {source}",)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfinv.errors import UserError, expected
 from tfinv.importing.deployed import black_box
+from tfinv.importing.deployed.description import describe, line_names
 from tfinv.importing.deployed.litert_file import LiteRTFile, Quantisation
 from tfinv.importing.loaded import Loaded, ReadOptions, damaged, innermost
 
@@ -83,27 +84,17 @@ def _runner(litert: Any, content: bytes, path: pathlib.Path, custom: list[str]) 
 
 def _describe(file: LiteRTFile, runner: _Runner) -> Loaded:
     """The model as its file describes it, with the function that predicts."""
-    outputs = [_output(file, detail) for detail in runner.output_details]
-    batches = black_box.takes_batches(runner.any_number, runner.one_size, runner.shape)
-    quantisation = file.beginning(runner.input_detail["index"])
-    preprocessing, bounds = _preprocessing(file), None
-    if preprocessing is None:
-        bounds = _bounds(file, quantisation, runner.input_detail["dtype"])
-    class_names, names_notes = black_box.fitting_names(
-        black_box.line_names(file.labels or ""), outputs, "the labels in the file"
-    )
-    notes = [f"a .tflite file, run by LiteRT {black_box.version('ai-edge-litert')}: a black box, without gradients"]
-    notes += black_box.batch_notes(None if batches else runner.size)
-    notes += _input_notes(quantisation, runner.input_detail["dtype"])
-    notes += [note for output in outputs for note in output.notes]
-    return Loaded(
-        call=black_box.tensor_function(runner.any_number if batches else runner.one_size, outputs),
-        input_shape=runner.shape,
-        differentiable=False,
-        notes=(*notes, *names_notes),
-        class_names=class_names,
+    quantisation, dtype = file.beginning(runner.input_detail["index"]), runner.input_detail["dtype"]
+    preprocessing = _preprocessing(file)
+    return describe(
+        runner,
+        [_output(file, detail) for detail in runner.output_details],
+        runtime=f"a .tflite file, run by LiteRT {black_box.version('ai-edge-litert')}",
+        class_names=line_names(file.labels or ""),
+        source="the labels in the file",
+        notes=_input_notes(quantisation, dtype),
         preprocessing=preprocessing,
-        bounds=bounds,
+        bounds=_bounds(file, quantisation, dtype) if preprocessing is None else None,
     )
 
 

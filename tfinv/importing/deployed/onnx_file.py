@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from tfinv.errors import expected
 from tfinv.importing.deployed import black_box
+from tfinv.importing.deployed.description import describe, literal_names
 from tfinv.importing.loaded import Loaded, ReadOptions, damaged, innermost
 
 # Domains of the operations that ONNX Runtime has itself, and those among them that name a file or run Python.
@@ -65,29 +66,23 @@ def read(path: pathlib.Path, options: ReadOptions) -> Loaded:
 
 def _describe(model: Any, runner: _Runner) -> Loaded:
     """The model as its file describes it, with the function that predicts."""
-    outputs = [_output(model, value) for value in runner.outputs]
-    batches = black_box.takes_batches(runner.any_number, runner.one_size, runner.shape)
     texts = {entry.key: entry.value for entry in model.metadata_props}
     source, class_names = next(
-        ((key, names) for key in _CLASS_NAMES if (names := black_box.literal_names(texts.get(key, "")))), ("", None)
+        ((key, names) for key in _CLASS_NAMES if (names := literal_names(texts.get(key, "")))), ("", None)
     )
-    class_names, names_notes = black_box.fitting_names(class_names, outputs, f"{source!r} in the file's metadata")
     pixels = {key.lower(): value.lower() for key, value in texts.items() if key.lower().startswith("image.")}
-    bounds = _RANGES.get(pixels.get("image.nominalpixelrange", ""))
-    whole = np.issubdtype(runner.dtype, np.integer)
-    notes = [f"an .onnx file, run by ONNX Runtime {black_box.version('onnxruntime')}: a black box, without gradients"]
-    notes += black_box.batch_notes(None if batches else runner.size)
-    notes += black_box.rounding_notes(runner.dtype)
+    notes = black_box.rounding_notes(runner.dtype)
     if pixels.get("image.bitmappixelformat", "").startswith("bgr"):
         notes.append("its metadata says that it takes BGR: pass --channels=bgr")
-    notes += [note for output in outputs for note in output.notes]
-    return Loaded(
-        call=black_box.tensor_function(runner.any_number if batches else runner.one_size, outputs),
-        input_shape=runner.shape,
-        differentiable=False,
-        notes=(*notes, *names_notes),
+    whole = np.issubdtype(runner.dtype, np.integer)
+    return describe(
+        runner,
+        [_output(model, value) for value in runner.outputs],
+        runtime=f"an .onnx file, run by ONNX Runtime {black_box.version('onnxruntime')}",
         class_names=class_names,
-        bounds=bounds or ((0.0, 255.0) if whole else None),
+        source=f"{source!r} in the file's metadata",
+        notes=notes,
+        bounds=_RANGES.get(pixels.get("image.nominalpixelrange", "")) or ((0.0, 255.0) if whole else None),
     )
 
 

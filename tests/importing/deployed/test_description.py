@@ -1,0 +1,75 @@
+"""Deployed files as they are described: batches, names of classes, notes."""
+
+import numpy as np
+import pytest
+
+from tfinv.importing.deployed import description
+from tfinv.importing.deployed.black_box import Output
+
+
+class Runner:
+    """Doubles (n, 2) images; `any_number` mixes them up if the file takes one at a time."""
+
+    shape, size = (2,), 1
+
+    def __init__(self, mixes):
+        self._mixes = mixes
+
+    def any_number(self, x):
+        return [2 * (x[::-1] if self._mixes else x)]
+
+    def one_size(self, x):
+        return [2 * x]
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_a_black_box_says_how_it_is_run(mixes):
+    loaded = description.describe(
+        Runner(mixes),
+        [Output("p", (2,))],
+        runtime="a file",
+        class_names=("a", "b"),
+        source="it",
+        notes=("x",),
+        bounds=(0, 1),
+    )
+    single = ("images one at a time, since the file takes no other number",) if mixes else ()
+    assert loaded.notes == ("a file: a black box, without gradients", *single, "x", "class names from it")
+    assert (loaded.class_names, loaded.bounds, loaded.preprocessing) == (("a", "b"), (0, 1), None)
+    assert (loaded.input_shape, loaded.differentiable) == ((2,), False)
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.testing.assert_array_equal(loaded.call(x), 2 * x)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('["cat", "dog"]', ("cat", "dog")),
+        ("{0: 'cat', 1: 'dog'}", ("cat", "dog")),
+        ('{"1": "dog", "0": "cat"}', ("cat", "dog")),
+        ("{0: 'cat', 2: 'dog'}", None),
+        ("['cat', 3]", None),
+        ("cat, dog", None),
+        ("__import__('os')", None),
+        ("[" * 10_000, None),
+        ("", None),
+    ],
+)
+def test_names_in_a_list_or_a_dictionary(text, names):
+    assert description.literal_names(text) == names
+
+
+def test_names_a_line():
+    assert description.line_names("0 cat\n1 dog\n") == ("cat", "dog")
+    assert description.line_names("cat\r\n\n10 dogs\n") == ("cat", "10 dogs")
+    assert description.line_names("") == ()
+
+
+def test_names_that_do_not_fit_are_said_and_not_used():
+    outputs = [Output("embedding", (7,)), Output("p", (2,)), Output("sigmoid", (1,))]
+    assert description.fitting_names(("a", "b"), outputs, "it") == (("a", "b"), ("class names from it",))
+    for names in (("a", "b", "c"), ("a", "a")):
+        used, (note,) = description.fitting_names(names, outputs, "it")
+        assert used is None
+        assert note == f"the {len(names)} names in it are not those of the classes, and not used"
+    assert description.fitting_names((), outputs, "it") == (None, ())
