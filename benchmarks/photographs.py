@@ -1,4 +1,5 @@
-"""Peak memory of `tfinv evaluate` on few and on many photographs from class folders, through a model of MobileNetV2's size.
+"""Peak memory of `tfinv evaluate`, or of `tfinv attack`, on few and on many photographs from class folders, through a model of
+MobileNetV2's size.
 
 Each command is a whole process, whose peak the system counts. The photographs are noise, as JPEG files, and the model is not
 trained: neither matters for the memory.
@@ -55,11 +56,12 @@ def peak_mib(command: list[str]) -> float:
     return usage.ru_maxrss / 1024
 
 
-def evaluate(model: pathlib.Path, folder: pathlib.Path, workdir: pathlib.Path, flags: list[str]) -> float:
-    """Returns the peak of `tfinv evaluate` on all photographs of a folder, in MiB."""
-    names = ("--split=all", "--bounds=-1,1", "--attacks=fgsm", "--eps=4/255", "--check_images=2")
+def measure(command: str, model: pathlib.Path, folder: pathlib.Path, workdir: pathlib.Path, flags: list[str]) -> float:
+    """Returns the peak of a command on all photographs of a folder, in MiB."""
+    names = ["--split=all", "--bounds=-1,1", "--attacks=fgsm", "--eps=4/255"]
+    names += ["--check_images=2"] if command == "evaluate" else []
     files = [f"--model={model}", f"--dataset={folder}", f"--workdir={workdir}"]
-    return peak_mib([sys.executable, "-m", "tfinv_cli.main", "evaluate", *files, *names, *flags])
+    return peak_mib([sys.executable, "-m", "tfinv_cli.main", command, *files, *names, *flags])
 
 
 def main() -> None:
@@ -69,7 +71,8 @@ def main() -> None:
     parser.add_argument(
         "--side", type=int, default=_SIDE, help="of the files; the model takes 224, and larger ones are resized"
     )
-    parser.add_argument("flags", nargs="*", help="further flags of tfinv evaluate, after --")
+    parser.add_argument("--command", choices=("evaluate", "attack"), default="evaluate")
+    parser.add_argument("flags", nargs="*", help="further flags of the command, after --")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, peaks = pathlib.Path(name), []
@@ -79,7 +82,8 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, "-c", _PHOTOGRAPHS, str(photographs), str(count), str(arguments.side)], check=True
             )
-            peaks.append(evaluate(folder / "model.keras", photographs, folder / f"run{count}", arguments.flags))
+            model, workdir = folder / "model.keras", folder / f"run{count}"
+            peaks.append(measure(arguments.command, model, photographs, workdir, arguments.flags))
             print(f"{count} photographs: {peaks[-1]:.0f} MiB", flush=True)
     ratio = peaks[1] / peaks[0]
     print(f"ratio {ratio:.3f}, at most {_FLAT:g}: {'yes' if ratio <= _FLAT else 'no'}")
