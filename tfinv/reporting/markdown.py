@@ -36,7 +36,7 @@ def markdown(results: Results) -> str:
         precision_table(membership),
         training_table(training),
     ]
-    parts = [f"# {_text(results.command)}", _text(verdict(results))]
+    parts = [f"# {escape(results.command)}", escape(verdict(results))]
     parts += [_table(table) for table in tables if table is not None]
     if results.checks:
         parts.append("## Checks\n\n" + "\n".join(_check(check) for check in results.checks))
@@ -59,15 +59,15 @@ def _table(table: Table) -> str:
     lines = [header, ["---"] * len(header)]
     for names, cells in table.lines:
         lines.append([*names, *(" ".join((cell.text, *cell.notes)) for cell in cells)])
-    rows = ["| " + " | ".join(c if c == "---" else _text(c) for c in line) + " |" for line in lines]
-    notes = [_text(" ".join(table.notes))] if table.notes else []
-    return "\n\n".join([f"## {_text(table.title)}", "\n".join(rows), *notes])
+    rows = ["| " + " | ".join(c if c == "---" else escape(c) for c in line) + " |" for line in lines]
+    notes = [escape(" ".join(table.notes))] if table.notes else []
+    return "\n\n".join([f"## {escape(table.title)}", "\n".join(rows), *notes])
 
 
 def _check(check: Check) -> str:
-    return f"- {_STATES[check.passed]}: {_text(check.name)}: {_text(check.evidence)}"
+    return f"- {_STATES[check.passed]}: {escape(check.name)}: {escape(check.evidence)}"
 
 
-def _text(text: str) -> str:
-    """Escapes Markdown and joins lines: names come from files that others wrote."""
+def escape(text: str) -> str:
+    """Returns a text on one line with Markdown escaped: names come from files that others wrote."""
     return _SPECIAL.sub(r"\\\1", " ".join(readable(str(text)).split()))
