@@ -37,7 +37,7 @@ tfinv_cli
 """
 LEVEL = {name: level for level, line in enumerate(ORDER.split("\n")) for name in line.split()}
 
-COMMANDS = ("attack", "audit", "evaluate", "invert", "membership", "report", "reproduce", "shadows", "train")
+COMMANDS = ("attack", "audit", "compare", "evaluate", "invert", "membership", "report", "reproduce", "shadows", "train")
 # Rooms that say in their first lines how they are ordered.
 LARGE = ("attacks", "inversion", "training")
 MOST_FILES, MOST_LINES = 14, 300

@@ -11,6 +11,7 @@ from tfinv.version import __version__
 COMMANDS = {
     "train": "trains a classifier as usual, robustly, or with a defence against inversion",
     "audit": "asks one model every question, and gives a verdict that a pipeline can act on",
+    "compare": "sets two audits of the same images side by side, with paired tests",
     "attack": "attacks a model and keeps the adversarial images",
     "invert": "reconstructs what a model's classes look like, and measures what that gives away",
     "membership": "measures whether one can tell who was in a model's training set",

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,12 @@ def model_name(results: Results) -> str:
     """Returns the name of the model: of a path its last part."""
     name = plain(results.config.get("model") or "model")
     return name if _NAMED.match(name) else pathlib.PurePath(name).name or "model"
+
+
+def model_uri(results: Results) -> str:
+    """Returns the model as a URI reference: a path, or a name behind its prefix."""
+    name = plain(results.config.get("model") or "model")
+    return urllib.parse.quote(name, safe="/:" if _NAMED.match(name) else "/")
 
 
 def data_name(results: Results) -> str:

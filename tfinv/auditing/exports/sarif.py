@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tfinv.auditing.exports.facts import model_name, plain, sentence, thresholds
+from tfinv.auditing.exports.facts import model_uri, plain, sentence, thresholds
 from tfinv.evaluation.check import Check
 from tfinv.reporting.results import Results
 from tfinv.reporting.results.rows import rows_of
@@ -97,5 +96,4 @@ def _finding(rule: str, index: int, kind: str, level: str, text: str, location: 
 
 
 def _location(results: Results) -> dict[str, Any]:
-    model = plain(results.config.get("model") or model_name(results))
-    return {"physicalLocation": {"artifactLocation": {"uri": urllib.parse.quote(model, safe="/:")}}}
+    return {"physicalLocation": {"artifactLocation": {"uri": model_uri(results)}}}
