@@ -122,8 +122,6 @@ def finish(results: Results, answers: Mapping[str, Answer], settings: Settings, 
       folder: where everything goes.
     """
     grades = grade(results, settings.policy)
-    reasons = {name: answer.reason for name, answer in answers.items() if answer.reason is not None}
-    grades = [row | _not_asked(reasons[row["question"]]) if row["question"] in reasons else row for row in grades]
     gates = settings.policy.gates(grades, settings.fail_on)
     results.rows += [row | {"gate": row["rule"] in gates} for row in grades]
     records = write_records(folder, table(answers))
@@ -219,6 +217,7 @@ def _results(
         "budget": settings.budget,
         "eps": subject.eps,
         "eps_reason": settings.eps_reason,
+        "assumed": subject.assumption,
         "questions": list(settings.questions),
         "policy": settings.policy.name,
         "fail_on": list(settings.fail_on),
@@ -237,7 +236,3 @@ def _results(
         results.figures += answer.figures
     results.environment |= descriptions.about(subject.classifier, subject.data)
     return results
-
-
-def _not_asked(reason: str) -> dict[str, Any]:
-    return {"state": "not asked", "grade": None, "value": None, "reason": f"not asked: {reason}"}

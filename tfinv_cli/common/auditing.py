@@ -10,6 +10,7 @@ from tfinv.auditing.report import AuditReport
 from tfinv.auditing.running import Settings
 from tfinv.auditing.running import run as run_audit
 from tfinv.auditing.subjects.loading import Claims, subject_of_files
+from tfinv.catalogue import QUESTIONS
 from tfinv.errors import UsageError
 from tfinv.reporting import print_results, write_tensorboard
 from tfinv.runs.cluster import Cluster
@@ -34,6 +35,10 @@ def run(values: Any) -> int:
     policy.gates([], fail_on)  # refuses names of rules that there are not
     if values.eps is not None and len(values.eps) != 1:
         raise UsageError(f"Expected one eps. Received: {len(values.eps)}. Change --eps, as in 8/255.")
+    if unknown := sorted(set(values.questions) - set(QUESTIONS)):
+        raise UsageError(
+            f"Expected questions among {', '.join(QUESTIONS)}. Received: {', '.join(unknown)}. Change --questions."
+        )
     members, nonmembers = (None if texts is None else tuple(texts) for texts in (values.members, values.nonmembers))
     subject, reason = subject_of_files(
         target.model_source(values),
@@ -51,7 +56,7 @@ def run(values: Any) -> int:
     settings = Settings(values.budget, tuple(values.questions), policy, fail_on, reason, about)
     folder = pathlib.Path(values.workdir)
     report = run_audit(subject, settings, folder, resume=values.resume, agree=_agree if not values.yes else None)
-    _show(report)
+    _show(report, values.verbose)
     return GATE if report.gates else 0
 
 
@@ -63,9 +68,9 @@ def _agree(line: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _show(report: AuditReport) -> None:
+def _show(report: AuditReport, verbose: bool) -> None:
     write_tensorboard(report.results, report.path, report.path / "tensorboard")
-    print_results(report.results)
+    print_results(report.results, verbose=verbose)
     files = ", ".join(sorted(path.name for path in report.files.values()))
     print(f"\nResults: {report.path / 'results.json'}\nBeside it: {files}\nReport:\n{report.page}")
     if report.gates:
