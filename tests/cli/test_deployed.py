@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from commands import arrays, one_line, run
+from commands import arrays, one_line, process, run, timeless
 from tests.importing.zoo.forms_litert import interpreted
 from tfinv.reporting import Results
 
@@ -76,6 +76,26 @@ def test_a_surrogate_gives_gradients_and_its_own_accuracy(model, digits, tmp_pat
     assert check.passed
     pair = f"{100 * accuracy['surrogate', 'pgd(steps=3)', 0.1]:.2f} % | {100 * accuracy['model', transfer, 0.1]:.2f} %"
     assert f"pgd(steps=3) at eps 0.1 {pair}" in check.evidence
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("command", ["attack", "evaluate"])
+def test_processes_share_the_attacks_through_a_surrogate(command, model, digits, tmp_path):
+    """In chunks of 16 images: the same rows, the surrogate's too, and the same adversarial images."""
+    flags = ["--model", model, "--surrogate", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=40"]
+    flags += ["--batch_size=4", "--eps=.05,.1", "--attacks=pgd(steps=3),noise"]
+    flags += ["--check_images=2"] if command == "evaluate" else []
+    for name, workers in (("alone", 1), ("shared", 2)):
+        done = process(command, *flags, f"--workers={workers}", "--workdir", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert ("tasks for 2 workers" in done.stdout) == (workers == 2)
+    alone, shared = timeless(tmp_path / "alone"), timeless(tmp_path / "shared")
+    assert {row["experiment"] for row in alone} == {"model", "surrogate"}
+    assert shared == alone
+    checks = [Results.read(tmp_path / name).checks for name in ("alone", "shared")]
+    assert checks[0] == checks[1]
+    for path in (tmp_path / "alone" / "adversarial").glob("*.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / "shared" / "adversarial" / path.name), np.load(path))
 
 
 def test_a_surrogate_that_decides_otherwise_fails_a_check(model, digits, tmp_path):

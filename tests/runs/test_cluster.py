@@ -18,6 +18,7 @@ from leaving import cannot, leaves
 from tfinv.errors import UserError
 from tfinv.runs import dask_client
 from tfinv.runs.cluster import Cluster, description, map_tasks
+from tfinv.version import __version__
 
 
 def gone(pid, within=20):
@@ -177,6 +178,17 @@ def test_workers_must_see_the_folder_and_have_this_version(tmp_path, monkeypatch
         monkeypatch.setattr(dask_client, "__version__", "99")
         with pytest.raises(UserError, match=re.escape("workers with tfinv 99")):
             map_tasks(Cluster(scheduler=str(file)), leaves, (tmp_path,), [("a", "")], folder=tmp_path)
+
+
+def test_a_worker_that_comes_later_must_have_this_version_too(tmp_path, monkeypatch):
+    """Of a check at the start that such a worker hasn't met."""
+    monkeypatch.setattr(dask_client, "check_versions", lambda client: None)
+    monkeypatch.setattr(dask_client, "__version__", "99")
+    with (
+        scheduler(tmp_path, workers=1) as (file, _),
+        pytest.raises(UserError, match=rf"workers with tfinv 99. Received: {re.escape(__version__)} at tcp://"),
+    ):
+        map_tasks(Cluster(scheduler=str(file)), leaves, (tmp_path,), [("a", "")], folder=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,15 @@ def map_tasks(
             for task in tasks:
                 # Pickled here, since Dask looks into tuples for tasks and results of its own.
                 future = client.submit(
-                    _call, token, payload, pickle.dumps(task), folder, os.getcwd(), pure=False, resources=resources
+                    _call,
+                    token,
+                    payload,
+                    pickle.dumps(task),
+                    folder,
+                    os.getcwd(),
+                    version=dask_client.__version__,
+                    pure=False,
+                    resources=resources,
                 )
                 futures[future] = task
             for future in as_completed(futures):
@@ -191,6 +199,10 @@ def _translated_errors() -> Iterator[None]:
     except KilledWorker as error:  # before any task
         received = "processes that died again and again"
         raise expected("processes that live until their work is done", received, _KILLED) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "tfinv":
+            raise
+        raise dask_client.other_version(dask_client.__version__, "none", "one that came later") from error
     except RuntimeError as error:
         if "Nanny failed to start" not in str(error):
             raise
@@ -225,9 +237,19 @@ _LOCK = threading.Lock()
 
 
 def _call(
-    token: str, payload: tuple[Callable[..., Worker], tuple[Any, ...]], task: bytes, folder: str, current: str
+    token: str,
+    payload: tuple[Callable[..., Worker], tuple[Any, ...]],
+    task: bytes,
+    folder: str,
+    current: str,
+    *,
+    version: str,
 ) -> None:
-    """Runs one task, in a process of the cluster."""
+    """Runs one task, in a process of the cluster, which may have joined it after its workers were checked."""
+    if version != dask_client.__version__:
+        from distributed import get_worker
+
+        raise dask_client.other_version(version, dask_client.__version__, get_worker().address)
     if not os.path.isdir(folder):
         raise expected(
             f"workers that see the files under {folder}", "none there", "Use a --workdir on a shared file system."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tfinv import files
-from tfinv.errors import expected, from_flag
+from tfinv.errors import UserError, expected, from_flag
 from tfinv.version import __version__
 
 if TYPE_CHECKING:
@@ -86,7 +86,12 @@ def check_versions(client: "Client") -> None:
     # An error comes back as a value: of a worker that has no tfinv.
     for address, version in client.run(_version, on_error="return").items():
         if version != __version__:
-            raise expected(f"workers with tfinv {__version__}", f"{version} at {address}", "Install it there.")
+            raise other_version(__version__, version, address)
+
+
+def other_version(asked: str, received: object, address: str) -> UserError:
+    """Returns (does not raise) the error of a worker that would compute something else."""
+    return expected(f"workers with tfinv {asked}", f"{received} at {address}", "Install it there.")
 
 
 def _version() -> str:
