@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfinv import random
 from tfinv.auditing.subjects.sides import Sides
 from tfinv.auditing.subjects.subject import Subject
 from tfinv.classifier import Classifier
@@ -15,6 +14,7 @@ from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.training import networks
 from tfinv.training.base import Plan
+from tfinv.training.cloning import clone
 from tfinv.training.defence import Undefended
 from tfinv.training.fit import fit
 
@@ -72,37 +72,6 @@ def trainable(subject: Subject, sides: Sides) -> keras.Model:
     return network
 
 
-def clone(network: keras.Model, seed: int) -> keras.Model:
-    """Returns a network of the same architecture with new weights; what was not trained keeps its own.
-
-    Args:
-      network: functional or sequential.
-      seed: of the weights.
-
-    Raises:
-      UserError: a layer can't be made anew from its configuration.
-    """
-    pairs: list[tuple[keras.Layer, keras.Layer]] = []
-
-    def make(layer: keras.Layer) -> keras.Layer:
-        # A configuration holds the seeds that the weights were drawn with.
-        copy = type(layer).from_config(_without_seeds(layer.get_config()))
-        pairs.append((layer, copy))
-        return copy
-
-    with random.seeded(seed):
-        try:
-            twin = keras.models.clone_model(network, clone_function=make)
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise expected("a functional network of layers that can be made anew", network.name) from error
-    for layer, copy in pairs:
-        if not layer.trainable_weights and layer.weights and len(layer.weights) == len(copy.weights):
-            copy.set_weights(layer.get_weights())
-            if isinstance(copy, keras.layers.Normalization):
-                copy.finalize_state()  # computes with what it has made of its weights
-    return twin
-
-
 def train(network: keras.Model, half: Dataset, examples: Dataset, recipe: Recipe, number: int, until: float) -> Any:
     """Trains a clone, and returns its logits of all examples, (n, 1, K) float32.
 
@@ -128,9 +97,3 @@ def train(network: keras.Model, half: Dataset, examples: Dataset, recipe: Recipe
         callbacks=[StopWhenFit(until)],
     )
     return query_logits(Classifier.from_keras(training.export_classifier()), examples)
-
-
-def _without_seeds(config: Any) -> Any:
-    if isinstance(config, dict):
-        return {key: None if key == "seed" else _without_seeds(value) for key, value in config.items()}
-    return [_without_seeds(value) for value in config] if isinstance(config, list) else config
