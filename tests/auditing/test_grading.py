@@ -98,6 +98,22 @@ def test_membership_takes_the_strongest_attack_over_all_records_at_the_curves_th
     assert by_rule["membership-auc"]["text"] == "AUC of rmia"
 
 
+@pytest.mark.parametrize(("shadows", "value", "noted"), [(0, 0.52, True), (8, 0.52, False), (0, 0.7, False)])
+def test_a_good_grade_without_shadow_models_says_so(shadows, value, noted):
+    results = audit(membership(value, attack="confidence"))
+    for row in results.rows_of("membership"):
+        row["shadows"] = shadows
+    row = graded(results)["membership-auc"]
+    assert row["state"] == "graded"
+    assert ("shadow models" in (row["reason"] or "")) == noted
+
+
+def test_many_failed_checks_are_counted():
+    names = ["losses-agree", "zero-gradients", "pgd-at-least-fgsm", "noise-weaker-than-fgsm"]
+    reason = graded(audit(checks=[check(name, False) for name in names]))["robust-accuracy"]["reason"]
+    assert "pgd-at-least-fgsm and 1 other failed" in reason
+
+
 def test_what_was_not_asked_says_why():
     results = audit(without=("membership", "calibration"))
     results.rows.remove(question("membership"))

@@ -25,12 +25,14 @@ class Figure:
       ci95: its interval, or None.
       n: number of examples.
       words: what stands in braces in the rule's text.
+      limit: why a good figure says less than it could, as a clause; None for no reason.
     """
 
     value: float
     ci95: Interval | None
     n: int | None
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    limit: str | None = None
 
 
 def figure(rule: Rule, results: Results) -> Figure | None:
@@ -108,7 +110,9 @@ def _membership(rule: Rule, results: Results) -> Figure | None:
     value = _of_row(row)
     if row is None or value is None:
         return None
-    return dataclasses.replace(value, words={"attack": str(row["attack"])})
+    weak = any(r.get("shadows") == 0 for r in rows)
+    limit = "no attack had shadow models, and those that have find more" if weak else None
+    return dataclasses.replace(value, words={"attack": str(row["attack"])}, limit=limit)
 
 
 _READERS: Mapping[str, Callable[[Rule, Results], Figure | None]] = {

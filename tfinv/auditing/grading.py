@@ -61,7 +61,7 @@ def _state(rule: Rule, value: Figure | None, doubtful: list[Doubt], reason: str 
         first = min(doubtful, key=lambda doubt: doubt.bearing.poor_stands)
         why = f"not to be believed, because {_listed(names)} failed: {first.bearing.reason}"
         return {"grade": None, "spans": [], "state": "disbelieved", "reason": why, "checks": names}
-    note = None
+    note = value.limit if level != GRADES[0] else None
     if doubtful:
         note = (
             f"poor all the same, though {_listed(names)} failed, which can only flatter: {doubtful[0].bearing.reason}"
@@ -77,5 +77,6 @@ def _spans(rule: Rule, value: Figure) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    rest = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+    count = len(names) - _NAMED
+    rest = f" and {count} {'other' if count == 1 else 'others'}" if count > 0 else ""
     return ", ".join(names[:_NAMED]) + rest
