@@ -52,6 +52,7 @@ def _run(values: Any, _: list[str]) -> None:
         values.workdir,
         start,
         descriptions.about(classifier, data),
+        verbose=values.verbose,
     )
 
 
@@ -86,6 +87,7 @@ model use `tfinv evaluate`, which also checks whether the attacks can be believe
         *flags.SHARING,
         flags.WORKDIR,
         flags.RESUME,
+        flags.VERBOSE,
     ),
     _run,
     required=target_flags.REQUIRED,

@@ -36,7 +36,7 @@ ends unless --yes is passed. A killed audit goes on. Exit code 3: a rule of --fa
         ),
         flags.choice("budget", "quick", catalogue.BUDGETS, "How much is done: minutes, hours, or days."),
         flags.texts("questions", list(catalogue.QUESTIONS), "Questions to ask.", "accuracy,robustness"),
-        flags.path("policy", None, "A TOML file of rules; docs/audit.md has the default one."),
+        flags.path("policy", None, "A TOML file of rules; docs/policy.md has the default one."),
         flags.texts("fail_on", None, "Rules whose breach ends the command with exit code 3.", "robust-accuracy"),
         flags.numbers(
             "eps",
@@ -44,7 +44,7 @@ ends unless --yes is passed. A killed audit goes on. Exit code 3: a rule of --fa
             "L-inf budget that robustness is judged by, as a fraction of the range; by default the usual one.",
         ),
         flags.switch("yes", False, "Begin also what is estimated to take more than an hour."),
-        flags.switch("verbose", False, "Print all tables and checks."),
+        flags.VERBOSE,
         flags.SEED,
         flags.BATCH_SIZE,
         *flags.SHARING,

@@ -57,9 +57,8 @@ def _run(values: Any, _: list[str]) -> None:
                 effort=effort,
                 withstood=standing(attacked, plan, store),
             )
-    finish.finish(
-        Results("evaluate", config, rows, checks), values.workdir, start, descriptions.about(classifier, data)
-    )
+    results, about = Results("evaluate", config, rows, checks), descriptions.about(classifier, data)
+    finish.finish(results, values.workdir, start, about, verbose=values.verbose)
 
 
 COMMAND = command.Command(
@@ -83,6 +82,7 @@ A killed run, started again with the same --workdir, goes on.
         *flags.SHARING,
         flags.WORKDIR,
         flags.RESUME,
+        flags.VERBOSE,
     ),
     _run,
     required=target_flags.REQUIRED,

@@ -37,6 +37,7 @@ WORKDIR/reconstructions.npz holds each method's reconstructions, in the model's 
         flags.BATCH_SIZE,
         flags.whole("inversion_batch_size", 512, "Reconstructions in one compiled call.", 1),
         flags.WORKDIR,
+        flags.VERBOSE,
     ),
     _run,
     required=target_flags.REQUIRED,

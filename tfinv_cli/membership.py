@@ -65,6 +65,7 @@ goes on.
         flags.BATCH_SIZE,
         flags.WORKDIR,
         flags.RESUME,
+        flags.VERBOSE,
     ),
     _run,
     required=("dataset", "workdir"),

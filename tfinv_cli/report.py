@@ -16,7 +16,7 @@ def _run(values: Any, _: list[str]) -> None:
     folder = pathlib.Path(values.workdir)
     results = Results.read(folder)
     if "console" in values.views:
-        print_results(results)
+        print_results(results, verbose=values.verbose)
     if "tensorboard" in values.views:
         finish.say(f"TensorBoard: {write_tensorboard(results, folder, folder / 'tensorboard')}")
     if "markdown" in values.views:
@@ -32,6 +32,7 @@ COMMAND = command.Command(
   tfinv report --workdir=runs/demo --views=html --views=console""",
     (
         flags.WORKDIR,
+        flags.VERBOSE,
         flags.choices(
             "views", ["html"], ["html", "markdown", "tensorboard", "console"], "Which views; may be repeated."
         ),

@@ -44,7 +44,8 @@ def _run(values: Any, positional: list[str]) -> None:
     finish.say(f"{descriptions.describe(train)}\n{descriptions.describe(test)}")
     execution = Execution(cluster, 1 if sys.stdout.isatty() else 0, finish.say)
     run = Reproduction(experiment, config, train, test, workdir, auxiliary, execution)
-    finish.finish(Results(f"reproduce {experiment}", config, *run.report()), workdir.path, start)
+    results = Results(f"reproduce {experiment}", config, *run.report())
+    finish.finish(results, workdir.path, start, verbose=values.verbose)
 
 
 def resolved(experiment: str, values: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def _run(values: Any, _: list[str]) -> None:
     finish.say(f"Shadows: --shadows={store.folder}")
     config = command.resolved(values) | {"validation": schedule.validation}
     about = {"classes": list(images.class_names), "notes on the images": list(images.notes)}
-    finish.finish(Results("shadows", config, rows), values.workdir, start, about)
+    finish.finish(Results("shadows", config, rows), values.workdir, start, about, verbose=values.verbose)
 
 
 COMMAND = command.Command(
@@ -89,6 +89,7 @@ docs/membership.md says which --pool fits which target.
         *flags.SHARING,
         flags.WORKDIR,
         flags.RESUME,
+        flags.VERBOSE,
     ),
     _run,
     required=("workdir",),

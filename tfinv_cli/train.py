@@ -43,7 +43,7 @@ def _run(values: Any, _: list[str]) -> None:
         finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
         checks = [no_collapse(rows)] if schedule.validation_attack or is_robust(defence) else []
         about = {"classes": list(train.class_names), "notes on the images": list(train.notes)}
-        finish.finish(Results("train", config, rows, checks), workdir.path, start, about)
+        finish.finish(Results("train", config, rows, checks), workdir.path, start, about, verbose=values.verbose)
     distribution.leave(strategy)
 
 
@@ -85,6 +85,7 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
         flags.IMAGE_SIZE,
         flags.WORKDIR,
         flags.RESUME,
+        flags.VERBOSE,
     ),
     _run,
     required=("workdir",),

@@ -18,7 +18,7 @@ from tfinv_cli.common import finish, target
 def short(monkeypatch):
     """Commands without the views of their results, and without the checks of the clean accuracy."""
     for name in ("write_html", "write_tensorboard", "print_results"):
-        monkeypatch.setattr(finish, name, lambda *_: None)
+        monkeypatch.setattr(finish, name, lambda *_, **__: None)
     monkeypatch.setattr(target, "clean_accuracy", lambda *_: [])
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
+import audited
 import inverted
+import membership_rows
 from tfinv.reporting import Check, Figure, Results
 from tfinv.reporting.figures.grids import Neighbours, image_grid, neighbour_grid
 
@@ -153,6 +155,19 @@ def make_results(workdir: pathlib.Path) -> Results:
     )
 
 
+def make_membership_results(workdir: pathlib.Path) -> Results:
+    membership_rows.single_scores(classes=("cat", "dog")).write(workdir, membership_rows.images())
+    checks = [Check("enough-nonmembers (1%)", False, "8 non-members; needed are 437", "Pass more non-members.")]
+    return Results("membership", {}, [*membership_rows.attack_rows(), *membership_rows.group_rows()], checks)
+
+
+def make_training_results(workdir: pathlib.Path) -> Results:
+    row = {"kind": "training", "experiment": "fast(eps=8/255)", "metric": "test_accuracy", "value": 0.81, "seed": 0}
+    return Results(
+        "train", {"dataset": "mnist"}, [row | {"n": 1000, "ci95": [0.78, 0.83], "epochs": 3, "seconds": 9.0}]
+    )
+
+
 @pytest.fixture
 def workdir(tmp_path):
     folder = tmp_path / "work"
@@ -163,7 +178,14 @@ def workdir(tmp_path):
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory):
     """Results and the folder of their pictures, by their kind; made once, since drawing takes a second."""
-    makers, examples = {"attacked": make_results, "inverted": inverted.make_results}, {}
+    makers = {
+        "attacked": make_results,
+        "inverted": inverted.make_results,
+        "audited": audited.make_results,
+        "membership": make_membership_results,
+        "trained": make_training_results,
+    }
+    examples = {}
     for kind, make in makers.items():
         folder = tmp_path_factory.mktemp(kind)
         examples[kind] = make(folder), folder
@@ -173,7 +195,7 @@ def examples(tmp_path_factory):
 def copy_example(example, workdir):
     """Copies an example for a test to change, with its pictures in `workdir`."""
     results, folder = example
-    shutil.copytree(folder / "figures", workdir / "figures", dirs_exist_ok=True)
+    shutil.copytree(folder, workdir, dirs_exist_ok=True)
     return copy.deepcopy(results)
 
 
@@ -185,6 +207,11 @@ def results(examples, workdir):
 @pytest.fixture
 def inverted_results(examples, workdir):
     return copy_example(examples["inverted"], workdir)
+
+
+@pytest.fixture
+def audited_results(examples, workdir):
+    return copy_example(examples["audited"], workdir)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import html
+import importlib.resources
 import json
 import os
 import re
@@ -75,7 +76,7 @@ def _resize(browser, width, dark=False):
 
 @pytest.fixture(scope="module")
 def pages(examples, tmp_path_factory):
-    """Addresses of both kinds of report."""
+    """Addresses of the reports of all kinds."""
     addresses = {}
     for kind, (results, source) in examples.items():
         folder = shutil.copytree(source, tmp_path_factory.mktemp("pages") / kind)
@@ -100,7 +101,8 @@ def test_the_inversion_page_is_read_from_top_to_bottom(inversion_page):
     # At its usual width no table has to be scrolled, and a picture in a grid is large enough to be recognised.
     wide = "return [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
     assert inversion_page.execute_script(wide) == 0
-    assert min(inversion_page.execute_script("return [...document.images].map(i => i.width)")) >= 400
+    widths = "return [...document.querySelectorAll('figure img')].map(i => i.width)"
+    assert min(inversion_page.execute_script(widths)) >= 400
 
 
 @pytest.mark.parametrize("width", [320, 1200])
@@ -119,7 +121,7 @@ def report(browser, pages):
 def test_the_report_loads_without_complaint(report):
     assert report.get_log("browser") == []
     sizes = report.execute_script("return [...document.images].map(i => [i.complete, i.naturalWidth])")
-    assert len(sizes) == 3
+    assert len(sizes) == 6
     assert all(complete and width > 0 for complete, width in sizes)
     headings = report.execute_script("return [...document.querySelectorAll('h1, h2')].map(h => h.textContent)")
     assert headings == [
@@ -132,10 +134,40 @@ def test_the_report_loads_without_complaint(report):
         "Training",
         "Set-up",
     ]
-    assert len(report.find_elements("css selector", "table caption")) == 7
+    assert len(report.find_elements("css selector", "table caption")) == 8
     assert "2 of 5 checks failed" in report.find_element("id", "verdict").text
     # Nothing was fetched, not even an icon.
     assert report.execute_script("return performance.getEntriesByType('resource').map(e => e.name)") == []
+
+
+@pytest.mark.parametrize("width", [400, 900, 1600])
+@pytest.mark.parametrize("kind", ["audited", "membership", "trained"])
+def test_no_page_is_wider_than_the_window(browser, pages, kind, width):
+    page = _open(browser, pages[kind])
+    _resize(page, width)
+    page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    widths = page.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert widths[0] == widths[1] <= width
+
+
+def test_the_verdict_of_an_audit_and_its_pictures_are_one_screen(browser, pages):
+    page = _open(browser, pages["audited"])
+    _resize(page, 1600)
+    bottoms = "return [...document.querySelectorAll('.grades > li, .highlights li')].map(e => e.getBoundingClientRect().bottom)"
+    found = page.execute_script(bottoms)
+    assert len(found) == 6 + 4
+    assert max(found) <= 900
+    # The text takes the width that there is.
+    grades = page.execute_script("return document.querySelector('.grades').getBoundingClientRect().width")
+    assert grades > 0.75 * 1600
+
+
+def test_a_picture_leads_to_itself_in_full(browser, pages):
+    page = _open(browser, pages["audited"])
+    page.find_element("css selector", ".highlights a").click()
+    assert page.current_url.endswith("#figure-accuracy-curves")
+    top = page.execute_script("return document.querySelector(':target').getBoundingClientRect().top")
+    assert -1 <= top <= 100
 
 
 @pytest.mark.parametrize("width", [320, 400, 1200])
@@ -151,9 +183,10 @@ def test_the_page_works_without_scripts(report):
     try:
         report.refresh()
         assert "52.8" in report.find_element("id", "accuracy").text
-        summary = report.find_element("css selector", ".passed summary")
+        summary = report.find_element("css selector", "#other-checks summary")
+        assert summary.text == "2 checks passed, 1 not judged"
         summary.click()
-        assert "Look for a bug." in report.find_element("css selector", ".check.passed").text
+        assert "Look for a bug." in report.find_element("css selector", ".checklist .passed").text
     finally:
         report.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
@@ -167,6 +200,29 @@ def test_texts_stand_out_from_the_page(report, dark):
         ".map(e => [getComputedStyle(e).color, paper])"
     )
     assert min(_contrast(ink, paper) for ink, paper in set(map(tuple, colours))) >= 4.5  # WCAG AA
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("kind", ["attacked", "inverted", "audited", "membership", "trained"])
+def test_no_page_has_a_barrier(browser, pages, axe, kind, dark):
+    page = _open(browser, pages[kind])
+    _resize(page, 1200, dark)
+    page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert _barriers(page, axe) == []
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """Source of axe-core, of a package that brings it along."""
+    return (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def _barriers(page, axe):
+    """Rules of axe-core that the page breaks, with the first element that does."""
+    page.execute_script(axe)
+    result = page.execute_async_script("axe.run(document).then(arguments[0])")
+    assert len(result["passes"]) > 10
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in result["violations"]]
 
 
 def test_keyboard_reaches_the_skip_link_first(report):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import audited
 import membership_rows
 from tfinv.errors import UserError
 from tfinv.reporting import Check, Figure, Results, write_html
@@ -41,6 +42,16 @@ def _page(results, workdir):
     return Page(write_html(results, workdir).read_text(encoding="utf-8"))
 
 
+def _figures(page):
+    """Pictures in full, which say in words what they show."""
+    return [a for a in page.all("img") if a["alt"]]
+
+
+def _thumbnails(page):
+    """Small versions of them, named by their links."""
+    return [a for a in page.all("img") if not a["alt"]]
+
+
 def test_the_report_says_it_all(results, workdir):
     path = write_html(results, workdir)
     assert path == workdir / "report.html"
@@ -60,12 +71,12 @@ def test_the_report_says_it_all(results, workdir):
         "tensorflow",
         "12 min 34 s",
     ):
-        assert text in page.text
+        assert text in page.text.replace("\u00a0", " ")
     assert "docs: reading a report, heading iterative-beats-single-step" in page.text
-    assert len(page.all("caption")) == len(page.all("table")) == 7
+    assert len(page.all("caption")) == len(page.all("table")) == 8
     assert all(a.get("scope") in ("col", "row", "rowgroup") for a in page.all("th"))
-    assert len(page.all("img")) == 3
-    assert all(a["alt"] for a in page.all("img"))
+    assert len(_figures(page)) == 3
+    assert len(_thumbnails(page)) == 3
 
 
 def test_a_failed_check_names_the_heading_of_its_section(workdir):
@@ -73,10 +84,18 @@ def test_a_failed_check_names_the_heading_of_its_section(workdir):
     assert "heading gives-away-less\n" in _page(Results("test", {}, [], [check]), workdir).text
 
 
-def test_only_the_advice_of_failed_checks_is_open(results, workdir):
+def test_failed_checks_come_with_their_advice_and_all_others_are_one_line(results, workdir):
     page = _page(results, workdir)
-    assert sum("open" in a for a in page.all("details")) == 2
-    assert page.text.index("iterative-beats-single-step") < page.text.index("success-rises-with-eps")
+    assert not any("open" in a for a in page.all("details"))
+    assert page.text.count("What to do:") == 2
+    order = [
+        "iterative-beats-single-step",
+        "2 checks passed, 1 not judged",
+        "black-box-is-weaker",
+        "success-rises-with-eps",
+    ]
+    places = [page.text.index(text, page.text.index("failed iterative")) for text in order]
+    assert places == sorted(places)
 
 
 def test_each_row_of_a_table_fills_its_columns(results, workdir):
@@ -135,10 +154,10 @@ def test_texts_of_the_results_are_shown_and_never_run(results, workdir, accuracy
     )
     page = _page(evil, workdir)
     assert page.all("script") == []
-    assert len(page.all("img")) == 2
+    assert len(_figures(page)) == 2
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
     assert page.text.count("alert('x')") >= 15
-    assert page.all("img")[1]["alt"] == f"{EVIL}. {EVIL}"
+    assert _figures(page)[1]["alt"] == f"{EVIL}. {EVIL}"
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_report(workdir):
@@ -159,7 +178,7 @@ def test_clean_accuracy_alone_makes_a_report(workdir, accuracy_row):
 def test_curves_of_the_results_replace_the_drawn_ones(results, workdir):
     results.figures[0] = dataclasses.replace(results.figures[0], name="accuracy_curves")
     page = _page(results, workdir)
-    assert len(page.all("img")) == 2
+    assert len(_figures(page)) == 2
 
 
 @pytest.mark.parametrize(
@@ -206,8 +225,9 @@ def test_the_inversion_page_says_it_in_the_order_a_reader_asks(inverted_results,
     order = ["verdict", "checks", "attacker", "pictures", "inversion", "course", "training", "setup"]
     ids = [a["id"] for _, a in page.tags if a.get("id") in order]
     assert ids == order
-    assert [a["href"][1:] for a in page.all("a")] == ["verdict", *order]
-    assert len(page.all("img")) == 3  # two of the results, and the course
+    pictures = ["figure-nearest", "figure-classes", "figure-course"]  # two of the results, and the course
+    assert [a["href"][1:] for a in page.all("a")] == ["verdict", *order, *pictures]
+    assert sorted(a["id"] for a in page.all("figure")) == sorted(pictures)
     assert [a for a in page.all("tr") if a.get("class") == "reference"] == [{"class": "reference"}] * 5
     assert "brep" in page.text
     assert "labels; auxiliary data: 1,000 held-out images" in page.text
@@ -215,7 +235,7 @@ def test_the_inversion_page_says_it_in_the_order_a_reader_asks(inverted_results,
 
 def test_a_course_of_the_results_replaces_the_drawn_one(inverted_results, workdir):
     inverted_results.figures[0] = dataclasses.replace(inverted_results.figures[0], name="course")
-    assert len(_page(inverted_results, workdir).all("img")) == 2
+    assert len(_figures(_page(inverted_results, workdir))) == 2
 
 
 def test_texts_of_inversions_are_shown_and_never_run(workdir):
@@ -229,7 +249,7 @@ def test_texts_of_inversions_are_shown_and_never_run(workdir):
     ]
     page = _page(Results("c", {}, rows), workdir)
     assert page.all("script") == []
-    assert len(page.all("img")) == 1
+    assert len(_figures(page)) == 1
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
 
 
@@ -259,9 +279,9 @@ def test_membership_has_a_section_with_its_tables_and_pictures(membership_result
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(ids) == len(set(ids))
     assert ids.index("checks") < ids.index("membership") < ids.index("setup")
-    tables = ["table-membership", *(f"table-membership-{i}" for i in (1, 2, 3, 4))]
-    assert [i for i in ids if i.startswith("table-membership")] == tables
-    assert [a["alt"].partition(".")[0] for a in page.all("img")] == [
+    tables = ["table-membership", "table-at-risk", *(f"table-membership-{i}" for i in (1, 2, 3))]
+    assert [i for i in ids if i.startswith(("table-membership", "table-at-risk"))] == tables
+    assert [a["alt"].partition(".")[0] for a in _figures(page)] == [
         "ROC curves",
         "Scores of members and non-members",
         "Records most at risk, beside their nearest others",
@@ -281,7 +301,7 @@ def test_without_scores_membership_has_no_pictures(workdir):
 def test_pictures_of_the_results_replace_those_of_the_scores(membership_results, results, workdir):
     membership_results.figures = [dataclasses.replace(results.figures[0], name="membership_roc", title="Other curves")]
     page = _page(membership_results, workdir)
-    assert [a["alt"].partition(".")[0] for a in page.all("img")][:2] == [
+    assert [a["alt"].partition(".")[0] for a in _figures(page)][:2] == [
         "Other curves",
         "Scores of members and non-members",
     ]
@@ -295,6 +315,78 @@ def test_texts_of_membership_are_shown_and_never_run(workdir):
     )
     page = _page(Results("membership", {}, rows), workdir)
     assert page.all("script") == []
-    assert len(page.all("img")) == 3
+    assert len(_figures(page)) == 3
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
     assert page.text.count("alert('x')") >= 5
+
+
+def test_an_audit_begins_with_one_line_a_question(audited_results, workdir):
+    page = _page(audited_results, workdir)
+    assert page.open == []
+    text = " ".join(page.text.replace("\u00a0", " ").split())
+    start = text.index("6 questions: 1 poor, 2 fair, 1 good, 1 not to be believed, 1 not asked.")
+    for part in (
+        "good Accuracy Is it right on clean images? 94.1 % [92.1, 96.1] n = 1,000 accuracy on clean images",
+        "good from 90.0 %, fair from 70.0 %",
+        "fair Calibration",
+        "expected calibration error; its interval reaches from good to fair",
+        "not to be believed Robustness Does it withstand attacks? not to be believed, because losses-agree failed",
+        "poor Inversion",
+        "(worst of 2 rules)",
+        "fails the audit: recognised",
+        "MITRE ATLAS AML.T0024.001",
+        "not asked: pass --members",
+    ):
+        assert start < text.index(part) < text.index("Checks that did not fail"), part
+    assert [a["href"] for a in page.all("a")].count("#figure-fragile") == 1
+    assert len(_thumbnails(page)) == 4
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    sections = [
+        "verdict",
+        "rules",
+        "checks",
+        "accuracy",
+        "calibration",
+        "corruptions",
+        "inversion",
+        "membership",
+        "at-risk",
+        "compare",
+    ]
+    assert [i for i in ids if i in sections] == sections
+    assert len(ids) == len(set(ids))
+
+
+def test_texts_of_grades_are_shown_and_never_run(workdir):
+    rows = [
+        audited.grade(EVIL, EVIL, 0.5, "fair", text=EVIL, tags=[EVIL], gate=True, reason=EVIL),
+        audited.grade("accuracy", EVIL, None, None, state="disbelieved", reason=EVIL),
+        {"kind": "corruption", "experiment": EVIL, "corruption": EVIL, "severity": 1, "accuracy": 0.5},
+        {"kind": "calibration", "experiment": EVIL, "measure": EVIL, "value": 0.5},
+        {"kind": "note", "question": "accuracy", "text": EVIL},
+    ]
+    page = _page(Results("audit", {"model": EVIL, "left_out": [EVIL]}, rows), workdir)
+    assert page.open == []
+    assert page.all("script") == []
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    assert page.text.count("alert('x')") >= 12
+
+
+def test_long_evidence_is_a_list(workdir):
+    check = Check("losses-agree", False, "2 of 3 failed; a: x stood; y now | b: z stood", "a")
+    page = _page(Results("test", {}, [], [check]), workdir)
+    assert len(page.all("dt")) == 2
+    assert "2 of 3 failed:" in page.text
+
+
+def test_an_alt_text_says_what_a_curve_shows(results, workdir):
+    (curves,) = [a for a in _figures(_page(results, workdir)) if a["alt"].startswith("Accuracy against eps")]
+    assert "baseline: 98.9 % on clean images; baseline: 5.8 % under fgsm at eps 0.25" in curves["alt"]
+    assert curves["alt"].endswith("more lines, see the table.")
+    assert "artefact" not in curves["alt"]
+
+
+def test_single_images_are_linked_where_their_page_is(audited_results, workdir):
+    assert "records.html" not in [a["href"] for a in _page(audited_results, workdir).all("a")]
+    (workdir / "records.html").write_text("")
+    assert "records.html" in [a["href"] for a in _page(audited_results, workdir).all("a")]

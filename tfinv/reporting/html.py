@@ -2,34 +2,27 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-
 from tfinv import files, paths
-from tfinv.errors import UserError
-from tfinv.reporting.figures import canvas, pictures
-from tfinv.reporting.figures.course import draw_course
-from tfinv.reporting.figures.curves import CURVES, draw_accuracy_curves
-from tfinv.reporting.figures.membership_pictures import NAMES, membership_pictures, read_scores
-from tfinv.reporting.results import Figure, Results
-from tfinv.reporting.results.rows import readable, rows_of
-from tfinv.reporting.tables.accuracy import accuracy_table, attack_table, mapping_table, training_table
+from tfinv.reporting.figures.membership_pictures import read_scores
+from tfinv.reporting.pages.embedding import Album
+from tfinv.reporting.pages.environment import environment
+from tfinv.reporting.pages.records import PAGE, TABLE
+from tfinv.reporting.pages.sections import as_list, sections
+from tfinv.reporting.results import Check, Results
+from tfinv.reporting.results.rows import rows_of
+from tfinv.reporting.tables.accuracy import mapping_table
 from tfinv.reporting.tables.cells import Table
-from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
-from tfinv.reporting.tables.membership import measures_table, precision_table
-from tfinv.reporting.tables.membership_details import (
-    at_risk_table,
-    difference_table,
-    group_table,
-    shadow_threshold_table,
-)
-from tfinv.reporting.tables.verdict import verdict
+from tfinv.reporting.tables.comparison import audit_difference_table
+from tfinv.reporting.tables.evidence import parts
+from tfinv.reporting.tables.grades import grade_table, question_verdicts
+from tfinv.reporting.tables.verdict import facts
 
 FILENAME = "report.html"
-# A figure of this name in the results replaces the one drawn here.
-COURSE = "course"
+# Entries of a configuration that say what the report is about.
+_SUBJECTS = {"model": "model", "dataset": "images", "split": "split", "budget": "budget", "policy": "policy"}
 
 
 def write_html(results: Results, workdir: str | os.PathLike, path: str | os.PathLike | None = None) -> pathlib.Path:
@@ -56,100 +49,56 @@ def write_html(results: Results, workdir: str | os.PathLike, path: str | os.Path
 
 def render(results: Results, workdir: str | os.PathLike) -> str:
     """Returns the page as text; see `write_html`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tfinv.reporting", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: readable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["readable"] = readable
-    accuracy, inversion, training = (rows_of(results, k) for k in ("accuracy", "inversion", "training"))
-    curve_figures = [f for f in results.figures if f.name == CURVES]
-    curves = [_picture(f, workdir) for f in curve_figures] or _curves(accuracy)
-    course_figures = [f for f in results.figures if f.name == COURSE]
-    course = [_picture(f, workdir) for f in course_figures] or _course(rows_of(results, "course"))
-    other_figures = [f for f in results.figures if f.name not in (CURVES, COURSE, *NAMES)]
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        verdict=verdict(results),
-        checks=sorted(results.checks, key=lambda c: (c.passed is not False, c.passed is True)),
-        accuracy=_as_list(accuracy_table(accuracy)),
-        curves=curves,
-        attacks=_as_list(attack_table(accuracy)),
-        attacker=_as_list(knowledge_table(inversion)),
-        comparison=comparison_tables(inversion, training),
-        inversion=inversion_tables(inversion),
-        course=course,
-        **_membership(results, workdir),
-        training=_as_list(training_table(training)),
-        pictures=[_picture(f, workdir) for f in other_figures],
-        config=_as_list(mapping_table("Configuration", "setting", results.config)),
-        environment=_as_list(mapping_table("Environment", "what", results.environment)),
-        duration=_duration(results.seconds),
-        spans=_spans,
+    grades = rows_of(results, "grade")
+    album = Album(workdir)
+    context = sections(results, album, read_scores(results, workdir))
+    folder = paths.expand(workdir)
+    return (
+        environment(spans=_spans)
+        .get_template("report.html.j2")
+        .render(
+            results=results,
+            verdicts=question_verdicts(grades),
+            facts=facts(results, with_questions=False),
+            grades=as_list(audit_difference_table(rows_of(results, "audit difference"))) + as_list(grade_table(grades)),
+            highlights=album.highlights(),
+            **_checks(results.checks),
+            **context,
+            notes=_notes(results),
+            records={name: name for name in (PAGE, TABLE) if (folder / name).is_file()},
+            subjects=_subjects(results.config),
+            config=as_list(mapping_table("Configuration", "setting", results.config)),
+            environment=as_list(mapping_table("Environment", "what", results.environment)),
+            duration=_duration(results.seconds),
+        )
     )
 
 
-def _as_list(table: Table | None) -> list[Table]:
-    return [] if table is None else [table]
-
-
-def _picture(figure: Figure, workdir: str | os.PathLike) -> dict[str, Any]:
-    return _embed(figure.title, figure.caption, pictures.read_picture(figure, workdir))
-
-
-def _embed(title: str, caption: str, data: bytes) -> dict[str, Any]:
-    width = pictures.display_width(data)
-    return {"title": title, "caption": caption, "source": pictures.data_uri(data), "width": width}
-
-
-def _membership(results: Results, workdir: str | os.PathLike) -> dict[str, Any]:
-    """The tables and pictures of the section; pictures of the results replace those drawn from the scores."""
-    rows, scores = rows_of(results, "membership"), read_scores(results, workdir)
-    figures = [f for f in results.figures if f.name in NAMES]
-    drawn = membership_pictures(scores, [f.name for f in figures])
-    details = [
-        precision_table(rows),
-        shadow_threshold_table(rows),
-        group_table(rows),
-        None if scores is None else at_risk_table(scores),
-    ]
+def _checks(checks: Sequence[Check]) -> dict[str, Any]:
+    failed = [c for c in checks if c.passed is False]
+    # What nobody judged comes before what passed: it is not a pass.
+    others = sorted((c for c in checks if c.passed is not False), key=lambda c: c.passed is True)
     return {
-        "membership": [
-            *_as_list(measures_table(rows)),
-            *_as_list(difference_table(rows_of(results, "membership difference"))),
-        ],
-        "membership_details": [table for table in details if table is not None],
-        "membership_pictures": [
-            *(_picture(f, workdir) for f in figures),
-            *(_embed(p.title, p.caption, p.data) for p in drawn),
-        ],
+        "failed": [(c, parts(c.evidence)) for c in failed],
+        "others": [(c, parts(c.evidence)) for c in others],
+        "passed": sum(c.passed is True for c in others),
+        "not_judged": sum(c.passed is None for c in others),
     }
 
 
-def _curves(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    try:
-        figure = draw_accuracy_curves(rows)
-    except UserError:  # without an attack there is no curve
-        return []
-    caption = (
-        "Each band is the 95 % interval; of several seeds, from the lowest bound to the highest. "
-        "Dashed lines are artefacts of a wrong measurement."
-    )
-    return [_embed("Accuracy against eps", caption, canvas.to_png(figure))]
+def _notes(results: Results) -> dict[str, list[str]]:
+    """Notes of an audit by question: what a reader must know of the figures."""
+    notes: dict[str, list[str]] = {}
+    for row in results.rows:
+        if row.get("kind") == "note" and isinstance(row.get("text"), str) and row["text"]:
+            notes.setdefault(str(row.get("question")), []).append(row["text"])
+    return notes
 
 
-def _course(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    caption = (
-        "Means over the reconstructions: above the cost that the method minimises, which differs in kind from method to "
-        "method; below the attacked model's confidence in the class, with its 95 % interval (of several seeds, from the "
-        "lowest bound to the highest)."
-    )
-    return [_embed("Cost and confidence over the steps", caption, canvas.to_png(draw_course(rows)))]
+def _subjects(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (name, str(config[key])) for key, name in _SUBJECTS.items() if isinstance(config.get(key), (str, os.PathLike))
+    ]
 
 
 def _spans(table: Table) -> list[int]:

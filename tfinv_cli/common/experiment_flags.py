@@ -9,6 +9,7 @@ FLAGS = (
     flags.DATA_DIR,
     flags.WORKDIR,
     flags.RESUME,
+    flags.VERBOSE,
     *schedule_flags.definitions(has_defaults=False),
     flags.real("strength", None, "Lambda: factor of the reversed gradient."),
     flags.real("weight", None, "Share of the reconstruction loss."),

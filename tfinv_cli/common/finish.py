@@ -8,14 +8,22 @@ from typing import Any
 from tfinv.reporting import Results, print_results, write_html, write_tensorboard
 
 
-def finish(results: Results, workdir: str | pathlib.Path, start: float, about: Mapping[str, Any] | None = None) -> None:
-    """Writes and prints the results; the report's path is the last line.
+def finish(
+    results: Results,
+    workdir: str | pathlib.Path,
+    start: float,
+    about: Mapping[str, Any] | None = None,
+    *,
+    verbose: bool = False,
+) -> None:
+    """Writes and prints the results, in at most 30 lines unless it is verbose; the report's path is the last one.
 
     Args:
       results: of the command.
       workdir: where everything goes.
       start: `time.perf_counter()` at its start.
       about: what a reader must know of model and images, for the environment of the results.
+      verbose: whether to print all tables and checks.
     """
     folder = pathlib.Path(workdir)
     results.environment |= about or {}
@@ -23,7 +31,7 @@ def finish(results: Results, workdir: str | pathlib.Path, start: float, about: M
     results.write(folder)
     write_tensorboard(results, folder, folder / "tensorboard")
     page = write_html(results, folder)
-    print_results(results)
+    print_results(results, verbose=verbose)
     print(f"\nResults: {folder / 'results.json'}\nTensorBoard: tensorboard --logdir {folder}")
     print(f"Report:\n{page}")
 

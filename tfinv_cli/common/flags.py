@@ -155,6 +155,7 @@ WORKDIR = path("workdir", None, "Folder for everything the command writes.")
 RESUME = switch(
     "resume", True, "Go on with what a run of the same flags left in --workdir; with --noresume refuse such a folder."
 )
+VERBOSE = switch("verbose", False, "Print all tables and checks at the end, not only verdict and failed checks.")
 MOST_SEED = 2**31 - 1  # seeds are 32-bit integers in TensorFlow
 SEED = whole("seed", 0, "Of everything random; the same seed gives the same numbers.", most=MOST_SEED)
 SEEDS = whole("seeds", 1, "How many seeds, from --seed on.", 1)

@@ -94,4 +94,4 @@ def run(values: Any) -> None:
         no_training_data_used(sources, train),
     ]
     results = Results("invert", command.resolved(values), with_scale(rows), checks, figures)
-    finish.finish(results, folder, start, descriptions.about(classifier, data))
+    finish.finish(results, folder, start, descriptions.about(classifier, data), verbose=values.verbose)

@@ -45,6 +45,21 @@ Rows of kind "membership" (one measure of one membership attack on one target, o
 Rows of kind "membership difference" (a training less another, target by target): experiment, than, attack, measure, value, ci95,
 targets.
 
+Rows of kind "calibration": experiment, measure ("ece" | "brier" | "nll" | "overconfidence"), value, n, ci95, seed.
+
+Rows of kind "reliability" (images whose confidence lies in a bin): experiment, low, high (edges of the bin), confidence (mean),
+accuracy, n, ci95 (of the accuracy).
+
+Rows of kind "corruption": experiment, corruption (name), severity (1..5), accuracy, n, ci95, seed.
+
+Rows of kind "grade" (one rule of a policy, of an audit): experiment, question, rule, text (what was measured), value, ci95, n,
+format ("percent" | "number"), better ("higher" | "lower"), good, fair (thresholds, in the unit of value), grade ("good" | "fair" |
+"poor" | null), spans (grades that the interval reaches), state ("graded" | "disbelieved" | "not asked"), reason, checks (failed
+ones that forbid a grade), tags (of standards), gate (whether the rule made the command fail).
+
+Rows of kind "audit difference" (one rule of two audits, the second less the first): experiment, question, rule, text, a, b,
+difference, ci95, p, n, test (its name), better, format, comparisons (number of tests), reason (why there is no difference).
+
 Schema 1 had no rows of kind "course", no pooled rows and no `knowledge`; it is still read.
 """
 

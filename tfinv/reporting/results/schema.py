@@ -13,17 +13,34 @@ _TEXTS = {
     "course": ("experiment", "method"),
     "membership": ("experiment", "attack", "measure"),
     "membership difference": ("experiment", "than", "attack", "measure"),
+    "calibration": ("experiment", "measure"),
+    "reliability": ("experiment",),
+    "corruption": ("experiment", "corruption"),
+    "grade": ("experiment", "question", "rule", "text", "state"),
+    "audit difference": ("experiment", "question", "rule", "text"),
 }
-_NUMBERS = {"accuracy": ("eps",), "course": ("step",)}
+_NUMBERS = {
+    "accuracy": ("eps",),
+    "course": ("step",),
+    "reliability": ("low", "high"),
+    "corruption": ("severity",),
+}
 _OPTIONAL_TEXTS = {
     "inversion": ("budget", "evaluator", "better", "knowledge", "of"),
     "course": ("budget",),
     "membership": ("target", "threshold", "interval"),
+    "grade": ("format", "better", "grade", "reason"),
 }
 _OPTIONAL_NUMBERS = {
     "membership": ("value", "fpr", "fpr_bound", "realised_fpr", "prior", "delta", "targets"),
     "membership difference": ("value", "targets"),
+    "calibration": ("value", "n"),
+    "reliability": ("confidence", "accuracy", "n"),
+    "corruption": ("accuracy", "n"),
+    "grade": ("value", "n", "good", "fair"),
+    "audit difference": ("a", "b", "difference", "p", "n", "comparisons"),
 }
+_LISTS = ("spans", "checks", "tags")  # of kind "grade"
 
 
 def check_row(row: Any) -> None:
@@ -52,8 +69,10 @@ def check_row(row: Any) -> None:
         _check_course(row)
     if kind == "membership":
         _check_membership(row)
-    if kind == "membership difference":
+    if kind in ("membership difference", "calibration", "reliability", "corruption", "grade", "audit difference"):
         interval(row)
+    if kind == "grade":
+        _check_grade(row)
     if kind in ("inversion", "course", "membership"):
         _check_seed(row.get("seed"))
 
@@ -72,6 +91,12 @@ def _check_membership(row: Mapping[str, Any]) -> None:
         interval({"ci95": row["fpr_ci95"]})
     if "targets" not in row and row.get("target") is None:
         raise expected("a target, or the number of targets, in each row of kind 'membership'", "neither")
+
+
+def _check_grade(row: Mapping[str, Any]) -> None:
+    for key in _LISTS:
+        if not isinstance(row.get(key) or [], (list, tuple)):
+            raise expected(f"a list as {key!r} of each row of kind 'grade'", repr(row[key]))
 
 
 def _check_seed(seed: Any) -> None:

@@ -11,10 +11,17 @@ MISSING = "\N{EN DASH}"  # where nothing was measured; not 0
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One number as text, with `notes` that qualify it: a range, an interval, a count."""
+    """One number as text.
+
+    Attributes:
+      text: the number.
+      notes: what qualifies it: a range, an interval, a count.
+      share: length of its bar, in [0, 1]; None for a cell without a bar.
+    """
 
     text: str = MISSING
     notes: tuple[str, ...] = ()
+    share: float | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +85,8 @@ class Formatter:
             parts.append(_count(summary))
         if not self._same_n and summary.n is not None:
             parts.append(f"n {summary.n:,}")
-        return Cell(self._show(summary.mean), tuple(parts))
+        share = min(1.0, max(0.0, summary.mean)) if self._show is percent else None
+        return Cell(self._show(summary.mean), tuple(parts), share)
 
     def notes(self) -> tuple[str, ...]:
         """Returns sentences on whatever holds for all cells."""

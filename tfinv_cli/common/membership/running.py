@@ -73,7 +73,8 @@ def run(values: Any) -> None:
     names = data.class_names if classifier is None else descriptions.class_names(classifier, data)
     write_scores(workdir.path, results, data, names)
     about = {"notes on the images": list(data.notes)} if classifier is None else descriptions.about(classifier, data)
-    finish.finish(Results("membership", config, rows, checks), workdir.path, start, about)
+    outcome = Results("membership", config, rows, checks)
+    finish.finish(outcome, workdir.path, start, about, verbose=values.verbose)
 
 
 def _check_flags(values: Any) -> None:

@@ -1,0 +1,1 @@
+"""Parts of the HTML pages: pictures, sections, the page of single images."""
