@@ -9,6 +9,7 @@ from tfinv.reporting.results import Check, Results
 from tfinv.reporting.results.rows import readable, rows_of
 from tfinv.reporting.tables.accuracy import accuracy_table, training_table
 from tfinv.reporting.tables.cells import Table
+from tfinv.reporting.tables.comparison import audit_difference_table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table, precision_table
 from tfinv.reporting.tables.membership_details import difference_table
@@ -28,6 +29,7 @@ def markdown(results: Results) -> str:
     kinds = ("accuracy", "inversion", "membership", "training")
     accuracy, inversion, membership, training = (rows_of(results, k) for k in kinds)
     tables = [
+        audit_difference_table(rows_of(results, "audit difference")),
         accuracy_table(accuracy),
         knowledge_table(inversion),
         *(comparison_tables(inversion, training) or inversion_tables(inversion)),
