@@ -36,3 +36,13 @@ def test_wrong_folders_are_refused_in_one_line(tmp_path, capsys):
     assert "the same eps" in one_line(capsys.readouterr().err)
     assert run("compare", a, tmp_path / "c") == 1
     assert "existing file" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_table_is_on_the_page_unfolded(tmp_path):
+    a, b = write_audit(tmp_path / "a", ALL, LOW), write_audit(tmp_path / "b", ALL, 4 * LOW)
+    assert run("compare", a, b, "--workdir", tmp_path / "ab") == 0
+    page = (tmp_path / "ab" / "report.html").read_text(encoding="utf-8")
+    assert "All rules of the policy" not in page
+    before = page[: page.index("Differences of two audits")]
+    assert before.count("<details") == before.count("</details>")

@@ -15,7 +15,6 @@ from tfinv.reporting.results import Check, Results
 from tfinv.reporting.results.rows import rows_of
 from tfinv.reporting.tables.accuracy import mapping_table
 from tfinv.reporting.tables.cells import Table
-from tfinv.reporting.tables.comparison import audit_difference_table
 from tfinv.reporting.tables.evidence import parts
 from tfinv.reporting.tables.grades import grade_table, question_verdicts
 from tfinv.reporting.tables.verdict import facts
@@ -60,7 +59,7 @@ def render(results: Results, workdir: str | os.PathLike) -> str:
             results=results,
             verdicts=question_verdicts(grades),
             facts=facts(results, with_questions=False),
-            grades=as_list(audit_difference_table(rows_of(results, "audit difference"))) + as_list(grade_table(grades)),
+            grades=as_list(grade_table(grades)),
             highlights=album.highlights(),
             **_checks(results.checks),
             **context,
