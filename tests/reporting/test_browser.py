@@ -16,10 +16,12 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 
 import inverted
 from tfinv.reporting import write_html, write_tensorboard
+from tfinv.reporting.pages.records import write_records_pages
 from tfinv.reporting.tensorboard.projector import Points, write_projector
 
 pytestmark = pytest.mark.browser
@@ -81,7 +83,11 @@ def pages(examples, tmp_path_factory):
     for kind, (results, source) in examples.items():
         folder = shutil.copytree(source, tmp_path_factory.mktemp("pages") / kind)
         addresses[kind] = write_html(results, folder).as_uri()
-    return addresses
+    table = "index,label,prediction,confidence,smallest_eps,fooled_by,membership\n0,1,1,.9,.02,pgd,2\n1,0,1,.8,0,,1\n"
+    (folder / "records.csv").write_text(table)
+    gray = np.full((2, 8, 8, 1), 0.5, np.float32)
+    page, *_ = write_records_pages(folder, images=lambda _, rows: gray[: len(rows)], classes=("cat", "dog"))
+    return addresses | {"records": page.as_uri()}
 
 
 @pytest.fixture
@@ -141,7 +147,7 @@ def test_the_report_loads_without_complaint(report):
 
 
 @pytest.mark.parametrize("width", [400, 900, 1600])
-@pytest.mark.parametrize("kind", ["audited", "membership", "trained"])
+@pytest.mark.parametrize("kind", ["audited", "membership", "trained", "records"])
 def test_no_page_is_wider_than_the_window(browser, pages, kind, width):
     page = _open(browser, pages[kind])
     _resize(page, width)
@@ -203,7 +209,7 @@ def test_texts_stand_out_from_the_page(report, dark):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("kind", ["attacked", "inverted", "audited", "membership", "trained"])
+@pytest.mark.parametrize("kind", ["attacked", "inverted", "audited", "membership", "trained", "records"])
 def test_no_page_has_a_barrier(browser, pages, axe, kind, dark):
     page = _open(browser, pages[kind])
     _resize(page, 1200, dark)

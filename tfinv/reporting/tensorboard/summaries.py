@@ -11,14 +11,18 @@ from tfinv.errors import expected
 from tfinv.reporting.figures import canvas, pictures
 from tfinv.reporting.figures.curves import CURVES, draw_accuracy_curves
 from tfinv.reporting.figures.membership_pictures import membership_pictures, read_scores
+from tfinv.reporting.figures.reliability import CORRUPTIONS, RELIABILITY, draw_corruptions, draw_reliability
 from tfinv.reporting.results import Results
 from tfinv.reporting.results.rows import attack_names, is_artefact, readable, rows_of, unique
 from tfinv.reporting.results.summary import group, summarise
 from tfinv.reporting.tables.accuracy import accuracy_table, mapping_table, training_table
 from tfinv.reporting.tables.cells import Table
+from tfinv.reporting.tables.grades import grade_table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table, precision_table
-from tfinv.reporting.tables.verdict import verdict
+from tfinv.reporting.tables.reliability import calibration_table, corruption_table
+from tfinv.reporting.tables.verdict import facts
+from tfinv.reporting.tensorboard.audit_log import audit_scalars
 from tfinv.reporting.tensorboard.course_log import course_scalars
 from tfinv.reporting.tensorboard.logs import run_name, write_runs
 from tfinv.reporting.tensorboard.membership_log import membership_scalars
@@ -34,8 +38,8 @@ def write_tensorboard(results: Results, workdir: str | os.PathLike, logdir: str 
     """Writes summaries of the results.
 
     Each experiment is a run with one scalar per attack, `accuracy/<attack>`: the mean over the seeds. Its step is eps in
-    ten-thousandths; of two eps with the same step, the larger gets the next. `course_log` and `membership_log` say which scalars
-    inversions and membership attacks have. The run `report` has the verdict, tables and
+    ten-thousandths; of two eps with the same step, the larger gets the next. `course_log`, `membership_log` and `audit_log` say
+    which scalars inversions, membership attacks, calibration and corruptions have. The run `report` has the verdict, tables and
     configuration as text and the figures as images. The call replaces event files of an earlier call for the same `logdir`, and
     keeps all others, such as training logs.
 
@@ -54,7 +58,12 @@ def write_tensorboard(results: Results, workdir: str | os.PathLike, logdir: str 
     logdir = paths.expand(logdir)
     runs: dict[str, list[Any]] = {REPORT_RUN: [*_texts(results), *_images(results, workdir)]}
     scalars = _scalars(results)
-    for further in (course_scalars(rows_of(results, "course")), membership_scalars(rows_of(results, "membership"))):
+    accuracy, calibration, corruptions = (rows_of(results, k) for k in ("accuracy", "calibration", "corruption"))
+    for further in (
+        course_scalars(rows_of(results, "course")),
+        membership_scalars(rows_of(results, "membership")),
+        audit_scalars(calibration, corruptions, accuracy),
+    ):
         for experiment, writes in further.items():
             scalars.setdefault(experiment, []).extend(writes)
     for experiment, writes in scalars.items():
@@ -93,7 +102,8 @@ def _scalars(results: Results) -> dict[str, list[Any]]:
 
 
 def _texts(results: Results) -> list[Any]:
-    texts = {"1 verdict": escape(verdict(results)), "2 checks": _checks(results)}
+    verdict = "\n".join(f"- {escape(fact.text)}" for fact in facts(results))
+    texts = {"1 verdict": verdict, "2 checks": _checks(results)}
     kinds = ("accuracy", "inversion", "membership", "training")
     accuracy, inversion, membership, training = (rows_of(results, k) for k in kinds)
     tables = [
@@ -103,7 +113,10 @@ def _texts(results: Results) -> list[Any]:
         *inversion_tables(inversion),
         measures_table(membership),
         precision_table(membership),
+        calibration_table(rows_of(results, "calibration")),
+        corruption_table(rows_of(results, "corruption"), accuracy),
         training_table(training),
+        grade_table(rows_of(results, "grade")),
     ]
     texts["3 results"] = "\n\n".join(_markdown(t) for t in tables if t is not None)
     for tag, title, mapping in (
@@ -137,6 +150,13 @@ def _images(results: Results, workdir: str | os.PathLike) -> list[Any]:
     rows = rows_of(results, "accuracy")
     if CURVES not in {name for name, _, _ in images} and any(r["attack"] != "none" for r in rows):
         images.insert(0, (CURVES, canvas.to_png(draw_accuracy_curves(rows)), "Accuracy against eps"))
+    bins = [r for r in rows_of(results, "reliability") if r.get("n")]
+    for name, kind_rows, draw, title in (
+        (RELIABILITY, bins, draw_reliability, "Reliability diagram"),
+        (CORRUPTIONS, rows_of(results, "corruption"), draw_corruptions, "Accuracy over the severity of corruptions"),
+    ):
+        if kind_rows and name not in {n for n, _, _ in images}:
+            images.append((name, canvas.to_png(draw(kind_rows)), title))
     drawn = membership_pictures(read_scores(results, workdir), [name for name, _, _ in images])
     images += [(p.name, p.data, p.caption) for p in drawn]
     writes = []
