@@ -5,8 +5,12 @@ imports it when it is asked for, so that a command line can list and check names
 """
 
 import importlib
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from tfinv import paths
+from tfinv.errors import UserError, expected
 
 # Values are "module:attribute".
 ATTACKS = {
@@ -107,12 +111,39 @@ IMAGE_FILES = ("npy", "npz", "png", "tfrecord", "none")
 CURVES = ("independent", "bisected")
 OPTIMIZERS = ("adam", "sgd")
 RATE_SCHEDULES = ("cosine", "cyclic", "piecewise", "constant")
+WEIGHTS = ("kept", "new")
 PRECISIONS = ("float32", "mixed_bfloat16")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 BUDGETS = ("quick", "standard", "thorough")
 QUESTIONS = ("accuracy", "calibration", "corruptions", "robustness", "inversion", "membership")
 REVERSAL_BOUNDS = ("none", "mean", "class_mean", "normalised")
+DATASETS = ("mnist5k", "mnist", "cifar10", "att_faces", "fer2013")
 SPLITS = ("train", "validation", "test", "all")
+
+
+def check_dataset(name: str) -> None:
+    """Checks that there is a data set of a name, or a folder or an .npz file of a path, without reading it.
+
+    Raises:
+      UserError: there is none.
+    """
+    if name in DATASETS:
+        return
+    path = paths.expand(name)
+    if not (path.is_dir() or (path.is_file() and path.suffix.lower() == ".npz")):
+        raise unknown_dataset(name)
+
+
+def unknown_dataset(name: str) -> UserError:
+    """Returns (does not raise) the error for a name of no data set."""
+    expectation = f"one of {', '.join(DATASETS)}, or the path of a folder of class folders or of an .npz file"
+    return expected(expectation, repr(name), "Change --dataset.")
+
+
+def pretrained_names() -> list[str]:
+    """Returns the names of the pretrained models in the package."""
+    folder = pathlib.Path(__file__).parent / "models" / "data"
+    return sorted(file.stem for file in folder.glob("*.keras"))
 
 
 class Registry(Mapping[str, Any]):

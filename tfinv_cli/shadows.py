@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tfinv_cli.common import command, flags, schedule_flags
+from tfinv_cli.common import command, flags
+from tfinv_cli.common.training import schedule_flags
 
 
 def _run(values: Any, _: list[str]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from tfinv import catalogue
 from tfinv.errors import UsageError
-from tfinv_cli.common import command, flags, schedule_flags
+from tfinv_cli.common import command, flags
+from tfinv_cli.common.training import network_flags, schedule_flags
 
 
 def _run(values: Any, _: list[str]) -> None:
@@ -17,7 +18,7 @@ def _run(values: Any, _: list[str]) -> None:
     from tfinv.reporting import Results
     from tfinv.runs import descriptions
     from tfinv.runs.workdir import Workdir
-    from tfinv.training import defences, distribution
+    from tfinv.training import defences, distribution, user_network
     from tfinv_cli.common import finish, target
 
     start, defence = time.perf_counter(), defences.defence(values.defense)
@@ -26,23 +27,33 @@ def _run(values: Any, _: list[str]) -> None:
         raise UsageError("Expected --resume with --distribution=multi_worker. Received: --noresume. Change --workdir.")
     strategy = distribution.strategy(values.distribution)  # before TensorFlow does anything, such as resize images
     chief = distribution.is_chief(strategy)
-    train, test = (target.images(values, split, limit=values.limit) for split in ("train", "test"))
+    network = network_flags.user_network(values)
+    train, test = (network_flags.images(values, network, split) for split in ("train", "test"))
     schedule = schedule_flags.schedule(values, schedule_flags.default_validation(defence, train))
+    contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    notes: list[str] = []
+    if network is not None:
+        network, notes = network_flags.recognised(network, schedule.split(train)[0])
+        schedule = user_network.UserSchedule.of(schedule, network)
+        contents["network_contents"] = target.model_digest(network.path)
     count = len(schedule.split(train)[0])
     config = command.resolved(values) | {"validation": schedule.validation}
-    name, network = values.defense, schedule.architecture
-    contents = {"train_contents": train.digest(), "test_contents": test.digest()}
+    config |= {"bounds": list(network.bounds or (0, 1)), "architecture": None} if network else {}
     identity = finish.identity("train", config, contents)
     workdir = Workdir(values.workdir, identity, writes=chief, resume=values.resume)
-    finish.say(f"training {network} ({name}) on {count} images of {train.name}")
-    finish.say(descriptions.describe(train))
+    finish.say(f"training {schedule.network_name} ({values.defense}) on {count} images of {train.name}")
+    finish.say("\n".join([*(f"  network: {note}" for note in notes), descriptions.describe(train)]))
     verbose = 1 if sys.stdout.isatty() else 2
     seed = values.seed
     _, rows = train_defended(defence, train, test, schedule, workdir, seed=seed, verbose=verbose, strategy=strategy)
     if chief:
-        finish.say(f"Model: {workdir.path / 'models' / f'{network}-{name}-{seed}.keras'}")
+        path = workdir.path / "models" / f"{schedule.network_name}-{values.defense}-{seed}.keras"
+        finish.say(f"Model: {path}")
+        if network is not None and network.bounds:
+            finish.say(f"It takes what the network took: {user_network.flags_of(path, network.bounds)}")
         checks = [no_collapse(rows)] if schedule.validation_attack or is_robust(defence) else []
         about = {"classes": list(train.class_names), "notes on the images": list(train.notes)}
+        about |= {"notes on the model": notes} if notes else {}
         finish.finish(Results("train", config, rows, checks), workdir.path, start, about, verbose=values.verbose)
     distribution.leave(strategy)
 
@@ -52,10 +63,12 @@ COMMAND = command.Command(
     """Trains a classifier, as usual (none), robustly, or with a defence.
 
 The model is a plain Keras model from images in [0, 1] to logits, WORKDIR/models/ARCHITECTURE-DEFENSE-SEED.keras; only
-rounding gives rounded confidences instead. Losses, and what a defence measures, go to WORKDIR/training for TensorBoard. A
-killed training, run again with the same --workdir, goes on from its last epoch to the same weights.
+rounding gives rounded confidences instead, and a --network comes back in its own form. Losses, and what a defence measures,
+go to WORKDIR/training for TensorBoard. A killed training, run again with the same --workdir, goes on from its last epoch to
+the same weights.
 
   what is trained     --dataset --limit --image_size --architecture
+  a network of yours  --network --weights --bounds --custom_objects
   against what        --defense
   how it is optimised --epochs --batch_size --optimizer --learning_rate --rate_schedule --warmup --weight_decay
   regularisation      --augmentation --label_smoothing --ema
@@ -66,6 +79,7 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
 
   tfinv train --dataset=mnist5k --defense=reversal --workdir=runs/reversal
   tfinv train --dataset=mnist5k --defense='adversarial(eps=.1,ramp=.5)' --workdir=runs/robust
+  tfinv train --dataset=path/to/folders --network=mine.keras --defense='fast(eps=4/255)' --epochs=10 --workdir=runs/mine
   tfinv train --dataset=cifar10 --defense=fast --architecture=resnet18 --epochs=15 --optimizer=sgd --rate_schedule=cyclic \\
     --learning_rate=.2 --weight_decay=5e-4 --augmentation=crop_flip --validation=1000 --workdir=runs/fast""",
     (
@@ -73,6 +87,7 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
         flags.DATA_DIR,
         schedule_flags.DEFENSE,
         *schedule_flags.FLAGS,
+        *network_flags.FLAGS,
         flags.choice(
             "distribution",
             "none",
@@ -89,6 +104,7 @@ docs/training.md says more of each, docs/scale.md of several devices and machine
     ),
     _run,
     required=("workdir",),
+    check=network_flags.check,
 )
 
 

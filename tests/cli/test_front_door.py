@@ -39,6 +39,22 @@ ARGUMENTS = [
     (["train", "--workdir=w", "--augmentation=cutout"], 2),
     (["invert", "--methods=plague"], 2),
     (["invert", "--evaluators=mlp+magic"], 2),
+    (["evaluate", "--model=nowhere.keras", "--dataset=mnist5k", "--workdir=w"], 1),
+    (["evaluate", f"--model={__file__}", "--dataset=mnist5k", "--workdir=w"], 1),
+    (["attack", "--model=pretrained:nothing", "--dataset=mnist5k", "--workdir=w"], 1),
+    (["attack", "--model=pretrained:mnist-natural", "--dataset=nowhere", "--workdir=w"], 1),
+    (["attack", "--model=pretrained:mnist-natural", "--dataset=mnist5k", "--surrogate=no.keras", "--workdir=w"], 1),
+    (["attack", "--model=pretrained:mnist-natural", "--dataset=mnist5k", f"--workdir={__file__}"], 1),
+    (["invert", "--model=pretrained:mnist-natural", "--dataset=mnist5k", "--auxiliary=no", "--workdir=w"], 1),
+    (["evaluate", "--model=pretrained:mnist-natural", "--dataset=mnist5k", "--bounds=1", "--workdir=w"], 2),
+    (["evaluate", "--model=pretrained:mnist-natural", "--dataset=mnist5k", "--image_size=1", "--workdir=w"], 2),
+    (
+        ["evaluate", "--model=pretrained:mnist-natural", "--dataset=mnist5k", "--scheduler=no", "--workdir=w"],
+        1,
+    ),
+    (["train", "--workdir=w", "--network=nowhere.keras"], 1),
+    (["train", "--workdir=w", "--network=m.keras", "--architecture=cnn"], 2),
+    (["train", "--workdir=w", "--weights=new"], 2),
     (["reproduce", "table9", "--workdir=w"], 2),
     (["reproduce", "table1", "--workdir=w", "--auxiliary_limit=4"], 2),
 ]
@@ -122,6 +138,14 @@ def test_short_help_is_help_and_full_help_has_absls_flags_too(capsys):
     assert texts["--helpfull"].startswith(texts["--help"].rstrip("\n"))
     for name in ("flagfile", "undefok", "helpxml"):
         assert f"  --{name}\n" in texts["--helpfull"]
+
+
+def test_help_lists_choices_once(capsys):
+    for name in COMMANDS:
+        assert run(name, "--help") == 0
+        text = capsys.readouterr().out
+        assert "<" not in text.partition("Flags:")[2]
+        assert "repeat this option" not in text
 
 
 def test_help_as_xml_has_every_flag_with_its_default():

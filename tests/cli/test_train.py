@@ -1,17 +1,20 @@
 """`tfinv train` with the flags that say how a network is optimised."""
 
 import dataclasses
+import warnings
 
 import keras
 import numpy as np
 import pytest
 
+from stripes import stripes
 from tfinv.datasets import Dataset
 from tfinv.reporting import Results
 from tfinv.training.defences import defence
 from tfinv.training.schedule import Schedule
 from tfinv_cli import main, train
-from tfinv_cli.common import command, schedule_flags
+from tfinv_cli.common import command
+from tfinv_cli.common.training import schedule_flags
 
 
 def test_the_flags_are_the_schedules_fields_with_its_defaults():
@@ -103,3 +106,77 @@ def test_a_workdir_of_other_images_is_refused(tmp_path, capsys):
         np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9])
         assert (main.main([*args, "--workdir", str(tmp_path / "w")]) == 0) is passed
     assert "train_contents=" in capsys.readouterr().err
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """Images of 0 to 255 whose upper or lower half is bright, as an .npz."""
+    data, n = stripes(120), 80
+    pixels = np.uint8(255 * data.images)
+    np.savez(
+        tmp_path / "halves.npz", x_train=pixels[:n], y_train=data.labels[:n], x_test=pixels[n:], y_test=data.labels[n:]
+    )
+    return tmp_path / "halves.npz"
+
+
+def own_network(path, *front, end="softmax"):
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    last = layers.Dense(2 if end else 1, activation=end)
+    hidden = layers.Conv2D(4, 3, activation="relu")
+    keras.Sequential([keras.Input((8, 8, 1)), *front, hidden, layers.Flatten(), last]).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("front", "end", "flags", "bounds"),
+    [
+        ([keras.layers.Rescaling(1 / 255)], "softmax", [], (0.0, 255.0)),
+        ([], None, ["--bounds=-1,1", "--weights=new"], (-1.0, 1.0)),
+        ([], "softmax", [], (0.0, 1.0)),
+    ],
+)
+def test_a_network_of_ones_own(front, end, flags, bounds, halves, tmp_path, capsys):
+    """Trained, measured, exported in its own form, and taken by another command as the last lines say."""
+    path = own_network(tmp_path / "mine.keras", *front, end=end)
+    args = [f"--dataset={halves}", f"--network={path}", "--epochs=6", "--batch_size=8", "--learning_rate=.01", *flags]
+    with warnings.catch_warnings(action="ignore"):  # which say in Python what the lines say here
+        assert main.main(["train", *args, f"--workdir={tmp_path / 'w'}"]) == 0
+    text = capsys.readouterr().out
+    assert ("pass --bounds" in text) == (bounds == (0, 1))
+    results = Results.read(tmp_path / "w")
+    assert results.config["bounds"] == list(bounds)
+    assert results.rows[0]["value"] > 0.9
+    model = tmp_path / "w" / "models" / "mine-none-0.keras"
+    assert keras.models.load_model(model).output_shape == (None, 2 if end else 1)
+    (line,) = [line for line in text.splitlines() if line.startswith("It takes what the network took: ")]
+    taken = line.partition("took: ")[2].split()
+    assert taken == [f"--model={model}", *(["--bounds={:g},{:g}".format(*bounds)] if bounds != (0, 1) else [])]
+    evaluated = ["--attacks=noise", "--eps=.01", "--check_images=1", f"--workdir={tmp_path / 'e'}"]
+    assert main.main(["evaluate", *taken, f"--dataset={halves}", *evaluated]) == 0
+    clean = next(row for row in Results.read(tmp_path / "e").rows if row["attack"] == "none")
+    assert clean["accuracy"] == results.rows[0]["value"]
+    assert main.main(["train", *args, f"--workdir={tmp_path / 'w'}"]) == 0  # read, not trained again
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--network=m.keras", "--architecture=cnn"], "--network or --architecture. Received: both"),
+        (["--weights=new"], "--network with --weights. Received: none"),
+        (["--bounds=0,255"], "--network with --bounds. Received: none"),
+    ],
+)
+def test_flags_of_a_network_that_exclude_each_other(flags, message, tmp_path, capsys):
+    assert main.main(["train", *flags, f"--workdir={tmp_path}"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_network_of_another_size_gets_images_of_its_size(halves, tmp_path):
+    network = keras.Sequential([keras.Input((6, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    network.save(tmp_path / "m.keras")
+    flags = [f"--network={tmp_path / 'm.keras'}", f"--dataset={halves}", "--epochs=1", f"--workdir={tmp_path / 'w'}"]
+    assert main.main(["train", *flags]) == 0
+    assert any(
+        "resized" in note or "6" in note for note in Results.read(tmp_path / "w").environment["notes on the images"]
+    )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tfinv import catalogue, models
 from tfinv.datasets import NAMES, load, locations
 from tfinv.errors import UserError
 
@@ -94,3 +95,18 @@ def test_data_dir_is_the_argument_then_the_variable_then_the_cache(monkeypatch, 
     assert locations.data_dir(tmp_path / "argument") == tmp_path / "argument"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert locations.data_dir("~/x") == tmp_path / "x"
+
+
+def test_the_catalogue_knows_the_names_and_what_is_no_data_set(tmp_path):
+    assert NAMES == catalogue.DATASETS
+    np.savez(tmp_path / "a.npz", images=np.zeros((2, 4, 4, 1), np.uint8), labels=[0, 1])
+    (tmp_path / "a.txt").write_text("")
+    for name in ("mnist", str(tmp_path), str(tmp_path / "a.npz")):
+        catalogue.check_dataset(name)
+    for name in ("mnist6k", str(tmp_path / "a.txt"), str(tmp_path / "b.npz")):
+        with pytest.raises(UserError) as early:
+            catalogue.check_dataset(name)
+        with pytest.raises(UserError) as late:
+            load(name)
+        assert str(early.value) == str(late.value)
+    assert catalogue.pretrained_names() == models.pretrained_names()

@@ -231,6 +231,43 @@ def test_a_trained_network_says_its_range_by_its_accuracy(bounds):
     assert np.mean(adaptation.network(images).numpy().argmax(1) == labels) > 0.95
 
 
+def right_in(bounds, units):
+    """A network that is right about the stripes in one range: above is brighter than its middle, or else below."""
+    low, high = bounds
+    kernel = np.zeros((64, 2), np.float32)
+    kernel[:32, 0] = 1
+    border = 32 * (low + 0.45 * (high - low))
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2), layers.Dense(units)])
+    last = [[1.0, 0.0], [0.0, 0.0]] if units == 2 else [[-1.0], [0.0]]
+    model.layers[-2].set_weights([kernel, np.float32([-border, 0.5])])
+    model.layers[-1].set_weights([np.float32(last), np.zeros(units, np.float32)])
+    return model
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+def test_a_trained_network_of_two_classes_says_its_range_too(bounds, units):
+    adaptation = adapt(right_in(bounds, units), DATA)
+    assert (adaptation.bounds, adaptation.is_assumed) == (bounds, False)
+
+
+def test_what_nothing_tells_is_assumed_or_given():
+    """An untrained network, however well it does by luck."""
+    adaptation = adapt(network(), DATA)
+    assert (adaptation.bounds, adaptation.is_assumed, adaptation.notes) == (UNIT, True, ())
+    declared = adapt(network(), DATA, (-1.0, 1.0))
+    assert (declared.bounds, declared.is_assumed) == ((-1.0, 1.0), False)
+    assert declared.notes == ("net takes images from -1 to 1, since that is how it is given: images are scaled to it",)
+    x = np.float32(DATA.images)
+    np.testing.assert_allclose(declared.network(x), declared.original(2 * x - 1), atol=1e-5)
+    assert not adapt(network("rescaling to [0, 1]"), DATA).is_assumed
+
+
+def test_a_range_that_is_assumed_is_said_where_anything_is():
+    _, (note,) = trained(network(end="softmax"))
+    assert "nothing in net says which range it takes: it gets images from 0 to 1" in note
+
+
 class Subclassed(keras.Model):
     """A network of one dense layer, with what comes before and after it."""
 

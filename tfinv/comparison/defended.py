@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfinv import attacks, models, random, specs
+from tfinv import attacks, random, specs
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
@@ -44,14 +44,15 @@ def train_defended(
       train: training split.
       test: the split whose accuracy is reported.
       schedule: architecture and optimisation; the validation images that it holds out are not trained on.
-      workdir: keeps the model, as models/ARCHITECTURE-LABEL-SEED.keras, its backups and its TensorBoard logs.
+      workdir: keeps the model, as models/NETWORK-LABEL-SEED.keras, its backups and its TensorBoard logs.
       label: the experiment's name in rows and files; None is the defence's text form.
       seed: of weights, order of examples and every draw of the defence.
       verbose: Keras's.
       strategy: of `tfinv.training.distribution`; None is none. Its workers share the workdir, to which only the chief's `writes`.
 
     Returns:
-      A plain Keras model from [0, 1] images to logits (to rounded confidences with `rounding`), and its rows of kind "training":
+      A plain Keras model from [0, 1] images to logits (to rounded confidences with `rounding`; a network of the user's in its own
+      form), and its rows of kind "training":
       the test accuracy, the guarantees and costs of the defence, and with validation images the best epoch, whose weights the
       model has. No rows where the workdir does not write.
 
@@ -59,7 +60,7 @@ def train_defended(
       UserError: the defence does not fit the architecture, or the training broke down.
     """
     label = show(defence) if label is None else label
-    name = f"{models.canonical(schedule.architecture)}-{label}-{seed}"
+    name = f"{schedule.network_name}-{label}-{seed}"
     best = workdir.path / "training" / name / "best.npz"
     images, validation = schedule.split(train)
 
@@ -95,7 +96,8 @@ def train_defended(
     seconds = Clock(workdir.path / "training" / name / "seconds.json").total
 
     def rows() -> list[dict[str, Any]]:
-        predictions = Classifier.from_keras(model).predict(test.images).argmax(1)
+        classifier = Classifier.from_keras(model, schedule.bounds)
+        predictions = classifier.predict(classifier.from_unit(test.images)).argmax(1)
         hits, n = int(np.sum(predictions == test.labels)), len(test)
         keys = {"kind": "training", "experiment": label, "seed": seed, "epochs": schedule.epochs}
         accuracy = {"metric": "test_accuracy", "value": hits / n, "n": n, "ci95": list(rate_interval(hits, n))}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tfinv import paths
+from tfinv.catalogue import unknown_dataset
 from tfinv.datasets import classes, fitting, images, locations, prepared
 from tfinv.datasets.att_faces.att_faces_dataset_builder import Builder as AttFaces
 from tfinv.datasets.dataset import Dataset
@@ -92,8 +93,7 @@ def _load_path(name: str, split: str, limit: int | None, seed: int, form: Form) 
         return load_folder(path, split, limit, seed, form)
     if path.is_file() and path.suffix.lower() == ".npz":
         return fitting.fit(_take(load_npz(path, split, seed, form), limit), form, images.KERAS)
-    expectation = f"one of {', '.join(NAMES)}, or the path of a folder of class folders or of an .npz file"
-    raise expected(expectation, repr(name), "Change --dataset.")
+    raise unknown_dataset(name)
 
 
 def _take(dataset: Dataset, limit: int | None) -> Dataset:

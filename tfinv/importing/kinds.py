@@ -6,8 +6,6 @@ import json
 import pathlib
 import zipfile
 
-import h5py
-
 from tfinv.errors import expected
 
 FORMATS = "a .keras file, an .h5 or .hdf5 file, a SavedModel folder, or a .tflite or .onnx file"
@@ -136,6 +134,8 @@ def _other_zip(names: list[str]) -> tuple[str, str]:
 
 
 def _kind_of_hdf5(path: pathlib.Path) -> str:
+    import h5py  # which no other kind of file needs
+
     try:
         with h5py.File(path, "r") as file:
             return "hdf5" if "model_config" in file.attrs else "weights"

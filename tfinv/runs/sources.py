@@ -83,6 +83,7 @@ class ImageSource:
       image_size: (height, width); None for that of the model.
       resize: see there.
       named: whether the user named the model's classes: then they must match those of the data set.
+      channels: 1 or 3; None for those of the model, or as they come.
     """
 
     name: str
@@ -90,6 +91,7 @@ class ImageSource:
     image_size: tuple[int, int] | None = None
     resize: str | None = None
     named: bool = False
+    channels: int | None = None
 
     def load(self, split: str, limit: int | None = None, classifier: Classifier | None = None) -> Dataset:
         """Returns a split in the size, the channels and the classes of the model, with notes on what was changed.
@@ -103,12 +105,12 @@ class ImageSource:
           UserError: see `datasets.load`.
         """
         options: dict[str, Any] = {"data_dir": self.data_dir, "limit": limit, "image_size": self.image_size}
-        options["resize"] = self.resize
+        options |= {"resize": self.resize, "channels": self.channels}
         if classifier is None:
             return datasets.load(self.name, split, **options)
         height, width, channels = classifier.input_shape
         options |= {"image_size": self.image_size or (height, width), "num_classes": classifier.num_classes}
-        options["channels"] = channels if channels in (1, 3) else None
+        options["channels"] = self.channels or (channels if channels in (1, 3) else None)
         names = classifier.class_names
         try:
             return datasets.load(self.name, split, class_names=names, **options)

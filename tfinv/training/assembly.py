@@ -2,14 +2,13 @@
 
 import keras
 
-from tfinv import models
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.training.atat import ATAT
 from tfinv.training.base import ClassifierTraining, Plan
 from tfinv.training.defence import Defence
 from tfinv.training.nls import NLS
-from tfinv.training.precision import as_float32, policy
+from tfinv.training.precision import as_float32
 from tfinv.training.schedule import Schedule
 
 
@@ -42,9 +41,8 @@ def training_model(defence: Defence, train: Dataset, schedule: Schedule, *, seed
       UserError: the defence does not fit the architecture or the schedule.
     """
     check_fit(defence, schedule)
-    with policy(schedule.precision):
-        network = models.build(schedule.architecture, train.image_shape, train.num_classes)
-    plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed)
+    network = schedule.network(train, seed)
+    plan = Plan(network, train, schedule.epochs, schedule.batch_size, seed, schedule.bounds)
     model = defence.training(plan)
     schedule.compile(model, train.image_shape, plan.steps * model.updates)
     return model

@@ -13,7 +13,7 @@ from tfinv.errors import expected
 from tfinv.training import replicas
 from tfinv.training.networks import Adaptation
 from tfinv.training.poisson import PoissonSampling
-from tfinv.training.recognition import check_form
+from tfinv.training.recognition import Bounds, check_form
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -31,6 +31,7 @@ class Plan:
       epochs: passes over them.
       batch_size: images per step.
       seed: of every random draw in the training.
+      bounds: range of the images that the classifier takes; None to recognise it, or else to assume [0, 1].
     """
 
     classifier: keras.Model
@@ -38,6 +39,7 @@ class Plan:
     epochs: int = 1
     batch_size: int = 128
     seed: int = 0
+    bounds: Bounds | None = None
 
     @property
     def steps(self) -> int:

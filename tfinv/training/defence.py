@@ -36,11 +36,14 @@ class Defence:
         Raises:
           UserError: the defence does not fit the network, or the network not the images.
         """
-        adaptation = adapt(plan.classifier, plan.dataset)
+        adaptation = adapt(plan.classifier, plan.dataset, plan.bounds)
         model = self.build(dataclasses.replace(plan, classifier=adaptation.network))
         if adaptation.notes:
             model.adaptation = adaptation
-            warnings.warn("; ".join(adaptation.notes) + ". It is exported in its own form.", stacklevel=2)
+            notes = list(adaptation.notes)
+            if adaptation.is_assumed and plan.bounds is None:
+                notes.append(f"nothing in {plan.classifier.name} says which range it takes: it gets images from 0 to 1")
+            warnings.warn("; ".join(notes) + ". It is exported in its own form.", stacklevel=2)
         return model
 
     def build(self, plan: Plan) -> ClassifierTraining:

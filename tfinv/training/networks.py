@@ -32,6 +32,7 @@ class Adaptation:
       bounds: range of its images.
       end: "softmax" or "sigmoid" where it ends in that, else "".
       notes: phrases that say what has been done.
+      is_assumed: whether nothing tells the range, so that [0, 1] is assumed.
     """
 
     network: keras.Model
@@ -39,6 +40,7 @@ class Adaptation:
     bounds: Bounds = UNIT
     end: str = ""
     notes: tuple[str, ...] = ()
+    is_assumed: bool = False
     _copies: tuple[tuple[keras.Layer, keras.Layer], ...] = ()
 
     def restore(self, trained: keras.Model, *, are_logits: bool = True) -> keras.Model:
@@ -65,12 +67,13 @@ class Adaptation:
         return keras.Model(images, outputs, name=trained.name)
 
 
-def adapt(network: keras.Model, dataset: Dataset) -> Adaptation:
+def adapt(network: keras.Model, dataset: Dataset, bounds: Bounds | None = None) -> Adaptation:
     """Recognises what a network takes and gives, and returns it as a recipe trains it.
 
     Args:
       network: from images (batch, H, W, C) to logits, or to their softmax or sigmoid; one unit for two classes.
       dataset: the training images.
+      bounds: range of its images; None to recognise it, or else to assume [0, 1].
 
     Returns:
       An adaptation without notes, whose network is the original, if that takes images in [0, 1] and gives logits.
@@ -94,12 +97,16 @@ def adapt(network: keras.Model, dataset: Dataset) -> Adaptation:
             "End it in logits, for which the loss is, such as keras.layers.Dense(classes).",
         )
     single = outputs.shape[1] == 1
-    bounds, source = _bounds(graph, function, dataset)
+    source, is_assumed = "that is how it is given", False
+    if bounds is None:
+        bounds, source, is_assumed = _bounds(network, graph, function, dataset, 0.5 if end else 0.0)
     if bounds == UNIT and not end and not single:
         unseen = (
             f"{network.name} has no layers to look at: it gets images from 0 to 1, and its outputs are taken for logits"
         )
-        return Adaptation(network, network, notes=() if graph is not None else (unseen,))
+        if graph is None:
+            return Adaptation(network, network, notes=(unseen,))
+        return Adaptation(network, network, is_assumed=is_assumed)
     if not traced:
         raise _uncopyable(network, bounds)
     notes = []
@@ -122,14 +129,18 @@ def adapt(network: keras.Model, dataset: Dataset) -> Adaptation:
         twin.set_weights(original.get_weights())
         if isinstance(twin, keras.layers.Normalization):
             twin.finalize_state()  # computes with what it has made of its weights
-    return Adaptation(adapted, network, bounds, end, tuple(notes), tuple(copies.values()))
+    return Adaptation(adapted, network, bounds, end, tuple(notes), is_assumed, tuple(copies.values()))
 
 
-def _bounds(graph: graphs.Graph | None, function: graphs.Function, dataset: Dataset) -> tuple[Bounds, str]:
-    """Returns the range that a network takes, and how that is known."""
+def _bounds(
+    network: keras.Model, graph: graphs.Graph | None, function: graphs.Function, dataset: Dataset, threshold: float
+) -> tuple[Bounds, str, bool]:
+    """Returns the range that a network takes, how that is known, and whether it is assumed."""
     if graph is not None and recognition.pixel_slope(graph, dataset.image_shape) < recognition.LEAST_SLOPE:
-        return PIXELS, "it scales them itself"
-    return recognition.probed_bounds(function, dataset), "it was trained on these"
+        return PIXELS, "it scales them itself", False
+    trained = recognition.looks_trained(network)
+    bounds = recognition.probed_bounds(function, dataset, is_trained=trained, threshold=threshold)
+    return bounds or UNIT, "it was trained on these", bounds is None
 
 
 def _uncopyable(network: keras.Model, bounds: Bounds) -> UserError:

@@ -20,7 +20,8 @@ _CENTRED: Bounds = (-1.0, 1.0)
 # Change of a network's first weighted layer's input per change of a pixel: 1 to 5 for networks of [0, 1], 1/255 to 5/255 for those
 # of 0 to 255.
 LEAST_SLOPE = 1 / 30
-_PROBED = 100  # images that tell a range in which a network has been trained
+_PROBED = 200  # images that tell a range in which a network has been trained
+_BATCH = 50  # of them at once, which may be photographs
 _SIGNIFICANCE = 1e-6
 _ENDS = {
     keras.activations.softmax: "softmax",
@@ -91,14 +92,18 @@ def sample_outputs(network: graphs.Function, dataset: Dataset, bounds: Bounds, n
       UserError: there is not one row an image, or fewer columns than classes.
     """
     low, high = bounds
-    outputs = keras.tree.flatten(network(low + (high - low) * dataset.images_at(slice(0, n))))
+    count = min(n, len(dataset))
+    parts = [dataset.images_at(slice(start, min(start + _BATCH, count))) for start in range(0, count, _BATCH)]
+    outputs = keras.tree.flatten(network(low + (high - low) * parts[0]))
     shapes = [tuple(output.shape) for output in outputs]
     if len(outputs) != 1 or len(shapes[0]) != 2:
         raise expected("a network with one row of outputs an image", shapes, "Pool or flatten, or choose one output.")
     columns, classes = shapes[0][1], dataset.num_classes
     if columns < classes and (columns, classes) != (1, 2):
         raise expected(f"an output for each of {classes} classes", f"one with {columns}", "Change its head.")
-    return np.asarray(keras.ops.convert_to_numpy(outputs[0]), np.float32)
+    others = [keras.tree.flatten(network(low + (high - low) * part))[0] for part in parts[1:]]
+    arrays = [keras.ops.convert_to_numpy(output) for output in (outputs[0], *others)]
+    return np.concatenate(arrays).astype(np.float32)
 
 
 def are_probabilities(outputs: np.ndarray, graph: graphs.Graph | None) -> bool:
@@ -157,19 +162,43 @@ def pixel_slope(graph: graphs.Graph, shape: tuple[int, int, int]) -> float:
         graph = nested
 
 
-def probed_bounds(network: graphs.Function, dataset: Dataset) -> Bounds:
-    """Returns the range in which a trained network is right far more often than in [0, 1]; [0, 1] if there is none.
+def looks_trained(network: keras.Model) -> bool:
+    """Whether a bias or a statistic of a network has moved from where initialisers put all of its entries."""
+    vectors = (np.asarray(weight) for weight in network.weights if len(weight.shape) == 1 and weight.shape[0] > 1)
+    return any(np.ptp(vector) > 0 for vector in vectors if np.issubdtype(vector.dtype, np.floating))
 
-    A network with random weights may tell a few classes apart by luck, so only one that is right more often than half is taken for
-    trained, and only with five classes or more.
+
+def probed_bounds(network: graphs.Function, dataset: Dataset, *, is_trained: bool, threshold: float) -> Bounds | None:
+    """Returns the range in which a trained network is right far more often than in [0, 1], or [0, 1] if it is right there.
+
+    A network with random weights may tell a few classes apart by luck. So with fewer than five classes it must have been trained,
+    and be right on more than half of what the commonest class leaves.
+
+    Args:
+      network: of all its layers.
+      dataset: the training images.
+      is_trained: see `looks_trained`.
+      threshold: from which a single output says the second class.
+
+    Returns:
+      None where no range stands out.
     """
-    if dataset.num_classes < 5:
-        return UNIT
+    few = dataset.num_classes < 5
+    if few and not is_trained:
+        return None
     labels = dataset.labels[:_PROBED]
-    right = {b: sample_outputs(network, dataset, b, _PROBED).argmax(1) == labels for b in (UNIT, PIXELS, _CENTRED)}
+
+    def is_right(bounds: Bounds) -> np.ndarray:
+        outputs = sample_outputs(network, dataset, bounds, len(labels))
+        return (outputs[:, 0] > threshold if outputs.shape[1] == 1 else outputs.argmax(1)) == labels
+
+    right = {bounds: is_right(bounds) for bounds in (UNIT, PIXELS, _CENTRED)}
     best = max(right, key=lambda bounds: right[bounds].sum())
+    commonest = np.bincount(labels).max() / len(labels)
+    if right[best].mean() < ((1 + commonest) / 2 if few else 0.5):
+        return None
     better, worse = (int(np.sum(right[a] & ~right[b])) for a, b in ((best, UNIT), (UNIT, best)))
-    if right[best].mean() < 0.5 or not better:
+    if not better:
         return UNIT
     is_better = stats.binomtest(better, better + worse, 0.5, alternative="greater").pvalue < _SIGNIFICANCE
     return best if is_better else UNIT

@@ -93,6 +93,34 @@ class Schedule:
         if self.validation_every != 1 and not self.validation:
             raise _invalid("validation", f"above 0 to be measured every {self.validation_every} epochs", 0)
 
+    @property
+    def network_name(self) -> str:
+        """Name of the network in files and reports."""
+        from tfinv import models
+
+        return models.canonical(self.architecture)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Range of the images that the network takes."""
+        return 0.0, 1.0
+
+    def network(self, train: Dataset, seed: int) -> keras.Model:
+        """Returns the network with the weights that its training begins with; seed Keras, which draws them, before.
+
+        Args:
+          train: the training images.
+          seed: of weights that are drawn by another generator than Keras's.
+
+        Raises:
+          UserError: it does not fit the images.
+        """
+        from tfinv import models
+        from tfinv.training.precision import policy
+
+        with policy(self.precision):
+            return models.build(self.architecture, train.image_shape, train.num_classes)
+
     def _check(self, name: str, low: float, high: float) -> None:
         """Refuses a field outside [low, high)."""
         value = getattr(self, name)

@@ -12,6 +12,7 @@ from xml.dom import minidom
 from absl import flags
 
 from tfinv.errors import UsageError, UserError, expected
+from tfinv_cli.common import early
 from tfinv_cli.common.flags import Define
 from tfinv_cli.common.forms import complete
 
@@ -44,6 +45,7 @@ class Command:
       arguments: the positional arguments, for the help.
       required: names of flags that must be given.
       settings: for a positional argument with settings of its own, its flags and their values where they are not given.
+      check: refuses parsed flags that exclude each other, before TensorFlow is imported; None for none.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Command:
     arguments: str = ""
     required: Sequence[str] = ()
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    check: Callable[[Flags], None] | None = None
 
 
 def main(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -65,7 +68,11 @@ def main(command: Command, argv: Sequence[str] | None = None) -> int:
         if text := help_text(command, arguments):
             print(text)
             return 0
-        values, positional = parse(command, arguments)
+        values, positional = _read(command, arguments)
+        if command.check is not None:
+            command.check(values)
+        early.check(values)
+        _complete(values)
         code = command.run(values, positional)
     except UsageError as error:
         return _print_error(command, error, 2)
@@ -87,6 +94,13 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]
     Raises:
       UsageError: unknown flag, wrong value, or a required flag that is missing.
     """
+    values, positional = _read(command, arguments)
+    _complete(values)
+    return values, positional
+
+
+def _read(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]:
+    """Parses as `parse` does, but for the arguments of text forms."""
     values = _flag_values(command)
     try:
         positional = values([command.name, *arguments])[1:]
@@ -97,13 +111,16 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[Flags, list[str]]
             raise UsageError(str(expected(f"--{name}", "none", f"Pass --{name}; see tfinv {command.name} --help.")))
     if positional and not command.arguments:
         raise UsageError(str(expected("flags only", " ".join(positional), f"See tfinv {command.name} --help.")))
-    # Last, for it may import TensorFlow: what is refused above is refused at once.
+    return values, positional
+
+
+def _complete(values: Flags) -> None:
+    """Completes text forms, last, for it may import TensorFlow: what is refused before is refused at once."""
     for name, flag in values._flags().items():
         try:
             complete(flag)
         except UserError as error:
             raise _value_error(name, str(error)) from error
-    return values, positional
 
 
 def resolved(values: Flags) -> dict[str, Any]:
@@ -139,12 +156,13 @@ def manual(command: Command, argument: str | None = None, full: bool = False) ->
     for name, flag in sorted(_flag_values(command)._flags().items()):
         if settings is not None and name not in settings and name not in _EVERYWHERE:
             continue
-        kind = flag.flag_type()
-        if isinstance(flag, flags.EnumFlag):
-            kind = " | ".join(flag.parser.enum_values)
+        # absl puts the choices, and how a flag is repeated, into the text, too.
+        kind, text = flag.flag_type(), (flag.help or "").partition(";\n    repeat this option")[0]
+        if choices := getattr(flag.parser, "enum_values", None):
+            kind, text = " | ".join(choices), text.removeprefix(f"<{'|'.join(choices)}>: ")
         default = "required" if name in command.required else _default(flag, settings or {})
         lines.append(f"  --{name}  ({kind}; {default})")
-        lines += _wrap(flag.help or "")
+        lines += _wrap(text)
     if full:
         lines += ["", "Flags of absl:"]
         for name, text in _ABSL.items():

@@ -2,7 +2,8 @@
 
 from tfinv import catalogue
 from tfinv.experiments.settings.robust_or_private import BUDGETS
-from tfinv_cli.common import flags, forms, schedule_flags
+from tfinv_cli.common import flags, forms
+from tfinv_cli.common.training import schedule_flags
 
 FLAGS = (
     flags.dataset(None),

@@ -8,7 +8,7 @@ from tfinv import files
 from tfinv.classifier import Classifier, validation
 from tfinv.comparison.attackers import load_auxiliary
 from tfinv.datasets import Dataset
-from tfinv.errors import UsageError, from_flag
+from tfinv.errors import from_flag
 from tfinv.evaluation.check import Check
 from tfinv.evaluation.inversion.provenance import without_copies
 from tfinv.evaluation.robustness.clean_checks import probed_checks
@@ -17,6 +17,7 @@ from tfinv.importing.probing import PROBED, Setting
 from tfinv.inversion import Knowledge
 from tfinv.runs.sources import ImageSource, ModelSource
 from tfinv_cli.common import surrogate
+from tfinv_cli.common.early import bounds, image_size
 
 
 def load(values: Any) -> tuple[Classifier, Dataset]:
@@ -110,24 +111,6 @@ def knowledge(values: Any, data: Dataset, train: Dataset) -> Knowledge:
     images = without_copies(images, train)
     source = f"{'held-out ' * held_out}images of {images.name}"
     return Knowledge(images.images, images.labels if held_out else None, source=source)
-
-
-def image_size(size: list[int] | None) -> tuple[int, int] | None:
-    """--image_size as a pair, or None."""
-    if size is None:
-        return None
-    if len(size) != 2 or min(size) < 1:
-        raise UsageError(f"Expected a height and a width. Received: {size}. Change --image_size, as in 56,46.")
-    return size[0], size[1]
-
-
-def bounds(values: Any) -> tuple[float, float] | None:
-    """--bounds as a pair, or None."""
-    if values.bounds is None:
-        return None
-    if len(values.bounds) != 2:
-        raise UsageError(f"Expected two numbers. Received: {values.bounds}. Change --bounds, as in 0,255.")
-    return tuple(values.bounds)
 
 
 def clean_accuracy(values: Any, classifier: Classifier, data: Dataset) -> list[Check]:
