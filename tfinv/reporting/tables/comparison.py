@@ -6,6 +6,7 @@ from tfinv.reporting.results.summary import Row, interval, number
 from tfinv.reporting.tables.cells import MISSING, Cell, Table, percent, significant
 
 _LEVEL = 0.05
+_SILENT = "not compared"
 
 
 def audit_difference_table(rows: Sequence[Row]) -> Table | None:
@@ -25,13 +26,22 @@ def audit_difference_table(rows: Sequence[Row]) -> Table | None:
         difference = Cell() if value is None else Cell(f"{'+' if value > 0 else ''}{show(value)}", notes)
         n = number(row, "n")
         test = MISSING if p is None else f"p = {p:.2g}, {row.get('test')}"
-        cells = (Cell(before), Cell(after), difference, Cell(MISSING if n is None else f"{n:,.0f}"), Cell(test))
-        lines.append(((str(row["question"]), f"{row['rule']}: {row['text']}"), (*cells, Cell(outcome(row)))))
+        count = Cell(MISSING if n is None else f"{n:,.0f}")
+        cells = (
+            Cell(outcome(row)),
+            difference,
+            Cell(before),
+            Cell(after),
+            count,
+            Cell(test),
+            Cell(str(row.get("reason") or row["text"])),
+        )
+        lines.append(((str(row["question"]), str(row["rule"])), cells))
     comparisons = number(rows[0], "comparisons") or 0
     return Table(
         title="Differences of two audits",
         stubs=("question", "rule"),
-        headings=("a", "b", "b less a", "n", "test", "b is"),
+        headings=("b is", "b less a", "a", "b", "n", "test", "measured"),
         lines=tuple(lines),
         notes=(
             f"[a, b]: 95 % interval. Rates are percentages. {comparisons:.0f} tests were made, each at 5 %. Without a test, "
@@ -41,10 +51,10 @@ def audit_difference_table(rows: Sequence[Row]) -> Table | None:
 
 
 def outcome(row: Row) -> str:
-    """Returns whether b is better, worse, or not told apart, or why nothing is said."""
+    """Returns whether b is better, worse, or not told apart, or that one of the two has no grade."""
     value, bounds, p = number(row, "difference"), interval(row), number(row, "p")
     if value is None:
-        return str(row.get("reason") or MISSING)
+        return _SILENT
     beyond = p <= _LEVEL if p is not None else bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
     if not beyond or value == 0:
         return "not told apart"
@@ -68,4 +78,6 @@ def sentences(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
     if groups["not told apart"]:
         lines.append((f"Not told apart: {', '.join(groups['not told apart'])}.", "plain"))
-    return [*lines, (f"Without a grade in a or b: {', '.join(silent)}.", "doubt")] if silent else lines
+    return (
+        [*lines, (f"Not compared, for want of a grade in a or b: {', '.join(silent)}.", "doubt")] if silent else lines
+    )

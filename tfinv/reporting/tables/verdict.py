@@ -52,10 +52,9 @@ def facts(results: Results, *, with_questions: bool = True) -> list[Fact]:
       UserError: a row does not follow the schema.
     """
     if differences := rows_of(results, "audit difference"):
-        return [
-            *(Fact(*line) for line in sentences(differences)),
-            *(check_facts(results.checks) if results.checks else []),
-        ]
+        failed = ", ".join(check.name for check in results.checks if check.passed is False)
+        doubts = [Fact(f"Checks that failed in a or b: {failed}.", "bad")] if failed else []
+        return [*(Fact(*line) for line in sentences(differences)), *doubts]
     grades = rows_of(results, "grade")
     if not grades:
         return check_facts(results.checks) + measured_facts(results)
