@@ -27,7 +27,7 @@ def rules():
         text = re.sub(r"\{(\w+)\}", r"*\1*", rule.text.replace("{fpr}", f"{100 * (rule.fpr or 0):g} %"))
         over = f" It is set against {_SUBJECTS[rule.over]}." if rule.over else ""
         parts.append(
-            f"#### {rule.name}\n\n{text[0].upper() + text[1:]}.{over} {rule.reason}\n\n"
+            f"### {rule.name}\n\n{text[0].upper() + text[1:]}.{over} {rule.reason}\n\n"
             f"- good, {rule.good:g}: {rule.good_source}\n- fair, {rule.fair:g}: {rule.fair_source}"
         )
     return "\n\n".join(parts)

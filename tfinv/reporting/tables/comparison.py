@@ -25,7 +25,7 @@ def audit_difference_table(rows: Sequence[Row]) -> Table | None:
         notes = (f"[{show(bounds[0])}, {show(bounds[1])}]",) if bounds else ()
         difference = Cell() if value is None else Cell(f"{'+' if value > 0 else ''}{show(value)}", notes)
         n = number(row, "n")
-        test = MISSING if p is None else f"p = {p:.2g}, {row.get('test')}"
+        test = Cell() if p is None else Cell("p < 0.001" if p < 0.001 else f"p = {p:.2g}", (str(row.get("test")),))
         count = Cell(MISSING if n is None else f"{n:,.0f}")
         cells = (
             Cell(outcome(row)),
@@ -33,7 +33,7 @@ def audit_difference_table(rows: Sequence[Row]) -> Table | None:
             Cell(before),
             Cell(after),
             count,
-            Cell(test),
+            test,
             Cell(str(row.get("reason") or row["text"])),
         )
         lines.append(((str(row["question"]), str(row["rule"])), cells))
