@@ -121,7 +121,7 @@ def _rule_row(rule: str, before: Side, after: Side) -> dict[str, Any] | None:
 
 
 def _paired(row: Mapping[str, Any], before: Side, after: Side) -> tuple[str, tuple[np.ndarray, np.ndarray]] | None:
-    """What was counted, and for each image whether it was right, in both audits; None for a rule that has no such count."""
+    """The text of the count, and for each image whether it was right, in both audits; None for a rule that has no such count."""
     split, eps = str(before.results.config.get("split")), before.results.config.get("eps")
     if row["question"] == "accuracy":
         columns = _columns(before, after, split, ("label", "prediction"))
