@@ -10,7 +10,7 @@ from tfinv.auditing.estimate import Cost, Scope
 from tfinv.catalogue import QUESTIONS
 from tfinv.errors import UserError
 
-SCOPE = Scope(QUESTIONS, images=100, classes=10, gradients=True, scores=True, corruptions=50, shadows=0)
+SCOPE = Scope(QUESTIONS, images=100, pixels=64, classes=10, gradients=True, scores=True, corruptions=50, shadows=0)
 COST = Cost(prediction=1.0, gradient=10.0, tracing=0.0)
 
 
@@ -32,6 +32,12 @@ def test_fewer_images_than_the_budget_cost_less():
     few = dataclasses.replace(SCOPE, images=6)
     assert estimate.estimate(tiny_audit.TINY, few, COST)["corruptions"] == 5 * 50
     assert estimate.estimate(tiny_audit.TINY, dataclasses.replace(SCOPE, images=2), COST)["corruptions"] == 2 * 50
+
+
+def test_steps_and_evaluators_of_inversion_are_counted():
+    # Five steps of three classes, of which the start is the average, and two evaluators of 60 images for two epochs.
+    steps, evaluators = 5 * 3 * 10, 60 * 2 * 2 * 64 * estimate._EVALUATOR
+    assert estimate.estimate(tiny_audit.TINY, SCOPE, COST)["inversion"] == pytest.approx(steps + evaluators)
 
 
 def test_shadows_are_trainings():

@@ -1,7 +1,8 @@
 """`Budget`: how much an audit does for each question, and the eps that it judges robustness by."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -96,29 +97,30 @@ class Budget:
     shadow_epochs: int = 30
     seconds: tuple[float, ...] = ()
 
-    def scaled(self, factor: float, least: int) -> "Budget":
-        """Returns the budget with a share of the images, or `least` of them where that is more, and no more than before."""
+    def halved(self, question: str, least: int) -> "Budget":
+        """Returns the budget with half of a question's images, but no fewer than `least`; itself where there is nothing to cut."""
 
-        def cut(count: int) -> int:
-            return min(count, max(least, round(count * factor)))
+        def half(count: int, floor: int = least) -> int:
+            return min(count, max(floor, count // 2))
 
-        effort = dataclasses.replace(self.attacks.effort, images=cut(self.attacks.effort.images))
-        return dataclasses.replace(
-            self,
-            images=cut(self.images),
-            probed=min(self.probed, max(_LEAST_PROBED, cut(self.probed))),
-            corrupted=cut(self.corrupted),
-            attacks=dataclasses.replace(self.attacks, images=cut(self.attacks.images), effort=effort),
-            inversion=dataclasses.replace(
-                self.inversion,
-                classes=min(self.inversion.classes, max(2, round(self.inversion.classes * factor))),
-                images=min(self.inversion.images, max(_LEAST_PROBED, cut(self.inversion.images))),
-            ),
-            members=min(self.members, max(_LEAST_PROBED, cut(self.members))),
-        )
+        attacks, inversion = self.attacks, self.inversion
+        changes: dict[str, Any] = {}
+        if question == "accuracy":
+            changes = {"images": half(self.images), "probed": half(self.probed, _LEAST_PROBED)}
+        elif question == "corruptions":
+            changes = {"corrupted": half(self.corrupted)}
+        elif question == "robustness":
+            effort = dataclasses.replace(attacks.effort, images=half(attacks.effort.images, LEAST_IMAGES))
+            changes = {"attacks": dataclasses.replace(attacks, images=half(attacks.images), effort=effort)}
+        elif question == "inversion":
+            classes, images = half(inversion.classes, _LEAST_CLASSES), half(inversion.images, 10 * least)
+            changes = {"inversion": dataclasses.replace(inversion, classes=classes, images=images)}
+        elif question == "membership":
+            changes = {"members": half(self.members, _LEAST_PROBED)}
+        return dataclasses.replace(self, **changes)
 
     def counts(self) -> dict[str, int]:
-        """Returns the numbers that `scaled` cuts, by what they count."""
+        """Returns the numbers that `halved` cuts, by their units."""
         return {
             "images for accuracy and calibration": self.images,
             "images for the checks of the clean accuracy": self.probed,
@@ -133,6 +135,10 @@ class Budget:
 
 # Fewer tell a wrong preprocessing or a member from chance too rarely.
 _LEAST_PROBED = 100
+# Classes, of which fewer are no evidence that others recognise them.
+_LEAST_CLASSES = 5
+# Images of a question where the first limit of time is kept.
+_USUAL_LEAST = 100
 # Images under attack, of which fewer leave an interval of half of all accuracies.
 LEAST_IMAGES = 16
 
@@ -155,9 +161,9 @@ _QUICK = Budget(
         labels_methods=(),
         classes=10,
         samples=2,
-        evaluators=("mlp", "cnn"),
+        evaluators=("cnn", "convnet"),
         images=5000,
-        epochs=5,
+        epochs=6,
     ),
     members=1000,
     shadows=0,
@@ -244,23 +250,24 @@ def default_eps(data: Dataset) -> tuple[float, str]:
     return SHADED_EPS, f"{SHADED_EPS}, the usual budget for shaded drawings: {description}"
 
 
-def fit(requested: Budget, seconds: Callable[[Budget], float]) -> Budget:
-    """Returns a budget that is estimated to end in time, with fewer images where it must.
+def fit(requested: Budget, seconds: Callable[[Budget], Mapping[str, float]]) -> Budget:
+    """Returns a budget that is estimated to end in time. Where it must, the question that takes longest gets half of its images.
 
     Args:
       requested: the budget.
-      seconds: estimates the time of one.
+      seconds: estimates the time of each question of a budget.
     """
     fitted = requested
-    for limit, least in zip(requested.seconds, (100, LEAST_IMAGES), strict=False):
-        factor = 1.0
-        while True:
-            fitted = requested.scaled(factor, least)
-            if seconds(fitted) <= limit:
-                return fitted
-            factor /= 2
-            if requested.scaled(factor, least) == fitted:
+    for limit, least in zip(requested.seconds, (_USUAL_LEAST, LEAST_IMAGES), strict=False):
+        fitted = requested
+        while sum((times := seconds(fitted)).values()) > limit:
+            longest = sorted(times, key=lambda question: -times[question])
+            cuts = [cut for question in longest if (cut := fitted.halved(question, least)) != fitted]
+            if not cuts:
                 break
+            fitted = cuts[0]
+        else:
+            return fitted
     return fitted
 
 

@@ -20,10 +20,12 @@ from tfinv.auditing.questions.answer import Answer
 from tfinv.auditing.records import write_records
 from tfinv.auditing.report import AuditReport
 from tfinv.auditing.subjects.subject import EXPERIMENT, Subject
+from tfinv.auditing.subjects.thumbnails import unit_images
 from tfinv.catalogue import QUESTIONS
 from tfinv.errors import expected
 from tfinv.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from tfinv.reporting import Results, write_html
+from tfinv.reporting.pages.records import write_records_pages
 from tfinv.runs import descriptions
 from tfinv.runs.workdir import Workdir
 
@@ -109,26 +111,36 @@ def run(
             say(f"  not asked: {reason}")
     results = _results(subject, settings, budget, cuts, answers)
     results.seconds = round(time.perf_counter() - start, 1)
-    return finish(results, answers, settings, workdir.path)
+    return finish(results, answers, settings, workdir.path, subject)
 
 
-def finish(results: Results, answers: Mapping[str, Answer], settings: Settings, folder: pathlib.Path) -> AuditReport:
-    """Grades the results, and writes results.json, the report, the exports and the table of images.
+def finish(
+    results: Results, answers: Mapping[str, Answer], settings: Settings, folder: pathlib.Path, subject: Subject
+) -> AuditReport:
+    """Grades the results, and writes results.json, the report, the exports, the table of images and the pages that show them.
 
     Args:
       results: without grades.
       answers: of the questions.
       settings: of the audit.
       folder: where everything goes.
+      subject: whose images the pages show.
     """
     grades = grade(results, settings.policy)
     gates = settings.policy.gates(grades, settings.fail_on)
     results.rows += [row | {"gate": row["rule"] in gates} for row in grades]
     records = write_records(folder, table(answers))
+    browse(subject, folder)
     results.write(folder)
     page = write_html(results, folder)
     exports = write_exports(results, folder)
     return AuditReport(results, folder, page, tuple(gates), {**exports, **{p.name: p for p in records}})
+
+
+def browse(subject: Subject, folder: pathlib.Path) -> None:
+    """Writes the pages of single images, which the report leads to."""
+    images = functools.partial(unit_images, subject)
+    write_records_pages(folder, images=images, classes=subject.class_names)
 
 
 def identity(subject: Subject, settings: Settings) -> dict[str, Any]:
@@ -189,8 +201,8 @@ def _fitted(subject: Subject, requested: Budget, settings: Settings, workdir: Wo
     """The budget that ends in time by the measured cost, which is stored: another run must not measure another one."""
     cost = estimate.Cost(**workdir.json("cost", lambda: dataclasses.asdict(estimate.measure_cost(subject))))
 
-    def seconds(budget: Budget) -> float:
-        return sum(estimate.estimate(budget, _scope(subject, settings, budget), cost).values())
+    def seconds(budget: Budget) -> dict[str, float]:
+        return estimate.estimate(budget, _scope(subject, settings, budget), cost)
 
     return budgets.fit(requested, seconds), cost
 
@@ -201,6 +213,7 @@ def _scope(subject: Subject, settings: Settings, budget: Budget) -> estimate.Sco
     return estimate.Scope(
         questions=tuple(name for name in QUESTIONS if name in settings.questions),
         images=len(subject.data),
+        pixels=int(np.prod(classifier.input_shape)),
         classes=classifier.num_classes,
         gradients=classifier.differentiable,
         scores=classifier.scores,

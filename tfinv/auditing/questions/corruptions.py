@@ -4,6 +4,7 @@ from tfinv.auditing.budget import Budget
 from tfinv.auditing.questions.answer import Answer
 from tfinv.auditing.subjects.subject import EXPERIMENT, Subject
 from tfinv.evaluation.corruptions import corruption_rows
+from tfinv.evaluation.robustness.stream import BoundedImages
 from tfinv.runs.workdir import Workdir
 
 
@@ -15,12 +16,13 @@ def ask(subject: Subject, budget: Budget, workdir: Workdir) -> Answer:
       budget: says how many.
       workdir: of the audit.
     """
-    count = min(budget.corrupted, len(subject.data))
+    data = subject.data.take(budget.corrupted)
     rows = corruption_rows(
         subject.classifier,
-        subject.images[0:count],
-        subject.data.labels[:count],
+        BoundedImages(data, subject.classifier),
+        data.labels,
         experiment=EXPERIMENT,
         seed=subject.seed,
+        batch_size=subject.batch_size,
     )
     return Answer(rows)
