@@ -150,3 +150,17 @@ def test_class_names():
         Classifier.from_keras(LIST, output=1, class_names=names[:3])
     with pytest.raises(UserError, match="Received: ant more than once"):
         Classifier.from_keras(LIST, output=1, class_names=["ant", "ant", "cat", "dog"])
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_the_number_of_a_class_is_no_score_and_the_advice_works(keepdims):
+    inputs = keras.Input((4, 4, 1))
+    scores = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, keras.ops.argmax(scores, axis=-1, keepdims=keepdims))
+    with pytest.raises(
+        UserError, match=r"number of a class. End the model before its argmax: keras.Model.model.inputs, scores"
+    ):
+        Classifier.from_keras(model)
+    assert Classifier.from_keras(keras.Model(model.inputs, scores)).num_classes == 3
+    with pytest.raises(UserError, match="number of a class"):
+        Classifier.from_callable(model, input_shape=(4, 4, 1), num_classes=3, outputs="logits")

@@ -96,9 +96,16 @@ def as_rows(scores: Any) -> Any:
     """Returns an output as (n, K), without axes of size 1.
 
     Raises:
-      UserError: there is more than one axis of classes, as in a map.
+      UserError: there is more than one axis of classes, as in a map; or it is the number of a class.
     """
     shape = _shape(scores)
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    if not keras.backend.is_float_dtype(dtype) and all(size == 1 for size in shape[1:]):
+        raise expected(
+            "scores of the classes",
+            f"an output of shape {shape} and type {dtype}: the number of a class",
+            "End the model before its argmax: keras.Model(model.inputs, scores), where scores is what argmax takes.",
+        )
     if len(shape) == 2:
         return scores
     sizes = [size for size in shape[1:] if size != 1]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfinv.errors import UserError
 from tfinv.importing.deployed import description
 from tfinv.importing.deployed.black_box import Output
 
@@ -39,6 +40,34 @@ def test_a_black_box_says_how_it_is_run(mixes):
     assert (loaded.input_shape, loaded.differentiable) == ((2,), False)
     x = np.arange(6, dtype=np.float32).reshape(3, 2)
     np.testing.assert_array_equal(loaded.call(x), 2 * x)
+
+
+class Labelling(Runner):
+    """Gives the number of the larger one of two scores first, and then both."""
+
+    def any_number(self, x):
+        return [x.argmax(1), x]
+
+    one_size = any_number
+
+
+def test_an_output_of_labels_is_left_out_beside_scores():
+    outputs = [Output("label", (), is_whole=True), Output("scores", (2,))]
+    loaded = description.describe(Labelling(False), outputs, runtime="a file", class_names=None, source="")
+    assert loaded.notes[1:] == ("output label left out: it is the number of a class",)
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.testing.assert_array_equal(loaded.call(x), x)
+
+
+def test_labels_alone_are_refused():
+    with pytest.raises(
+        UserError, match=r"a file, whose output label is the number of a class. Convert the model without"
+    ):
+        description.describe(
+            Labelling(False), [Output("label", (1,), is_whole=True)], runtime="a file", class_names=None, source=""
+        )
+    whole = Output("counts", (5,), is_whole=True)
+    assert not whole.is_label
 
 
 @pytest.mark.parametrize(

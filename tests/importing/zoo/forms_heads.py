@@ -296,6 +296,12 @@ FORMS = [
         refusal="Leave out outputs= or --outputs",
     ),
     head(
+        "the number of a class, by argmax",
+        "Refused: there are no scores to follow. End the model before its argmax.",
+        refusing(lambda: functional(lambda x: ops.argmax(dense(4)(x), axis=-1))),
+        refusal="keras.Model(model.inputs, scores), where scores is what argmax takes",
+    ),
+    head(
         "a map of scores, as of a segmentation",
         "Refused, with the layer that averages it: an image has no one class.",
         refusing(lambda: keras.Sequential([keras.Input(SHAPE), layers.Conv2D(4, 1, activation="softmax")])),

@@ -38,12 +38,19 @@ class Output:
       shape: of one image; sizes may be None.
       operations: names of the last operations, in lower case, from the output on backwards.
       levels: how many values it can have, if it is quantised; None for real numbers.
+      is_whole: whether it gives whole numbers that stand for nothing else, as an ArgMax does.
     """
 
     name: str
     shape: Shape
     operations: tuple[str, ...] = ()
     levels: int | None = None
+    is_whole: bool = False
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is the number of a class."""
+        return self.is_whole and self.scores_shape in ((), (1,))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tfinv.errors import expected
 from tfinv.importing.deployed import black_box
 from tfinv.importing.loaded import Loaded
 
@@ -52,18 +53,35 @@ def describe(
       source: where they come from, for their note.
       notes: about the input.
       **fields: of `Loaded`: bounds and preprocessing.
+
+    Raises:
+      UserError: no output has scores, but only the number of a class.
     """
+    scores = [output for output in outputs if not output.is_label]
+    labels = [output.name for output in outputs if output.is_label]
+    if not scores:
+        raise expected(
+            "an output with scores of the classes",
+            f"{runtime}, whose output {', '.join(labels)} is the number of a class",
+            "Convert the model without its argmax.",
+        )
+
+    def of_scores(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return [array for array, output in zip(arrays, outputs, strict=True) if not output.is_label]
+
     batches = black_box.takes_batches(runner.any_number, runner.one_size, runner.shape)
-    names, names_notes = fitting_names(class_names, outputs, source)
+    predict = runner.any_number if batches else runner.one_size
+    names, names_notes = fitting_names(class_names, scores, source)
     return Loaded(
-        call=black_box.tensor_function(runner.any_number if batches else runner.one_size, outputs),
+        call=black_box.tensor_function(lambda x: of_scores(predict(x)), scores),
         input_shape=runner.shape,
         differentiable=False,
         notes=(
             f"{runtime}: a black box, without gradients",
             *([] if batches else [_batch_note(runner.size)]),
             *notes,
-            *(note for output in outputs for note in output.notes),
+            *(f"output {name} left out: it is the number of a class" for name in labels),
+            *(note for output in scores for note in output.notes),
             *names_notes,
         ),
         class_names=names,

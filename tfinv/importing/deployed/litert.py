@@ -101,7 +101,9 @@ def _describe(file: LiteRTFile, runner: _Runner) -> Loaded:
 def _output(file: LiteRTFile, detail: dict[str, Any]) -> black_box.Output:
     operations, quantisation = file.ending(detail["index"])
     name = file.output_names.get(detail["index"], detail["name"])
-    return black_box.Output(name, _sizes(detail), operations, quantisation.levels if quantisation else None)
+    levels = quantisation.levels if quantisation else None
+    is_whole = levels is None and np.issubdtype(detail["dtype"], np.integer)
+    return black_box.Output(name, _sizes(detail), operations, levels, is_whole)
 
 
 def _sizes(detail: dict[str, Any]) -> black_box.Shape:

@@ -30,7 +30,7 @@ _RANGES = {
 }
 _OPERATIONS = {"sigmoid": "logistic", "logsoftmax": "log_softmax"}
 _FORMS = ("cast", "dequantizelinear", "flatten", "identity", "quantizelinear", "reshape", "squeeze")
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
@@ -185,7 +185,8 @@ def _output(model: Any, value: Any) -> black_box.Output:
         if name not in _FORMS or not node.input:
             break
         tensor = node.input[0]
-    return black_box.Output(value.name, shape, tuple(operations), levels)
+    is_whole = levels is None and np.issubdtype(_TYPES[value.type], np.integer)
+    return black_box.Output(value.name, shape, tuple(operations), levels, is_whole)
 
 
 def _check_operations(model: Any, path: pathlib.Path) -> None:
