@@ -35,8 +35,8 @@ def test_fewer_images_than_the_budget_cost_less():
 
 
 def test_steps_and_evaluators_of_inversion_are_counted():
-    # Five steps of three classes, of which the start is the average, and two evaluators of 60 images for two epochs.
-    steps, evaluators = 5 * 3 * 10, 60 * 2 * 2 * 64 * estimate._EVALUATOR
+    # Five steps of three classes, which take as long as eight, and two evaluators of 60 images for two epochs.
+    steps, evaluators = 5 * 8 * 10, 60 * 2 * 2 * 64 * estimate._EVALUATOR
     assert estimate.estimate(tiny_audit.TINY, SCOPE, COST)["inversion"] == pytest.approx(steps + evaluators)
 
 

@@ -116,7 +116,7 @@ class Budget:
             classes, images = half(inversion.classes, _LEAST_CLASSES), half(inversion.images, 10 * least)
             changes = {"inversion": dataclasses.replace(inversion, classes=classes, images=images)}
         elif question == "membership":
-            changes = {"members": half(self.members, _LEAST_PROBED)}
+            changes = {"members": half(self.members, _LEAST_MEMBERS)}
         return dataclasses.replace(self, **changes)
 
     def counts(self) -> dict[str, int]:
@@ -135,6 +135,8 @@ class Budget:
 
 # Fewer tell a wrong preprocessing or a member from chance too rarely.
 _LEAST_PROBED = 100
+# Non-members that a rate of one in a hundred needs.
+_LEAST_MEMBERS = 500
 # Classes, of which fewer are no evidence that others recognise them.
 _LEAST_CLASSES = 5
 # Images of a question where the first limit of time is kept.
@@ -156,7 +158,7 @@ _QUICK = Budget(
         effort=Effort(images=50, steps=20, queries=100, draws=30, minimal_steps=0),
     ),
     inversion=InversionBudget(
-        methods=("miface(start=average,steps=500)", "gradient(steps=300)"),
+        methods=("miface(start=average,steps=300)", "gradient(steps=300)"),
         scores_methods=("network(steps=500)",),
         labels_methods=(),
         classes=10,
