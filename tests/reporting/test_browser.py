@@ -160,9 +160,9 @@ def test_the_verdict_of_an_audit_and_its_pictures_are_one_screen(browser, pages)
     page = _open(browser, pages["audited"])
     _resize(page, 1600)
     bottoms = "return [...document.querySelectorAll('.grades > li, .highlights li')].map(e => e.getBoundingClientRect().bottom)"
-    found = page.execute_script(bottoms)
-    assert len(found) == 6 + 4
-    assert max(found) <= 900
+    ends = page.execute_script(bottoms)
+    assert len(ends) == 6 + 4
+    assert max(ends) <= 900
     # The text takes the width that there is.
     grades = page.execute_script("return document.querySelector('.grades').getBoundingClientRect().width")
     assert grades > 0.75 * 1600

@@ -30,6 +30,12 @@ def test_what_is_not_believed_has_no_grade_however_good_another_rule_is():
     assert verdict.sentence == "Robustness: not to be believed, because x failed."
 
 
+def test_several_reasons_are_one_phrase():
+    reasons = [f"not to be believed, because {name} failed" for name in ("x", "y")]
+    rows = [audited.grade("inversion", r, None, None, state="disbelieved", reason=r) for r in reasons]
+    assert _one(*rows).text == "not to be believed, because x failed; because y failed"
+
+
 def test_what_was_not_asked_says_why():
     row = audited.grade("membership", "a", None, None, state="not asked", reason="not asked: pass --members")
     assert _one(row).sentence == "Membership: not asked: pass --members."

@@ -164,8 +164,8 @@ def _draw_bins(panel: Axes, bins: Sequence[Row]) -> None:
 
 def _means(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     points = sorted((s, summarise(runs, "accuracy").mean) for (s,), runs in group(rows, "severity").items())
-    known = [(s, mean) for s, mean in points if mean is not None]
-    return [s for s, _ in known], [mean for _, mean in known]
+    measured = [(s, mean) for s, mean in points if mean is not None]
+    return [s for s, _ in measured], [mean for _, mean in measured]
 
 
 def _style(panel: Axes) -> None:

@@ -181,7 +181,7 @@ def _cards(records: Sequence[Record], images: Images | None, classes: Sequence[s
 
 
 def _card(record: Record, thumbnail: str | None, classes: Sequence[str]) -> dict[str, Any]:
-    """What a reader sees of an image: its name, what the model says, and its figures."""
+    """Card of an image: its name, what the model says, and its figures."""
     label, prediction = (_class_name(record.values.get(c), classes) for c in ("label", "prediction"))
     confidence, eps, score = record.number("confidence"), record.number("smallest_eps"), _score(record)
     sure = "" if math.isnan(confidence) else f", {percent(confidence)} %"

@@ -95,13 +95,13 @@ class QuestionVerdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict as one sentence."""
+        """The verdict as one sentence, without the thresholds."""
         name = self.question.capitalize()
         if not self.figure:
             return f"{name}: {self.text}."
         measured = " ".join(part for part in (self.figure, self.interval) if part)
         gate = f" This fails the audit ({', '.join(self.gates)})." if self.gates else ""
-        return f"{name}: {self.word}. {measured}, {self.text}; {self.thresholds}.{gate}"
+        return f"{name}: {self.word}. {measured}, {self.text}.{gate}"
 
 
 def question_verdicts(rows: Sequence[Row]) -> list[QuestionVerdict]:
@@ -172,7 +172,10 @@ def _verdict(name: str, rows: Sequence[Row]) -> QuestionVerdict:
     if disbelieved or not graded:
         word, tone = (DISBELIEVED, "doubt") if disbelieved else (NOT_ASKED, "open")
         reasons = unique(str(r["reason"]) for r in disbelieved or rows if r.get("reason"))
-        return QuestionVerdict(word=word, tone=tone, text="; ".join(reasons) or word, gates=gates, **keys)
+        # The phrase that all reasons begin with is said once.
+        first, *further = reasons or [word]
+        text = "; ".join([first, *(reason.removeprefix(f"{DISBELIEVED}, ") for reason in further)])
+        return QuestionVerdict(word=word, tone=tone, text=text, gates=gates, **keys)
     worst = min(graded, key=lambda r: _ORDER.index(r["grade"]))
     show, bounds = _formatter(worst), interval(worst)
     unit = " %" if worst.get("format") == "percent" else ""
@@ -225,7 +228,7 @@ def _scale(row: Row) -> Scale | None:
     margin = 0.15 * (max(ends) - min(ends) or 1.0)
     start, end = min(ends) - margin, max(ends) + margin
     if row.get("format") == "percent":
-        start, end = max(0.0, start), min(1.0, end)
+        start, end = max(0.0, start), min(max(1.0, *ends), end)
     width = end - start or 1.0
 
     def place(figure: float) -> float:

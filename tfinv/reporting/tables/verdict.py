@@ -103,7 +103,7 @@ def measured_facts(results: Results) -> list[Fact]:
 
 
 def _cuts(results: Results) -> list[Fact]:
-    """What an audit left out to end in time."""
+    """Fact of the parts that an audit left out to end in time, if there are any."""
     cuts = results.config.get("left_out")
     if not isinstance(cuts, (list, tuple)) or not cuts:
         return []
