@@ -13,7 +13,7 @@ from tfinv.reporting.tables.comparison import audit_difference_table
 from tfinv.reporting.tables.inversion import comparison_tables, inversion_tables, knowledge_table
 from tfinv.reporting.tables.membership import measures_table, precision_table
 from tfinv.reporting.tables.membership_details import difference_table
-from tfinv.reporting.tables.verdict import verdict
+from tfinv.reporting.tables.verdict import facts
 
 # Characters that mean something in Markdown or in HTML within it.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
@@ -38,7 +38,7 @@ def markdown(results: Results) -> str:
         precision_table(membership),
         training_table(training),
     ]
-    parts = [f"# {escape(results.command)}", escape(verdict(results))]
+    parts = [f"# {escape(results.command)}", "\n".join(f"- {escape(fact.text)}" for fact in facts(results))]
     parts += [_table(table) for table in tables if table is not None]
     if results.checks:
         parts.append("## Checks\n\n" + "\n".join(_check(check) for check in results.checks))
