@@ -27,6 +27,7 @@ tfinv.inversion
 tfinv.membership
 tfinv.training
 tfinv.evaluation
+tfinv.callbacks
 tfinv.reporting
 tfinv.runs
 tfinv.comparison

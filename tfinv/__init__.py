@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tfinv.classifier import Classifier
     from tfinv.importing import load_classifier
 
-__all__ = ["Classifier", "__version__", "audit", "load_classifier"]
+__all__ = ["Classifier", "__version__", "audit", "callbacks", "load_classifier"]
 
 _quiet.install()
 
@@ -27,6 +27,8 @@ def __getattr__(name: str) -> Any:
         return load_classifier
     if name == "audit":
         return importlib.import_module("tfinv.auditing.audit").audit
+    if name == "callbacks":
+        return importlib.import_module("tfinv.callbacks")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
