@@ -108,7 +108,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> t
 
 
 def _excess(gaps: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """What normal noise of these standard errors adds to the expected absolute value of each gap (a folded normal's mean)."""
+    """The excess of each gap's expected absolute value, by normal noise of these standard errors (a folded normal's mean)."""
     z = gaps / errors
     return errors * (2 * stats.norm.pdf(z) - 2 * z * stats.norm.sf(z))
 
