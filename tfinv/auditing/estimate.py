@@ -43,7 +43,7 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """What an audit of a subject comes down to, beside its budget.
+    """Scope of an audit of a subject, beside its budget.
 
     Attributes:
       questions: names of those that are asked.

@@ -29,7 +29,7 @@ _FRONT_NOISE = 8  # images by whose logits a model without a file is known again
 
 @dataclasses.dataclass(frozen=True)
 class Claims:
-    """What a user says of the training of a model.
+    """Statements of a user about the training of a model.
 
     Attributes:
       members: parts of the data set that it was trained on, such as `train`; None for nothing said.
