@@ -46,7 +46,7 @@ def draw(
         logits = classifier.predict(batch, subject.batch_size)
         confidence = special.softmax(logits.astype(np.float64), axis=1).max(axis=1)
         sure = [
-            f"{names[k]}, {100 * c:.0f} %" if classifier.scores else names[k]
+            f"{names[k]}\n{100 * c:.0f} %" if classifier.scores else names[k]
             for k, c in zip(logits.argmax(1), confidence, strict=True)
         ]
         answers.append(sure)

@@ -49,6 +49,6 @@ def fragile_grid(
             labels, images, drawn, adversarial, clean_answers, adversarial_answers, strict=True
         )
     ]
-    title = "perturbation" if factor == 1 else f"perturbation x {factor:g}"
+    title = "change" if factor == 1 else f"change x {factor:g}"
     canvas.write(draw_grid(rows, ("image", title, "result"), ""), path)
     return float(factor)
