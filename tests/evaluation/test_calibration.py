@@ -101,6 +101,15 @@ def test_intervals_cover(kind, shape, n):
     assert hit_over >= 0.92 * trials
 
 
+def test_intervals_know_that_confidences_are_a_sample():
+    """Of a model that is always right the accuracy of each bin is nearly certain, and the mean confidence is not."""
+    rng, hit = np.random.default_rng(3), 0
+    for _ in range(200):
+        low, high = expected_calibration_error(rng.uniform(0.5, 1, 3000), np.ones(3000, bool))[1]
+        hit += low <= 0.25 <= high
+    assert hit >= 0.92 * 200
+
+
 def test_less_noise_is_left_than_in_the_naive_estimate():
     """Of a calibrated model of 300 images the naive ECE is about .05."""
     rng = np.random.default_rng(2)
