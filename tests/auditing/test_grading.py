@@ -151,6 +151,7 @@ def test_too_few_others_forbid_the_rate_at_that_fpr_alone():
     states = {name: row["state"] for name, row in graded(results).items() if row["question"] == "membership"}
     expected = {"membership-auc": "graded", "tpr-at-one-percent": "graded", "tpr-at-one-per-mille": "disbelieved"}
     assert states == expected
+    assert graded(results)["tpr-at-one-per-mille"]["limited"]
 
 
 def test_ties_leave_the_auc_and_a_wrong_preprocessing_leaves_a_leak():

@@ -16,6 +16,7 @@ def grade(results: Results, policy: Policy) -> list[dict[str, Any]]:
 
     A rule is graded by its value, and `spans` names the grades that its interval reaches. Where a check failed that bears on it,
     the rule is disbelieved and has no grade; a poor one stands if the failure can only have flattered the model, and says so.
+    `limited` says that it is disbelieved for what bears on this rule alone, as too few non-members for its FPR do.
 
     Args:
       results: of an audit, without grades.
@@ -60,7 +61,9 @@ def _state(rule: Rule, value: Figure | None, doubtful: list[Doubt], reason: str 
         # Those that let nothing stand come first, for they say the most.
         first = min(doubtful, key=lambda doubt: doubt.bearing.poor_stands)
         why = f"not to be believed, because {_listed(names)} failed: {first.bearing.reason}"
-        return {"grade": None, "spans": [], "state": "disbelieved", "reason": why, "checks": names}
+        limited = all(doubt.bearing.of_its_fpr for doubt in doubtful)
+        outcome = {"grade": None, "spans": [], "state": "disbelieved", "reason": why, "checks": names}
+        return outcome | ({"limited": True} if limited else {})
     note = value.limit if level != GRADES[0] else None
     if doubtful:
         note = (

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfinv.reporting.results import Results
+from tfinv.reporting.tables.grades import question_verdicts
 
 _HEIGHT = 900  # of the page in a notebook, in pixels
-_ORDER = {"poor": 0, "fair": 1, "good": 2}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class AuditReport:
         return self.results.rows_of("grade")
 
     def __str__(self) -> str:
-        return "\n".join(verdict_lines(self.grades))
+        return "\n".join(verdict.sentence for verdict in question_verdicts(self.grades))
 
     def __repr__(self) -> str:
         return f"AuditReport({str(self.path)!r}, gates={list(self.gates)})"
@@ -49,38 +49,3 @@ class AuditReport:
             f'<iframe title="{title}" srcdoc="{text}" sandbox="" loading="lazy" '
             f'style="width:100%;height:{_HEIGHT}px;border:0"></iframe>'
         )
-
-
-def verdict_lines(grades: list[dict[str, Any]]) -> list[str]:
-    """Returns one line a question: its worst graded rule, or why it has none.
-
-    Args:
-      grades: rows of kind "grade".
-    """
-    lines = []
-    for question in dict.fromkeys(row["question"] for row in grades):
-        rows = [row for row in grades if row["question"] == question]
-        disbelieved = [row for row in rows if row["state"] == "disbelieved"]
-        graded = [row for row in rows if row["state"] == "graded" and row["grade"] in _ORDER]
-        if disbelieved:
-            lines.append(f"{question}: {disbelieved[0]['reason']}")
-        elif graded:
-            worst = min(graded, key=lambda row: _ORDER[row["grade"]])
-            lines.append(f"{question}: {worst['grade']}, {worst['text']} {_show(worst)}")
-        else:
-            lines.append(f"{question}: {rows[0]['reason'] or 'nothing to grade'}")
-    return lines
-
-
-def _show(row: dict[str, Any]) -> str:
-    """The value of a grade, with its interval."""
-    is_percent = row.get("format") == "percent"
-
-    def number(value: float) -> str:
-        return f"{100 * value:.1f} %" if is_percent else f"{value:.3g}"
-
-    interval = row.get("ci95")
-    if row.get("value") is None:
-        return ""
-    bounds = f" [{number(interval[0])}, {number(interval[1])}]" if interval else ""
-    return f"{number(row['value'])}{bounds}"

@@ -30,6 +30,21 @@ def test_what_is_not_believed_has_no_grade_however_good_another_rule_is():
     assert verdict.sentence == "Robustness: not to be believed, because x failed."
 
 
+def test_a_poor_rule_is_enough_whatever_another_would_be():
+    doubt = {"state": "disbelieved", "reason": "not to be believed, because x failed", "checks": ["x"]}
+    rows = [audited.grade("membership", "auc", 0.5, "poor"), audited.grade("membership", "tpr", 0.95, None, **doubt)]
+    verdict = _one(*rows)
+    assert (verdict.word, verdict.figure) == ("poor", "50.0 %")
+    assert verdict.text == "auc; tpr not to be believed, because x failed"
+
+
+def test_a_doubt_of_one_rule_alone_leaves_the_grades_of_the_others():
+    doubt = {"state": "disbelieved", "reason": "not to be believed, because x failed", "checks": ["x"], "limited": True}
+    rows = [audited.grade("membership", "auc", 0.95, "good"), audited.grade("membership", "tpr", 0.95, None, **doubt)]
+    assert (_one(*rows).word, _one(*rows).text) == ("good", "auc; tpr not to be believed, because x failed")
+    assert _one(rows[1]).word == "not to be believed"
+
+
 def test_several_reasons_are_one_phrase():
     reasons = [f"not to be believed, because {name} failed" for name in ("x", "y")]
     rows = [audited.grade("inversion", r, None, None, state="disbelieved", reason=r) for r in reasons]

@@ -52,7 +52,7 @@ class Scale:
 
 @dataclasses.dataclass(frozen=True)
 class QuestionVerdict:
-    """Verdict of one question: its worst graded rule, or why it has none.
+    """Verdict of one question: its worst graded rule, or why it has none. Below poor there is nothing, so poor needs no other rule.
 
     Attributes:
       question: its name.
@@ -151,8 +151,8 @@ def grade_table(rows: Sequence[Row]) -> Table | None:
         headings=("figure", "n", "grade", "thresholds", "tags"),
         lines=tuple(lines),
         notes=(
-            "[a, b]: 95 % interval. Percentages where the thresholds are. A question has the grade of its worst rule, and none "
-            "while a check that its figures rest on fails.",
+            "[a, b]: 95 % interval. Percentages where the thresholds are. A question has the grade of its worst rule; and none, "
+            "unless that is poor, while a check that all its figures rest on fails.",
         ),
         prose=True,
     )
@@ -169,7 +169,8 @@ def _verdict(name: str, rows: Sequence[Row]) -> QuestionVerdict:
     }
     disbelieved = [r for r in rows if r["state"] == "disbelieved"]
     graded = [r for r in rows if _grade_of(r)]
-    if disbelieved or not graded:
+    in_doubt = any(not r.get("limited") for r in disbelieved)
+    if not graded or (in_doubt and all(r["grade"] != "poor" for r in graded)):
         word, tone = (DISBELIEVED, "doubt") if disbelieved else (NOT_ASKED, "open")
         reasons = unique(str(r["reason"]) for r in disbelieved or rows if r.get("reason"))
         # The phrase that all reasons begin with is said once.
@@ -183,7 +184,7 @@ def _verdict(name: str, rows: Sequence[Row]) -> QuestionVerdict:
     return QuestionVerdict(
         word=worst["grade"],
         tone=_TONES[worst["grade"]],
-        text=str(worst["text"]),
+        text=str(worst["text"]) + _without(disbelieved),
         figure=f"{show(number(worst, 'value') or 0.0)}{unit}",
         interval=f"[{show(bounds[0])}, {show(bounds[1])}]" if bounds else "",
         n=_show_n(worst),
@@ -194,6 +195,15 @@ def _verdict(name: str, rows: Sequence[Row]) -> QuestionVerdict:
         scale=_scale(worst),
         **keys,
     )
+
+
+def _without(disbelieved: Sequence[Row]) -> str:
+    """What the verdict can't take into account, as the end of a phrase."""
+    if not disbelieved:
+        return ""
+    checks = unique(str(check) for r in disbelieved for check in r.get("checks") or ())
+    because = f", because {', '.join(checks)} failed" if checks else ""
+    return f"; {', '.join(str(r['rule']) for r in disbelieved)} {DISBELIEVED}{because}"
 
 
 def _grade_of(row: Row) -> str | None:
