@@ -1,7 +1,8 @@
 """Strengths of the corruptions, by severity and image size.
 
 The benchmark has two sets of constants: CIFAR-10-C's for images of 32 pixels, ImageNet-C's for 224 (Hendrycks and Dietterich 2019,
-"Benchmarking neural network robustness to common corruptions and perturbations", and its code). Between these sizes a strength is
+"Benchmarking neural network robustness to common corruptions and perturbations"; make_cifar_c.py and make_imagenet_c.py of
+hendrycks/robustness, with which these agree). Between these sizes a strength is
 interpolated on a logarithmic scale of both; smaller images have that of 32. Above 224 pixels lengths grow with the size, and all
 else stays. So images of 28 x 28 are corrupted as CIFAR-10-C is, those of 224 x 224 as ImageNet-C.
 """
