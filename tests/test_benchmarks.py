@@ -49,6 +49,7 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ imports it when it is asked for, so that a command line can list and check names
 """
 
 import importlib
-import pathlib
+import importlib.resources
 from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from tfinv import paths
@@ -140,10 +141,15 @@ def unknown_dataset(name: str) -> UserError:
     return expected(expectation, repr(name), "Change --dataset.")
 
 
+# The files of the pretrained models, of each NAME.keras and its card NAME.json.
+PRETRAINED: Traversable = importlib.resources.files("tfinv") / "models" / "data"
+
+
 def pretrained_names() -> list[str]:
     """Returns the names of the pretrained models in the package."""
-    folder = pathlib.Path(__file__).parent / "models" / "data"
-    return sorted(file.stem for file in folder.glob("*.keras"))
+    if not PRETRAINED.is_dir():
+        return []
+    return sorted(file.name.removesuffix(".keras") for file in PRETRAINED.iterdir() if file.name.endswith(".keras"))
 
 
 class Registry(Mapping[str, Any]):

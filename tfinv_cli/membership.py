@@ -5,9 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfinv import catalogue
+from tfinv.errors import UsageError, expected
 from tfinv_cli.common import command, flags, forms, target_flags
 
 _TARGETS = ("model", "leave_one_out")
+
+
+def _check(values: Any) -> None:
+    """Raises UsageError for flags that are missing, or exclude each other."""
+    mode = f"--target={values.target}"
+    required, excluded = "model", tuple[str, ...]()
+    if values.target == _TARGETS[1]:
+        required, excluded = "shadows", ("model", "members", "nonmembers", "twin")
+    if getattr(values, required) is None:
+        raise UsageError(str(expected(f"--{required} with {mode}", "none", f"Pass --{required}.")))
+    if superfluous := [f"--{name}" for name in excluded if getattr(values, name) is not None]:
+        raise UsageError(str(expected(f"{mode} alone", ", ".join(superfluous), f"Leave out {superfluous[0]}.")))
 
 
 def _run(values: Any, _: list[str]) -> None:
@@ -69,6 +82,7 @@ goes on.
     ),
     _run,
     required=("dataset", "workdir"),
+    check=_check,
 )
 
 

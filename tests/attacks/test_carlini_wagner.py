@@ -95,6 +95,7 @@ def test_more_runs_find_a_c_that_is_large_enough_and_then_a_smaller_one(cls):
     assert (twelve.distances <= runs[9].distances).all()
 
 
+@pytest.mark.proof
 @BOTH
 @pytest.mark.parametrize("scale", [1e-2, 100.0])
 def test_the_scale_of_the_logits_hardly_counts(cls, scale):
@@ -177,6 +178,7 @@ def test_it_starts_where_it_is_told(cls):
     assert cls()(classifier, x, y, start=start).distances[0] == pytest.approx(0.24, rel=1e-2)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("cls", [CarliniWagner, EAD, FMN])
 def test_what_is_found_with_gradients_in_half_precision_holds_in_float32(cls):
     keras.utils.set_random_seed(0)

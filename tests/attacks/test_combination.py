@@ -85,6 +85,7 @@ def test_autoattack_is_exact_on_a_linear_model(norm, classes):
     np.testing.assert_array_equal(result.success, distance < 0.25)
 
 
+@pytest.mark.proof
 def test_it_is_never_weaker_than_a_member():
     rng = np.random.default_rng(0)
     hidden, output = rng.normal(size=(16, 24)).astype(np.float32), rng.normal(size=(24, 4)).astype(np.float32)

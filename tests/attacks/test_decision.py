@@ -61,6 +61,7 @@ def test_the_boundary_of_a_linear_model_is_found(cls, norm, excess, bounds):
     assert (result.queries <= queries(cls)).all()
 
 
+@pytest.mark.proof
 @EACH
 def test_where_the_bounds_bind(cls, norm, excess):
     """The least distance in the box, from a linear or quadratic program."""

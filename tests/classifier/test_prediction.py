@@ -86,6 +86,7 @@ def test_units(bounds):
     classifier.validate(scaled)
 
 
+@pytest.mark.proof
 def test_many_classifiers_are_no_retracing():
     """TensorFlow warns at most twice per process, so this runs in a subprocess; warnings about the user's functions remain."""
     program = """

@@ -358,6 +358,7 @@ def test_help_of_an_experiment_has_its_own_flags_and_values(capsys):
     assert re.search(r"--workdir +\(path; required\)", single)
 
 
+@pytest.mark.proof
 def test_a_command_prints_none_of_tensorflows_chatter(digits, tmp_path):
     args = ("--model", digits / "model.keras", "--dataset", digits / "digits.npz", "--limit=8")
     options = ("--eps=.1", "--attacks=fgsm", "--check_images=2", "--workdir", tmp_path)

@@ -49,6 +49,7 @@ def test_models_trained_both_ways_are_attacked_inverted_and_drawn(both_ways):
     assert all((folder / f.path).exists() for f in results.figures)
 
 
+@pytest.mark.proof
 def test_a_frontier_has_each_training_where_its_flag_says(tmp_path):
     sweep = (
         "--architecture=mlp(units=16) --anti_weights=.5 --robust_eps=.2 --robust_training=fast(eps={eps}) --reversal="
@@ -139,6 +140,7 @@ def test_no_face_is_judged_by_its_models_own_architecture_as_usual(architecture)
     check_evaluators(evaluators)
 
 
+@pytest.mark.proof
 def test_run_again_it_only_reads_what_it_made_unless_told_otherwise(both_ways, capsys):
     folder, line = both_ways
     made = {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()}

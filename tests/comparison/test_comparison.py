@@ -146,6 +146,7 @@ def compare_with_robustness(folder, progress):
     )
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stage", ["none, seed 0: attacking", "robust, seed 0: training", "robust, seed 0: gradient"])
 def test_what_is_interrupted_goes_on_and_comes_to_the_same(unbroken, tmp_path, stage):
     def interrupt(line):

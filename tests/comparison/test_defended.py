@@ -86,6 +86,7 @@ def test_with_every_option_a_killed_training_ends_the_same(tmp_path):
     assert events
 
 
+@pytest.mark.proof
 def test_the_averaged_network_of_a_batch_normalised_one_is_good(tmp_path):
     schedule = Schedule(NETWORK, epochs=12, batch_size=16, learning_rate=0.02, ema=0.9)
     _, rows = train(tmp_path, defence("none"), schedule)

@@ -105,6 +105,7 @@ def test_on_real_mnist_the_honest_curve_falls_and_the_artefact_is_caught(full_da
     assert passed["perturbation-uses-budget (fgsm-artefact)"] is False
 
 
+@pytest.mark.proof
 @pytest.mark.data
 def test_softmax_regression_recognises_the_att_faces(full_data, tmp_path):
     train, test = (

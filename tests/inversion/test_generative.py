@@ -89,6 +89,7 @@ def test_decodes_into_unit_images_and_knows_its_classes():
     assert not np.allclose(network.decode(same, tf.range(4))[0], network.decode(same, tf.range(4))[2])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("method", [GMI(steps=2, **TINY), MIFaceDAE(steps=2, latent=3, units=4, updates=5)])
 def test_one_training_serves_all_victims_and_files_all_runs(trainings, method, tmp_path):
     knowledge = Knowledge(noise(), np.arange(12) % 3)

@@ -1,13 +1,12 @@
 """Pretrained models: each loads in plain Keras, matches its card, and has the same logits and accuracy as when it was created."""
 
-import importlib
 import pathlib
 
 import numpy as np
 import pytest
 
 from shipped import check_scores, check_whole
-from tfinv import datasets, models
+from tfinv import catalogue, datasets, models
 from tfinv.attacks import PGD
 from tfinv.classifier import Classifier
 from tfinv.errors import UserError
@@ -65,13 +64,12 @@ def test_every_file_of_the_folder_belongs_to_a_model():
 
 
 def test_unknown_names_are_refused(tmp_path, monkeypatch):
-    module = importlib.import_module("tfinv.models.pretrained")
-    monkeypatch.setattr(module, "DATA", tmp_path / "absent")
+    monkeypatch.setattr(catalogue, "PRETRAINED", tmp_path / "absent")
     assert models.pretrained_names() == []
     for ask in (models.card, models.pretrained):
         with pytest.raises(UserError, match=r"which are none\. Received: 'mnist'"):
             ask("mnist")
-    monkeypatch.setattr(module, "DATA", tmp_path)
+    monkeypatch.setattr(catalogue, "PRETRAINED", tmp_path)
     (tmp_path / "other.keras").touch()
     with pytest.raises(UserError, match=r"pretrained model among other\. Received: '\.\./other'"):
         models.pretrained("../other")

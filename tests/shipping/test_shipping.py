@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from shipped import check_scores, check_whole
-from tfinv import datasets, files, models
+from tfinv import catalogue, datasets, files, models
 from tfinv.errors import UserError
 from tfinv.evaluation.robustness.accuracy import accuracy_row
 from tfinv.reporting import Results
@@ -67,7 +67,7 @@ def trained(tmp_path_factory):
 def package(tmp_path, monkeypatch):
     """An empty folder in the place of the package's own."""
     folder = tmp_path / "data"
-    monkeypatch.setattr(importlib.import_module("tfinv.models.pretrained"), "DATA", folder)
+    monkeypatch.setattr(catalogue, "PRETRAINED", folder)
     return folder
 
 

@@ -181,6 +181,7 @@ def test_the_command_trains_among_workers(tmp_path):
     assert path.stat().st_mtime_ns == before
 
 
+@pytest.mark.proof
 def test_a_cluster_of_one_is_this_machine(tmp_path):
     """As a batch system's script with one node makes it."""
     flags = ["--limit=64", "--epochs=1", "--batch_size=32", f"--workdir={tmp_path}"]

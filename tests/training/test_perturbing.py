@@ -130,6 +130,7 @@ def test_adversarial_training_goes_to_the_corner_of_an_eps_that_rises():
         assert moved.min() >= 0.25 * eps - 1e-6
 
 
+@pytest.mark.proof
 def test_adversarial_training_learns_the_feature_that_eps_cannot_turn():
     # One pixel that differs by .6 between the classes, and 63 that differ by .1 (Tsipras et al. 2019, section 2).
     rng = np.random.default_rng(0)

@@ -16,9 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfinv import catalogue
+from tfinv.catalogue import pretrained_names
 from tfinv.errors import expected
 
-DATA: Traversable = importlib.resources.files("tfinv.models") / "data"
 # Largest size of a model's file, so that the package stays small.
 MOST_BYTES = 2_000_000
 
@@ -139,13 +140,6 @@ def golden_images(shape: tuple[int, int, int]) -> np.ndarray:
     return np.random.default_rng(0).uniform(size=(3, *shape)).astype(np.float32)
 
 
-def pretrained_names() -> list[str]:
-    """Returns the names of the pretrained models in the package."""
-    if not DATA.is_dir():
-        return []
-    return sorted(file.name.removesuffix(".keras") for file in DATA.iterdir() if file.name.endswith(".keras"))
-
-
 def card(name: str) -> Card:
     """Returns the card of a pretrained model.
 
@@ -184,4 +178,4 @@ def _file(name: str, suffix: str) -> Traversable:
             repr(name),
             "See tfinv.models.pretrained_names().",
         )
-    return DATA / f"{name}{suffix}"
+    return catalogue.PRETRAINED / f"{name}{suffix}"

@@ -17,13 +17,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfinv import datasets, files, models, paths
+from tfinv import catalogue, datasets, files, models, paths
 from tfinv.classifier import Classifier
 from tfinv.datasets import Dataset
 from tfinv.errors import expected
 from tfinv.evaluation.statistics.intervals import rate_interval
 from tfinv.experiments.robust_or_private import model_label
-from tfinv.models.pretrained import DATA, Card, Score, golden_images
+from tfinv.models.pretrained import Card, Score, golden_images
 from tfinv.reporting import Results
 from tfinv.shipping.packing import pack, packed_weights, stored_type
 from tfinv.shipping.results import (
@@ -172,7 +172,7 @@ def _listed(scores: Iterable[Score]) -> str:
 
 def _target(folder: str | os.PathLike | None) -> pathlib.Path:
     """The folder of the model and its card; None is the package's own."""
-    return pathlib.Path(str(DATA)) if folder is None else paths.expand(folder)
+    return pathlib.Path(str(catalogue.PRETRAINED)) if folder is None else paths.expand(folder)
 
 
 @dataclasses.dataclass(frozen=True)

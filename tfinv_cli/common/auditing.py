@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 from tfinv.auditing.policy import load_policy
-
 from tfinv.auditing.report import AuditReport
 from tfinv.auditing.running import Settings
 from tfinv.auditing.running import run as run_audit

@@ -86,6 +86,7 @@ def test_choosing_the_threshold_on_the_same_scores_exceeds():
     assert split / 300 < 0.4 < 0.5 < same / 300
 
 
+@pytest.mark.proof
 def test_gaussian_mechanism_with_its_delta():
     """Stated at its own delta it is not exceeded; at delta 0, which it has not, no epsilon holds."""
     mu, delta = 2.0, 0.05

@@ -179,6 +179,7 @@ def test_a_size_that_may_vary_is_taken_from_image_size(written):
     np.testing.assert_allclose(classifier.predict(x), model.predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.proof
 def test_one_thread_between_operations_is_enough_and_nothing_is_printed(contents, written):
     code = (
         "import sys, numpy as np\nfrom tfinv import load_classifier\nfrom tfinv.attacks import Square\n"

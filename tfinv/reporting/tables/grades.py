@@ -198,7 +198,7 @@ def _verdict(name: str, rows: Sequence[Row]) -> QuestionVerdict:
 
 
 def _without(disbelieved: Sequence[Row]) -> str:
-    """What the verdict can't take into account, as the end of a phrase."""
+    """Rules that the verdict can't take into account, as the end of a phrase."""
     if not disbelieved:
         return ""
     checks = unique(str(check) for r in disbelieved for check in r.get("checks") or ())

@@ -13,7 +13,7 @@ from tfinv.comparison.membership import checking, scoring
 from tfinv.comparison.membership.scoring import AttackScores
 from tfinv.comparison.membership.targets import Target, evidence_of, leave_one_out
 from tfinv.comparison.shadow_models import query_logits
-from tfinv.errors import UsageError, expected
+from tfinv.errors import expected
 from tfinv.evaluation.check import Check, merge
 from tfinv.evaluation.membership.measure import pool
 from tfinv.reporting import Results
@@ -36,7 +36,6 @@ def run(values: Any) -> None:
       UserError: flags that exclude each other, or what can't be loaded or attacked, before anything is scored.
     """
     start = time.perf_counter()
-    _check_flags(values)
     classifier = None if values.target == _ONE_OUT else target.load_model(values)
     examples = load_examples(values, classifier)
     if classifier is not None:
@@ -75,18 +74,6 @@ def run(values: Any) -> None:
     about = {"notes on the images": list(data.notes)} if classifier is None else descriptions.about(classifier, data)
     outcome = Results("membership", config, rows, checks)
     finish.finish(outcome, workdir.path, start, about, verbose=values.verbose)
-
-
-def _check_flags(values: Any) -> None:
-    """Raises UsageError for flags that are missing, or exclude each other."""
-    mode = f"--target={values.target}"
-    required, excluded = "model", tuple[str, ...]()
-    if values.target == _ONE_OUT:
-        required, excluded = "shadows", ("model", "members", "nonmembers", "twin")
-    if getattr(values, required) is None:
-        raise UsageError(str(expected(f"--{required} with {mode}", "none", f"Pass --{required}.")))
-    if superfluous := [f"--{name}" for name in excluded if getattr(values, name) is not None]:
-        raise UsageError(str(expected(f"{mode} alone", ", ".join(superfluous), f"Leave out {superfluous[0]}.")))
 
 
 def _targets(values: Any, classifier: Classifier | None, examples: Examples) -> Iterator[Target]:

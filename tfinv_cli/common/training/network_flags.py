@@ -44,13 +44,13 @@ def check(values: Any) -> None:
       UserError: --network is no file of a model.
       UsageError: --network beside --architecture, or a flag of a network without one.
     """
-    present = [name for name in ("architecture", *_OF_NETWORK) if values[name].present]
     if values.network is None:
-        if lonely := [f"--{name}" for name in present if name in _OF_NETWORK]:
+        # A command line that names every flag, as a model card has it, gives these their defaults.
+        if lonely := [f"--{name}" for name in _OF_NETWORK if values[name].value != values[name].default]:
             raise UsageError(
                 f"Expected --network with {lonely[0]}. Received: none. Pass --network or leave out {lonely[0]}."
             )
-    elif "architecture" in present:
+    elif values["architecture"].present:
         raise UsageError("Expected --network or --architecture. Received: both. Leave out --architecture.")
     else:
         from tfinv.importing import kinds
