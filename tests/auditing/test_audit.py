@@ -170,6 +170,7 @@ def test_hours_of_work_are_refused_before_a_question_is_asked(tmp_path, tiny, mo
         ({"budget": "huge"}, "Expected a budget"),
         ({"questions": ("beauty",)}, "Expected questions among"),
         ({"eps": 2.0}, "Expected an eps above 0"),
+        ({"fail_on": ("robust-acuracy",)}, "robust-acuracy"),
         ({"preprocessing": "caffe"}, "Expected options of load_classifier with a path"),
     ],
 )

@@ -174,3 +174,10 @@ def test_the_attack_is_named_even_where_the_policy_chose_it(tmp_path):
     (row,) = [r for r in grade(audit(accuracy(0.1, "fgsm", EPS)), load_policy(path)) if r["rule"] == "robust-accuracy"]
     assert row["value"] == 0.7
     assert ATTACK in row["text"]
+
+
+def test_a_model_that_guesses_is_not_private_for_that():
+    rows = graded(audit(checks=[check("clean-accuracy-beats-guessing", False)]))
+    assert {row["state"] for row in rows.values() if row["question"] in ("membership", "calibration")} == {
+        "disbelieved"
+    }

@@ -147,3 +147,15 @@ def test_gates_of_the_command_line_are_added_and_a_question_is_all_of_its_rules(
 def test_the_default_policy_uses_every_key():
     keys = {line.split(" =")[0] for line in default_text().splitlines() if " = " in line}
     assert keys - {"name", "fail_on", "fail_at"} == FIELDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('question = "membership"', 'question = "accuracy"', "question 'membership' for what the rule reads"),
+        ("by {attack}", "at {fpr}", r"\{fpr\} in text for the measure tpr alone"),
+    ],
+)
+def test_a_rule_reads_rows_of_its_question_and_says_what_it_has(tmp_path, old, new, message):
+    with pytest.raises(UserError, match=message):
+        load_policy(write(tmp_path, NEW.replace(old, new)))

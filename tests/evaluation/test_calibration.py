@@ -151,3 +151,15 @@ def test_a_binary_model_is_like_one_of_two_classes():
 def test_what_does_not_fit_is_refused(logits, labels):
     with pytest.raises(UserError, match="Expected"):
         calibration_rows(logits, labels, experiment="a")
+
+
+def test_intervals_stay_within_what_can_be_measured():
+    logits = np.log([[0.9, 0.1], [0.9, 0.1]])
+    rows = calibration_rows(logits, np.array([0, 1]), experiment="m")
+    intervals = {row["measure"]: row["ci95"] for row in rows if row["kind"] == "calibration"}
+    assert intervals["overconfidence"][0] == -1
+    assert intervals["brier"][0] == 0
+    assert intervals["brier"][1] <= 2
+    assert intervals["nll"][0] == 0
+    same = calibration_rows(logits, np.array([0, 0]), experiment="m")
+    assert next(row["ci95"] for row in same if row.get("measure") == "brier") is None

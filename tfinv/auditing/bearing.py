@@ -62,11 +62,10 @@ BEARINGS: Mapping[str, tuple[Bearing, ...]] = {
     "class-order-fits": _other_model("the outputs mean other classes than the labels"),
     "class-counts-agree": _other_model("the outputs mean other classes than the labels"),
     "clean-accuracy-beats-guessing": (
-        Bearing(
-            ("accuracy", "calibration", "robustness"), True, "a model that guesses can't be better than its figure"
-        ),
+        Bearing(("accuracy", "robustness"), True, "a model that guesses can't be better than its figure"),
+        Bearing(("calibration",), False, "a model that guesses has no confidence to judge"),
         Bearing(("corruptions",), False, "there is no accuracy of which a share could be left"),
-        Bearing(_INVERSION, True, "a model that guesses holds no classes to reconstruct"),
+        Bearing(_LEAKS, True, "a model that guesses holds no classes or images to give away"),
     ),
     "accuracy-falls-with-eps": _weak(),
     "unbounded-attack-reaches-zero": _weak(),
@@ -140,6 +139,13 @@ class Doubt:
 
     check: str
     bearing: Bearing
+
+
+def bears_on(question: str, checks: Iterable[Check]) -> bool:
+    """Returns whether a failed check bears on any figure of a question."""
+    unlisted = (Bearing((question,), False, ""),)
+    failed = [check for check in checks if check.passed is False]
+    return any(question in bearing.questions for c in failed for bearing in BEARINGS.get(c.heading, unlisted))
 
 
 def doubts(rule: Rule, checks: Iterable[Check]) -> list[Doubt]:

@@ -124,7 +124,12 @@ class Rule:
         if unknown := sorted(set(_PLACEHOLDER.findall(self.text)) - set(_PLACEHOLDERS)):
             raise expected("{attack}, {eps} or {fpr} in text", f"{{{unknown[0]}}}")
 
+        if self.fpr is None and "fpr" in _PLACEHOLDER.findall(self.text):
+            raise expected("{fpr} in text for the measure tpr alone", repr(self.text))
+
     def _check_rows(self) -> None:
+        if self.question != (question := self._question()):
+            raise expected(f"question {question!r} for what the rule reads", repr(self.question))
         if self.measure not in _MEASURES[self.kind]:
             raise expected(f"measure among {', '.join(_MEASURES[self.kind])}", repr(self.measure))
         if self.over is not None and self.over not in _OVER.get(self.kind, ()):
@@ -136,6 +141,12 @@ class Rule:
             raise expected("eps for accuracy under attack alone", repr(self.eps))
         if (self.fpr is not None) != (self.measure == "tpr"):
             raise expected("fpr for the measure tpr alone", repr(self.fpr))
+
+    def _question(self) -> str:
+        """The question whose checks bear on the rows that the rule reads."""
+        if self.kind == "accuracy":
+            return "accuracy" if self.attack == CLEAN_IMAGES else "robustness"
+        return "corruptions" if self.kind == "corruption" else self.kind
 
     def grade(self, value: float) -> str:
         """Returns the grade of a value."""

@@ -64,6 +64,7 @@ class Settings:
         if unknown or not self.questions:
             received = ", ".join(unknown) or "none"
             raise expected(f"questions among {', '.join(QUESTIONS)}", received, "Change --questions.")
+        self.policy.gates([], self.fail_on)  # a wrong name is known before hours of work
 
 
 def run(
@@ -102,7 +103,8 @@ def run(
     estimate.check_time(left, agree)
     answers: dict[str, Answer] = {}
     for name in QUESTIONS:
-        if name not in settings.questions:
+        # What the others say rests on the checks of the clean images.
+        if name not in settings.questions and name != QUESTIONS[0]:
             answers[name] = Answer.not_asked("left out by --questions")
             continue
         say(f"{name}{' (kept from an earlier run)' if _is_answered(name, workdir) else ''}")

@@ -15,6 +15,7 @@ a second time. The interval's lower end takes more noise away than its upper end
 and in 90 % where errors change their sign within a bin, which no bins can see.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ def calibration_rows(
     brier, nll = np.square(probabilities - hot).sum(1), -log_confidence(logits, labels)
     measured = {
         "ece": expected_calibration_error(confidence, correct),
-        "brier": (float(brier.mean()), mean_interval(brier)),
-        "nll": (float(nll.mean()), mean_interval(nll)),
+        "brier": (float(brier.mean()), _within(mean_interval(brier), 2.0)),
+        "nll": (float(nll.mean()), _within(mean_interval(nll), math.inf)),
         "overconfidence": overconfidence(confidence, correct),
     }
     rows: list[dict[str, Any]] = [
@@ -75,6 +76,13 @@ def calibration_rows(
         for measure, (value, interval) in measured.items()
     ]
     return rows + reliability_rows(confidence, correct, experiment)
+
+
+def _within(interval: tuple[float, float] | None, most: float) -> tuple[float, float] | None:
+    """The interval between 0 and what can be measured; None for one without width, which says nothing of other samples."""
+    if interval is None or interval[0] == interval[1]:
+        return None
+    return max(0.0, interval[0]), min(most, interval[1])
 
 
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> tuple[float, tuple[float, float]]:
@@ -131,7 +139,10 @@ def overconfidence(confidence: np.ndarray, correct: np.ndarray) -> tuple[float, 
     mean, n = float(confidence.mean()), len(correct)
     low, high = rate_interval(int(correct.sum()), n)
     student = mean_interval(confidence - correct) or (mean - high, mean - low)
-    return mean - float(correct.mean()), (min(mean - high, student[0]), max(mean - low, student[1]))
+    return mean - float(correct.mean()), (
+        max(-1.0, min(mean - high, student[0])),
+        min(1.0, max(mean - low, student[1])),
+    )
 
 
 def reliability_rows(confidence: np.ndarray, correct: np.ndarray, experiment: str) -> list[dict[str, Any]]:

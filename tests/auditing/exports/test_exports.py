@@ -243,3 +243,13 @@ def test_mlflow_itself_takes_it(results, tmp_path, monkeypatch):
     data = mlflow.get_run(run.info.run_id).data
     assert data.metrics["membership-auc"] == 0.7
     assert data.tags["tfinv.tpr-at-one-per-mille"] == "disbelieved"
+
+
+def test_no_figure_of_a_curve_that_a_failed_check_bears_on_is_a_metric():
+    results = with_grades(audit(accuracy(0.01, "pgd", EPS), checks=[check("losses-agree", False)]))
+    graded = {row["rule"]: row["grade"] for row in results.rows_of("grade")}
+    assert graded["robust-accuracy"] == "poor"
+    component = json.loads(cyclonedx(results))["metadata"]["component"]
+    metrics = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    assert "accuracy" not in {metric["type"] for metric in metrics}
+    assert "robust-accuracy" in {metric["type"] for metric in metrics}

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from tfinv.auditing.subjects.loading import Claims, as_dataset, subject_of_files
+from tfinv import datasets, models
+from tfinv.auditing.subjects.loading import Claims, as_dataset, subject_of_files, subject_of_objects
+from tfinv.classifier import Classifier
 from tfinv.errors import UserError
 from tfinv.runs.sources import ImageSource, ModelSource
 
@@ -72,3 +74,17 @@ def test_logits_are_predicted_once(monkeypatch):
     first = claimed.logits(100)
     np.testing.assert_array_equal(claimed.logits(300)[:100], first)
     assert sum(calls) == 300
+
+
+def test_parts_of_one_split_are_not_taken_for_its_first_images():
+    data = datasets.load("mnist5k", "train").take(60)
+    halves = data.subset(np.arange(20)), data.subset(np.arange(20, 60))
+    claimed, _ = subject_of_objects(
+        Classifier.from_keras(models.pretrained("mnist-natural")), halves[1], training=halves[0]
+    )
+    sides = claimed.membership
+    assert {*zip(sides.splits[sides.members], sides.rows[sides.members], strict=True)}.isdisjoint(
+        zip(sides.splits[~sides.members], sides.rows[~sides.members], strict=True)
+    )
+    # Those that are images of the audit, too, are the same ones there.
+    assert set(sides.splits[~sides.members]) == {halves[1].split}

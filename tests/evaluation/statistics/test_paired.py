@@ -49,3 +49,9 @@ def test_unpaired_intervals_add_in_squares():
     assert difference.value == pytest.approx(0.1)
     assert difference.ci95 == pytest.approx((0.1 - np.hypot(0.04, 0.04), 0.1 + np.hypot(0.03, 0.03)))
     assert unpaired((0.5, None), (0.6, (0.5, 0.7))).ci95 is None
+
+
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_a_few_pairs_of_one_sign_prove_nothing(n):
+    difference = bootstrap_medians(np.full(n, 0.01), np.full(n, 0.02))
+    assert (difference.ci95, difference.p) == (None, 2.0 ** (1 - n))

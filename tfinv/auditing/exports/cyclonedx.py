@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfinv.auditing.bearing import bears_on
 from tfinv.auditing.exports.facts import data_name, model_name, plain, sentence
 from tfinv.reporting.results import Results
 from tfinv.reporting.results.rows import is_artefact, rows_of, show_eps
@@ -61,7 +62,7 @@ def _metrics(results: Results, grades: list[dict[str, Any]]) -> Iterator[dict[st
     for row in grades:
         if row["state"] == "graded":
             yield _metric(row["rule"], row["text"], row, "value")
-    if any(row["state"] == "disbelieved" and row["question"] == "robustness" for row in grades):
+    if bears_on("robustness", results.checks):
         return
     for row in rows_of(results, "accuracy"):
         if row["attack"] != "none" and not is_artefact(row):

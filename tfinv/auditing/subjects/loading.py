@@ -138,6 +138,11 @@ def subject_of_objects(
     contents = {"model": _object_digest(classifier, network), "images": data.digest()}
     if training is not None:
         contents["members"] = training.digest()
+        # An image is known by its split and row, and parts of one split have other rows than it.
+        training = dataclasses.replace(training, split="members")
+    if nonmembers is not None:
+        contents["nonmembers"] = nonmembers.digest()
+        nonmembers = dataclasses.replace(nonmembers, split="nonmembers")
 
     def sides() -> Sides | None:
         return None if training is None else Sides.of_datasets(training, data if nonmembers is None else nonmembers)

@@ -60,8 +60,8 @@ def score_checks(
       nulls: of models that were trained on none of the examples, in the targets' places; of one of two complements only.
       twins: of an overfitted twin of the one target, on the same examples.
     """
-    # The gap attack has two scores, and no other measure than its advantage.
-    ranked = [result for result in results if not result.attack.startswith("gap")]
+    # The gap attack has two scores, and no other measure than its advantage; alone, it must not pass for a TPR of 0.
+    ranked = [result for result in results if not result.attack.startswith("gap")] or list(results)
     tied = merge((f"{r.attack} on {r.target}", checks.scores_not_tied(*r.sides)) for r in ranked)
     by_attack: dict[str, list[AttackScores]] = {}
     for null in nulls:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 _RESAMPLES = 2000
+_FEWEST = 6  # pairs of an interval
 _Z = float(stats.norm.ppf(0.975))
 
 
@@ -48,6 +49,8 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> Difference:
 def bootstrap_medians(a: np.ndarray, b: np.ndarray, *, seed: int = 0, resamples: int = _RESAMPLES) -> Difference | None:
     """Returns the difference of two medians, with the percentiles of a bootstrap of pairs; None where a median is infinite.
 
+    Fewer than six pairs have no interval: all of one sign come by chance in more than one case of twenty.
+
     Args:
       a: (n,) of the first model; infinity for what lies beyond all measurements.
       b: (n,) of the second, on the same examples.
@@ -62,10 +65,12 @@ def bootstrap_medians(a: np.ndarray, b: np.ndarray, *, seed: int = 0, resamples:
         gaps = np.median(b[rows], axis=1) - np.median(a[rows], axis=1)
     gaps = gaps[~np.isnan(gaps)]
     low, high = (float(np.quantile(gaps, q, method="nearest")) for q in (0.025, 0.975))
-    ci95 = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    ci95 = (low, high) if len(a) >= _FEWEST and math.isfinite(low) and math.isfinite(high) else None
     # Each side has at least one of the resamples and the sample itself.
     sides = [(1 + int(np.sum(side))) / (len(gaps) + 1) for side in (gaps <= 0, gaps >= 0)]
-    return Difference(value, ci95, min(1.0, 2 * min(sides)), len(a), "paired bootstrap")
+    # No test of n pairs can say more than that all n have one sign, which resamples of the same few don't know.
+    p = min(1.0, max(2 * min(sides), 2.0 ** (1 - len(a))))
+    return Difference(value, ci95, p, len(a), "paired bootstrap")
 
 
 def unpaired(a: tuple[float, tuple[float, float] | None], b: tuple[float, tuple[float, float] | None]) -> Difference:

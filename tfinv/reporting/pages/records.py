@@ -14,6 +14,7 @@ import PIL.Image
 
 from tfinv import files, paths
 from tfinv.errors import expected
+from tfinv.evaluation.membership.intervals import fewest_nonmembers
 from tfinv.reporting.figures import canvas, pictures
 from tfinv.reporting.pages.environment import environment
 from tfinv.reporting.tables.cells import percent, significant
@@ -149,9 +150,10 @@ def _selections(records: Sequence[Record]) -> list[_Selection]:
 def _exposed_text(scored: Sequence[Record], members: Sequence[Record]) -> str:
     text = "Members by the score of the strongest membership attack: the higher, the more surely they are told."
     others = [_score(r) for r in scored if r.number("member") == 0]
-    if not others or not members:
+    if not members or len(others) < (fewest_nonmembers(round(1 - _SURE, 6)) or 1):
         return text
-    told = sum(_score(r) > np.quantile(others, _SURE, method="higher") for r in members)
+    threshold = np.quantile(others, _SURE, method="higher")
+    told = sum(_score(r) > threshold for r in members)
     return (
         f"{text} {told:,} of {len(members):,} members score above all but 1 % of {len(others):,} non-members. Which ones "
         "these are changes from training to training."
