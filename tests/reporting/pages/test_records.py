@@ -39,11 +39,20 @@ def test_each_list_is_in_its_order(tmp_path):
     assert _order(fragile, ["test 2", "test 0"])
     assert "<h3>test 1</h3>" not in fragile  # wrong by itself
     assert _order(exposed, ["train 0", "train 1"])
-    assert "1 of 2 members score above all but 1 % of 1 non-members" in exposed
+    assert "score above" not in exposed  # one non-member says nothing of 1 % of them
     assert "<h3>test 1</h3>" in wrong
     assert "dog, 99.0 %" in wrong
     assert 'alt="Image test 2, class dog"' in fragile
     assert "0.01, fgsm" in fragile
+
+
+def test_enough_nonmembers_say_how_many_members_are_told(tmp_path):
+    others = [f"test,{i},0,0,0.9,,,False,{i / 500}" for i in range(500)]
+    members = [f"train,{i},0,0,0.9,,,True,{score}" for i, score in enumerate((0.5, 0.98, 0.99, 2))]
+    _write(tmp_path, [*others, *members])
+    page = next(p for p in write_records_pages(tmp_path) if p.name == "records-exposed.html")
+    # The threshold is the 496th of 500 scores, .99.
+    assert "1 of 4 members score above all but 1 % of 500 non-members" in page.read_text(encoding="utf-8")
 
 
 def test_a_page_has_a_limit_and_leads_to_the_next(tmp_path):
