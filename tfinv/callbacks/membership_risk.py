@@ -1,6 +1,5 @@
 """`MembershipRisk`: after an epoch, how well the training images can be told from others."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +8,10 @@ from tfinv.callbacks.measured import MeasuringCallback, some_images
 from tfinv.classifier import Classifier
 from tfinv.errors import expected
 from tfinv.evaluation.membership.intervals import auc_interval
-from tfinv.membership import signals
+from tfinv.membership import Evidence, membership_attack
 
-# Scores by the name of the membership attack, higher for what is likelier a member.
-_SCORES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "loss": signals.log_confidence,
-    "modified_entropy": lambda logits, labels: -signals.modified_entropy(logits, labels),
-}
+# Of the attacks those that need no more than the logits of the images, and are stronger than the gap of the accuracies.
+_ATTACKS = ("loss", "modified_entropy")
 
 
 class MembershipRisk(MeasuringCallback):
@@ -54,9 +50,9 @@ class MembershipRisk(MeasuringCallback):
         **classifier: Any,
     ):
         super().__init__(metric, every, classifier, batch_size)
-        if attack not in _SCORES:
-            raise expected(f"an attack among {', '.join(_SCORES)}", repr(attack), "Change `attack`.")
-        self._attack = attack
+        if attack not in _ATTACKS:
+            raise expected(f"an attack among {', '.join(_ATTACKS)}", repr(attack), "Change `attack`.")
+        self._attack = membership_attack(attack)
         self._sides = [
             some_images(*side, limit, seed, f"`{name}`")
             for name, side in (("members", members), ("nonmembers", nonmembers))
@@ -70,4 +66,4 @@ class MembershipRisk(MeasuringCallback):
 
     def _score(self, classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         images, labels = classifier.validate(images, labels)
-        return _SCORES[self._attack](classifier.predict(images, self.batch_size), labels)
+        return self._attack.score(Evidence(labels, logits=classifier.predict(images, self.batch_size)))
